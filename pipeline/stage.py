@@ -1,0 +1,71 @@
+"""What a stage is, and what it is told about the machine it runs on."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.section import Section
+
+Metrics = dict[str, Any]  # JSON values; they go into the manifest, where times may differ from run to run
+
+
+class Execution(Section):
+    """Where and how fast a stage runs; nothing here may change a number in its output, so it is never hashed."""
+
+    workers: int
+    """Processes for CPU work such as cleaning or tokenizing."""
+    device: str
+    """`cpu` or `cuda`."""
+    micro_batch: int
+    """Sequences in one forward pass; gradient accumulation fills the global batch."""
+    checkpoint_seconds: float
+    """Seconds between two training checkpoints."""
+    downloads: Path
+    """Cache of downloaded files, named by sha256."""
+    tracking: Path | None
+    """Folder for Weights & Biases run files; None switches tracking off."""
+    tracking_project: str
+    tracking_entity: str | None
+    run_name: str
+    """Name of the step in Weights & Biases."""
+    debian_mirror: str | None
+    """Base address of a Debian mirror, for machines without apt."""
+
+
+StageFunction = Callable[[Any, Mapping[str, Path], Path, Execution], Metrics]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A plain function `(settings, inputs, out, execution) -> metrics` and what the planner must know of it.
+
+    The function has the stage's name and stands in `stages/<name>/stage.py`. It is imported only where it runs, so
+    that planning never imports torch.
+    """
+
+    name: str
+    makes: str
+    """Name of the artifact, a noun."""
+    settings: type[Section]
+    """What the stage sees, and so what is hashed."""
+    version: int = 1
+    """Raised when the same settings would give another output."""
+    libraries: tuple[str, ...] = ()
+    """Distributions whose version shapes the output."""
+    uses_network: bool = False
+    uses_gpus: bool = False
+    """Started through the cluster's launcher, one process a GPU."""
+    resumes: bool = False
+    """May go on from its own checkpoints in an unfinished folder."""
+
+    @property
+    def run(self) -> StageFunction:
+        """Import and return the stage's function."""
+        return stage_function(self.name)
+
+
+def stage_function(name: str) -> StageFunction:
+    """Return the function `name` of `stages/<name>/stage.py`."""
+    return getattr(importlib.import_module(f"stages.{name}.stage"), name)
