@@ -56,7 +56,9 @@ class Stage:
     """Distributions whose version shapes the output."""
     uses_network: bool = False
     uses_gpus: bool = False
-    """Started through the cluster's launcher, one process a GPU."""
+    """Started with the cluster's command for GPU work."""
+    parallel: bool = False
+    """Started as one process a GPU."""
     resumes: bool = False
     """May go on from its own checkpoints in an unfinished folder."""
 

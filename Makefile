@@ -1,0 +1,99 @@
+# make adapt LANG=dutch     gives an English model a new mother tongue
+# make help                 says what else there is
+#
+# LANG is also the POSIX locale, which every shell exports. So it counts only when typed on make's own command line,
+# and it is never handed on to the programs below under that name.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+language :=
+ifeq ($(origin LANG),command line)
+language := $(value LANG)
+endif
+override MAKEOVERRIDES := $(filter-out LANG=%,$(MAKEOVERRIDES))
+unexport LANG LANGUAGE
+override LC_ALL := C.UTF-8
+export LC_ALL
+
+# Handed over through the environment: no character in them is ever read by make or a shell.
+override MT_LANGUAGE := $(language)
+override MT_ARGS := $(value ARGS)
+override MT_STEP := $(value STEP)
+export MT_LANGUAGE MT_ARGS MT_STEP
+unexport ARGS STEP
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+PIPELINE := $(VENV)/bin/python -m pipeline
+PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
+
+.PHONY: adapt plan fetch status config logs languages lock verify du gc setup test test-network test-slow check format help
+
+adapt plan fetch status config: $(INSTALLED)
+	@$(PIPELINE) $@ $(PLANNED)
+
+logs: $(INSTALLED)
+	@$(PIPELINE) logs --step "$$MT_STEP" $(PLANNED)
+
+languages lock: $(INSTALLED)
+	@$(PIPELINE) $@
+
+verify du: $(INSTALLED)
+	@$(PIPELINE) $@ --args "$$MT_ARGS"
+
+gc: $(INSTALLED)
+	@$(PIPELINE) gc $(if $(filter 1,$(APPLY)),--apply) --args "$$MT_ARGS"
+
+setup: $(INSTALLED)
+
+# torch first and by its exact pin: asked for by name alone, pip takes the newest build and gigabytes of CUDA with it.
+$(INSTALLED): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; name another with PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "error: this Python cannot make virtual environments; apt-get install python3-venv" >&2; exit 2; }
+	@echo "Setting up $(VENV) (a few minutes, once)"
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: check
+	@$(VENV)/bin/python -m pytest
+
+test-network: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest -m network
+
+test-slow: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest -m slow --timeout 3600
+
+check: $(INSTALLED)
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --no-error-summary
+
+format: $(INSTALLED)
+	@$(VENV)/bin/ruff check --quiet --fix .
+	@$(VENV)/bin/ruff format --quiet .
+
+help:
+	@printf '%s\n' \
+		'make adapt LANG=dutch              adapt the default model to Dutch; again: does only what is missing' \
+		'  ARGS="mapping=mean"              any Hydra override; only what depends on it is made again' \
+		'  ARGS="-m mapping=mean,random"    every combination, shared where possible, one table at the end' \
+		'  ARGS="experiment=smoke"          the whole chain on a tiny model in a minute or two, without network' \
+		'make plan LANG=dutch               what would run and why, tokens, disk, time; runs nothing' \
+		'make fetch LANG=dutch              only what needs the network, for a login node' \
+		'make status LANG=dutch             steps finished, running (where), failed (log)' \
+		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
+		'make config LANG=dutch             the composed configuration' \
+		'make languages                     what LANG may be' \
+		'make verify                        hash all artifacts again' \
+		'make du                            disk by artifact' \
+		'make gc [APPLY=1]                  remove what no run uses' \
+		'make lock                          pin the newest versions of all sources' \
+		'make test                          lint, types and tests; make test-network, make test-slow: the rest' \
+		'make setup                         only .venv'

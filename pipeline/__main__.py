@@ -1,0 +1,90 @@
+"""The command line behind the Makefile: `python -m pipeline COMMAND [-m] language=dutch [KEY=VALUE ...]`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from pipeline import commands
+from pipeline.config import artifact_folder
+from pipeline.errors import UserError
+
+PLANNED = {
+    "adapt": commands.adapt,
+    "plan": commands.plan,
+    "fetch": commands.fetch,
+    "status": commands.status,
+    "config": commands.config,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a UserError is one clear line each and exit status 2."""
+    options = _parser().parse_args(_expanded(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        return _dispatch(options)
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _expanded(arguments: list[str]) -> list[str]:
+    """Replace `--language X` and `--args "..."`, as the Makefile gives them, by the overrides that they stand for.
+
+    >>> _expanded(["plan", "--language", "dutch", "--args", "-m training.seed=1,2"])
+    ['plan', 'language=dutch', '-m', 'training.seed=1,2']
+    """
+    if "--args" in arguments:
+        place = arguments.index("--args")
+        arguments[place : place + 2] = shlex.split(arguments[place + 1])
+    if "--language" in arguments:
+        place = arguments.index("--language")
+        arguments[place : place + 2] = [f"language={arguments[place + 1]}"]
+    return arguments
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    if options.command in PLANNED:
+        return PLANNED[options.command](options.overrides, options.multirun)
+    if options.command == "logs":
+        return commands.logs(options.overrides, options.step)
+    if options.command == "languages":
+        return commands.show_languages()
+    if options.command == "lock":
+        return commands.lock_sources()
+    artifacts = artifact_folder(options.overrides)
+    if options.command == "gc":
+        return commands.gc(artifacts, options.apply)
+    return {"verify": commands.verify, "du": commands.du}[options.command](artifacts)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in PLANNED.items():
+        one = names.add_parser(name, help=command.__doc__, description=command.__doc__)
+        one.add_argument("-m", "--multirun", action="store_true", help="every combination of comma-separated values")
+        _takes_overrides(one)
+    logs = names.add_parser("logs", help=commands.logs.__doc__)
+    logs.add_argument("--step", required=True)
+    _takes_overrides(logs)
+    names.add_parser("languages", help=commands.show_languages.__doc__)
+    names.add_parser("lock", help=commands.lock_sources.__doc__)
+    _takes_overrides(names.add_parser("verify", help=commands.verify.__doc__))
+    _takes_overrides(names.add_parser("du", help=commands.du.__doc__))
+    gc = names.add_parser("gc", help=commands.gc.__doc__)
+    gc.add_argument("--apply", action="store_true", help="remove them")
+    _takes_overrides(gc)
+    return parser
+
+
+def _takes_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides, for example mapping=mean")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""The commands of `python -m pipeline`, one function each; every one returns an exit status."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import explain, graph, lock, runs, store
+from pipeline.config import Config, as_yaml, languages, load_config, split_sweep
+from pipeline.errors import UserError
+from pipeline.estimate import check_disk, estimate
+from pipeline.plan import Step, only, unique
+from pipeline.registry import unknown
+from pipeline.runner import run_plan
+from pipeline.sources import resolve_sources
+from stages.write_report.table import comparison_table, results_table
+
+console = Console(width=None if os.isatty(1) else 140, highlight=False, soft_wrap=True)
+
+
+def adapt(overrides: Sequence[str], multirun: bool) -> int:
+    """Run everything that is not made yet, for one config or for each of a multirun; end with the table."""
+    jobs = split_sweep(overrides) if multirun else [list(overrides)]
+    configs = [load_config(job) for job in jobs]
+    plans = [_resolved_plan(config) for config in configs]
+    steps = unique(plans)
+    check_disk(steps, configs[0])
+    for config, plan in zip(configs, plans, strict=True):
+        _check_code(plan, config)
+        runs.begin_run(plan, config, overrides)
+    outcome = run_plan(steps, configs[0])
+    folders = [runs.finish_run(plan) for plan in plans]
+    if not outcome.made:
+        console.print(f"Nothing to do: all {len(outcome.kept)} steps were finished before.")
+    else:
+        minutes = outcome.seconds / 60
+        console.print(f"Made {len(outcome.made)} of {len(steps)} steps in {minutes:.1f} minutes.{_rates(outcome.made)}")
+    if multirun:
+        labels = [_label(job, overrides) for job in jobs]
+        console.print(comparison_table([(label, runs.read_results(plan)) for label, plan in zip(labels, plans, strict=True)]))
+    else:
+        console.print(results_table(runs.read_results(plans[0])))
+    for folder in folders:
+        console.print(f"Report: {folder / 'report.html'}")
+    return 0
+
+
+def _resolved_plan(config: Config) -> list[Step]:
+    plan = graph.adapt(config, resolve_sources(config))
+    return graph.adapt(config, resolve_sources(config, [step for step in plan if not step.finished]))
+
+
+def _label(job: Sequence[str], overrides: Sequence[str]) -> str:
+    """Return what sets a job apart: the swept overrides."""
+    return " ".join(value for value in job if value not in overrides) or "run"
+
+
+def _check_code(steps: Sequence[Step], config: Config) -> None:
+    changed = [step.name for step in steps if explain.code_changed(step)]
+    if not changed:
+        return
+    message = f"the code of these steps changed since they were made: {', '.join(changed)}"
+    if config.run.strict:
+        raise UserError(f"{message}. Raise the stage's version, or run without run.strict=true")
+    console.print(f"note: {message}; they are kept (a changed result needs a higher stage version)")
+
+
+def _rates(made: Sequence[Step]) -> str:
+    rates = [rate for step in made if (rate := step.metrics().get("tokens_per_s"))]
+    return f" This machine trained at {rates[-1]:.0f} tokens/s." if rates else ""
+
+
+def plan(overrides: Sequence[str], multirun: bool) -> int:
+    """Show what would run and why, with tokens, disk and time; run nothing."""
+    jobs = split_sweep(overrides) if multirun else [list(overrides)]
+    configs = [load_config(job) for job in jobs]
+    steps = unique([graph.adapt(config, resolve_sources(config)) for config in configs])
+    table = Table("step", "artifact", "state", "why", "tokens", "disk", "time")
+    for column in table.columns[4:]:
+        column.justify = "right"
+    seconds = 0.0
+    for step in steps:
+        cost = estimate(step, configs[0])
+        row = [step.name, step.folder.name, explain.state(step), explain.reason(step)]
+        if not step.finished:
+            seconds += cost.seconds
+            row += [f"{cost.tokens:,}" if cost.tokens else "", _size(cost.disk_bytes), _time(cost.seconds)]
+        table.add_row(*row)
+    console.print(table)
+    needed, free = check_disk(steps, configs[0])
+    waiting = sum(not step.finished for step in steps)
+    console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")
+    console.print(f"Disk: about {_size(needed)} needed, {_size(free)} free under {configs[0].artifacts}.")
+    return 0
+
+
+def fetch(overrides: Sequence[str], multirun: bool) -> int:
+    """Run only the stages that need the network, for a login node."""
+    config = load_config(overrides)
+    steps = only(_resolved_plan(config), lambda step: step.stage.uses_network)
+    outcome = run_plan(steps, config)
+    console.print(f"Fetched: {len(outcome.made)} made, {len(outcome.kept)} were there. The rest runs without network.")
+    return 0
+
+
+def status(overrides: Sequence[str], multirun: bool) -> int:
+    """Show for each step whether it is finished, running on which host, or failed with which log."""
+    config = load_config(overrides)
+    table = Table("step", "artifact", "state", "details")
+    for step in graph.adapt(config, resolve_sources(config)):
+        table.add_row(step.name, step.folder.name, explain.state(step), _details(step))
+    console.print(table)
+    return 0
+
+
+def _details(step: Step) -> str:
+    manifest = store.read_manifest(step.folder)
+    if manifest:
+        return f"{manifest['started']}, {manifest['seconds']:.0f} s on {manifest['hardware']['host']}"
+    if owner := lock.holder(step.work / "lock"):
+        return f"process {owner['pid']} on {owner['host']}" + (f", job {owner['job']}" if owner["job"] else "")
+    log = explain.newest_log(step.work)
+    return f"log: {log}" if log else ""
+
+
+def logs(overrides: Sequence[str], name: str) -> int:
+    """Print the newest log of a step."""
+    config = load_config(overrides)
+    steps = graph.adapt(config, resolve_sources(config))
+    step = explain.find_step(steps, name)
+    if step is None:
+        raise UserError(unknown("step", name, [step.name for step in steps]))
+    log = explain.newest_log(step.work)
+    if log is None:
+        raise UserError(f"{step.name} has not run yet, so it has no log")
+    console.print(f"# {log}")
+    print(log.read_text(encoding="utf-8", errors="replace"))
+    return 0
+
+
+def config(overrides: Sequence[str], multirun: bool) -> int:
+    """Print the composed and checked configuration."""
+    print(as_yaml(load_config(overrides)))
+    return 0
+
+
+def show_languages() -> int:
+    """List the languages that LANG may be, with what each has."""
+    table = Table("LANG", "code", "script", "packaged corpora", "packaged bitext")
+    for name in languages():
+        checked = load_config([f"language={name}"])
+        cards = checked.cards["packaged"]
+        language = checked.language
+        table.add_row(name, language.code, language.script, ", ".join(cards["corpus"]), ", ".join(cards["bitext"]))
+    console.print(table)
+    return 0
+
+
+def verify(artifacts: Path) -> int:
+    """Hash every finished artifact again; exit status 1 where one differs from its manifest."""
+    folders = list(store.finished_artifacts(artifacts))
+    problems = [problem for folder in folders for problem in store.verify(folder)]
+    for problem in problems:
+        console.print(problem)
+    console.print(f"{len(folders)} artifacts checked, {len(problems)} problems.")
+    if problems:
+        console.print("Remove a damaged artifact's folder; the next run makes it again.")
+    return 1 if problems else 0
+
+
+def du(artifacts: Path) -> int:
+    """Show the disk that each artifact takes, and what `make gc` would free."""
+    unreached = set(runs.garbage(artifacts))
+    table = Table("artifact", "size", "")
+    table.columns[1].justify = "right"
+    sizes = {folder: store.folder_size(folder) for folder in _folders(artifacts)}
+    for folder, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        table.add_row(str(folder.relative_to(artifacts)), _size(size), "no run uses it" if folder in unreached else "")
+    console.print(table)
+    total, free = store.folder_size(artifacts), shutil.disk_usage(artifacts).free
+    console.print(f"{_size(total)} in all, {_size(free)} free.")
+    return 0
+
+
+def _folders(artifacts: Path) -> list[Path]:
+    made = [path for path in artifacts.glob("*/*-*") if path.is_dir() and not path.is_symlink()]
+    return [*made, *(path for path in artifacts.glob("downloads") if path.is_dir())]
+
+
+def gc(artifacts: Path, apply: bool) -> int:
+    """Remove what no run reaches; without `apply` only say what that is."""
+    found = runs.garbage(artifacts)
+    for folder in found:
+        console.print(f"{'removing' if apply else 'would remove'} {folder} ({_size(store.folder_size(folder))})")
+        if apply:
+            store.remove(folder)
+    console.print(f"{len(found)} folders." + ("" if apply or not found else " Nothing was removed; APPLY=1 removes them."))
+    return 0
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,104 @@
+"""What a plan costs: seconds, disk and training tokens, roughly, before anything runs."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import store
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.plan import Step
+
+# Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
+USUAL = {
+    "fetch_base_model": (40, 0),
+    "ingest_corpus": (60, 20),
+    "ingest_bitext": (60, 20),
+    "train_tokenizer": (15, 2),
+    "align_tokens": (60, 30),
+    "map_embeddings": (10, 5),
+    "pack_tokens": (5, 1),
+    "continue_pretraining": (20, 1),
+    "evaluate_model": (15, 1),
+    "write_report": (10, 2),
+}
+MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
+CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
+BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of one step; `tokens` are trained or scored ones."""
+
+    seconds: float
+    disk_bytes: int
+    tokens: int
+
+
+def estimate(step: Step, config: Config) -> Estimate:
+    """Return what one unfinished step will cost, from the machine's own earlier runs where there are some."""
+    seconds, megabytes = USUAL[step.stage.name]
+    model_bytes = config.base_model.parameters * 4
+    disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
+    if step.stage.name == "continue_pretraining":
+        tokens = training_tokens(step, config)
+        return Estimate(seconds + tokens / _rate(step, config), disk + CHECKPOINT_MODELS * model_bytes, tokens)
+    if step.stage.name == "evaluate_model":
+        kind = "source" if step.name in ("evaluation_source", "evaluation_source_finetuned") else "target"
+        tokens = round(config.evaluation.scoring.bytes / BYTES_PER_TOKEN[kind])
+        return Estimate(seconds + tokens / config.cluster.scoring_tokens_per_second, disk, tokens)
+    return Estimate(_seconds_before(step) or seconds, disk, 0)
+
+
+def training_tokens(step: Step, config: Config) -> int:
+    """Return the tokens of a training step: the packed ones once they are made, else the budget."""
+    packed = step.inputs["tokens"]
+    if packed.finished:
+        return packed.metrics()["tokens"]
+    ratio = config.planning.source_token_ratio if "match" in packed.inputs else 1.0
+    return round(config.training.tokens * ratio)
+
+
+def _rate(step: Step, config: Config) -> float:
+    """Return training tokens a second: as measured by the newest training of this base model here, else the setting."""
+    measured = [
+        manifest["metrics"].get("tokens_per_s")
+        for manifest in _manifests(step.folder.parent.parent, step.stage.makes)
+        if manifest["metrics"].get("device") == config.cluster.device
+        and manifest["recipe"]["settings"] == step.recipe["settings"]
+    ]
+    return next((rate for rate in reversed(measured) if rate), config.cluster.training_tokens_per_second)
+
+
+def _seconds_before(step: Step) -> float | None:
+    """Return how long the newest artifact of this kind took for this language."""
+    manifests = [manifest for manifest in _manifests(step.folder.parent, step.stage.makes) if manifest["name"] == step.name]
+    return manifests[-1]["seconds"] if manifests else None
+
+
+def _manifests(folder: Path, makes: str) -> list[dict]:
+    paths = [*folder.glob(f"{makes}-*/{store.MANIFEST}"), *folder.glob(f"*/{makes}-*/{store.MANIFEST}")]
+    manifests = [manifest for path in paths if (manifest := store.read_manifest(path.parent))]
+    return sorted(manifests, key=lambda manifest: manifest["started"])
+
+
+def check_disk(steps: Sequence[Step], config: Config) -> tuple[int, int]:
+    """Return bytes needed and bytes free for the artifact folder; raise UserError where they cannot suffice."""
+    estimates = [estimate(step, config) for step in steps if not step.finished]
+    checkpoints = CHECKPOINT_MODELS * config.base_model.parameters * 4
+    trainings = [cost for cost in estimates if cost.disk_bytes > checkpoints]
+    # Checkpoints go when their training ends, so only one training's are on the disk at a time.
+    needed = sum(cost.disk_bytes for cost in estimates) - checkpoints * max(len(trainings) - 1, 0)
+    free = shutil.disk_usage(_existing(config.artifacts)).free
+    if needed > free:
+        raise UserError(
+            f"the run needs about {needed / 1e9:.1f} GB of disk under {config.artifacts}, {free / 1e9:.1f} GB are free. "
+            "Free some (`make du`, `make gc APPLY=1`) or set machine.artifacts in conf/local.yaml to a larger disk"
+        )
+    return needed, free
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)

@@ -1,0 +1,95 @@
+"""THE PIPELINE ON ONE SCREEN: which stages there are, what each needs, and how they make a model."""
+
+from pipeline.cards import load_lock, resolve_cards
+from pipeline.config import Config
+from pipeline.plan import Planner, Step
+from pipeline.provenance import ROOT
+from pipeline.stage import Stage
+from stages.align_tokens.settings import AlignTokensSettings
+from stages.continue_pretraining.settings import ContinuePretrainingSettings
+from stages.evaluate_model.settings import EvaluateModelSettings
+from stages.fetch_base_model.settings import FetchBaseModelSettings
+from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_corpus.settings import IngestCorpusSettings
+from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.pack_tokens.settings import PackTokensSettings
+from stages.train_tokenizer.settings import TrainTokenizerSettings
+from stages.write_report.settings import WriteReportSettings
+
+TOKENIZING = ("tokenizers", "sentencepiece", "transformers")
+TORCH = ("torch", "transformers")
+
+FETCH_BASE_MODEL = Stage("fetch_base_model", "base_model", FetchBaseModelSettings, uses_network=True)
+INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, uses_network=True)
+INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, uses_network=True)
+TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
+ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
+MAP_EMBEDDINGS = Stage("map_embeddings", "initialized_model", MapEmbeddingsSettings)
+PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
+CONTINUE_PRETRAINING = Stage(
+    "continue_pretraining",
+    "adapted_model",
+    ContinuePretrainingSettings,
+    libraries=TORCH,
+    uses_gpus=True,
+    parallel=True,
+    resumes=True,
+)
+EVALUATE_MODEL = Stage("evaluate_model", "evaluation", EvaluateModelSettings, libraries=TORCH, uses_gpus=True)
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings)
+
+SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
+
+
+def adapt(config: Config, overlay_lock: dict | None = None) -> list[Step]:
+    """Plan the whole adaptation of one config; the last step is the report."""
+    plan = Planner(config.sections(), config.artifacts, config.language.name)
+    step, packing = plan.step, {"tokens": config.training.tokens, "sequence_length": config.training.sequence_length}
+
+    base_model = step(FETCH_BASE_MODEL, inputs={})
+    corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, overlay_lock))
+    bitext_cards = _cards(config.bitext.cards, config, overlay_lock)
+    bitext = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=bitext_cards)
+    tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
+    pair = {"base_model": base_model, "tokenizer": tokenizer}
+    alignment = step(ALIGN_TOKENS, inputs={"bitext": bitext, **pair})
+
+    evidence = {"alignment": alignment} if config.mapping.needs_alignment else {}
+    initialized = step(MAP_EMBEDDINGS, inputs={**pair, **evidence})
+    random_mapping = config.mapping.model_copy(update={"method": "random"})
+    random = step(MAP_EMBEDDINGS, "random_model", inputs=pair, mapping=random_mapping)
+
+    packing["seed"] = config.training.seed
+    tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
+    adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
+    models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
+    if "source_finetuned" in config.evaluation.baselines:
+        same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
+        source_tokens = step(PACK_TOKENS, "source_tokens", inputs=same_text, **packing)
+        finetuning = {"model": base_model, "tokens": source_tokens}
+        models["source_finetuned"] = step(CONTINUE_PRETRAINING, "source_finetuned_model", inputs=finetuning)
+
+    systems = tuple(name for name in SYSTEMS if name in models)
+    evaluations = {
+        f"evaluation_{name}": step(
+            EVALUATE_MODEL, f"evaluation_{name}", inputs={"model": models[name], "corpus": corpus}
+        )
+        for name in systems
+    }
+    shown = {"corpus": corpus, "bitext": bitext, "alignment": alignment, "initialized_model": initialized, **pair}
+    trained = {"adapted_model": adapted} | {
+        f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
+    }
+    step(
+        WRITE_REPORT,
+        inputs={**evaluations, **shown, **trained},
+        systems=systems,
+        base_model_name=config.base_model.name,
+    )
+    return plan.steps
+
+
+def _cards(names: tuple[str, ...], config: Config, overlay_lock: dict | None):
+    language = config.language
+    lock = load_lock(ROOT / "data_cards" / "lock.json") | (overlay_lock or {})
+    return resolve_cards(names, language.source_code, language.code, lock)

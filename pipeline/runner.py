@@ -1,0 +1,115 @@
+"""Run the steps of a plan one after another, each in a worker process, and show what they say."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline import store
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.plan import Step, step_file
+from pipeline.provenance import ROOT
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What running a plan came to: the steps made now and the ones that were there, with seconds."""
+
+    made: list[Step]
+    kept: list[Step]
+    seconds: float
+
+
+def run_plan(steps: Sequence[Step], config: Config) -> Outcome:
+    """Make what is not finished, in order.
+
+    Raises UserError with the log's path when a step fails; what was finished before stays finished.
+    """
+    started = time.monotonic()
+    made: list[Step] = []
+    kept: list[Step] = []
+    for number, step in enumerate(steps, 1):
+        if step.finished:
+            kept.append(step)
+            continue
+        print(f"[{number}/{len(steps)}] {step.name} -> {step.folder.name}", flush=True)
+        run_step(step, config)
+        made.append(step)
+        manifest = store.read_manifest(step.folder) or {}
+        print(f"        {manifest.get('seconds', 0):.0f} s  {_brief(manifest.get('metrics', {}))}", flush=True)
+    return Outcome(made, kept, time.monotonic() - started)
+
+
+def _brief(metrics: Mapping[str, Any]) -> str:
+    numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+    return "  ".join(
+        f"{key}={value:,}" if isinstance(value, int) else f"{key}={value:.4g}"
+        for key, value in list(numbers.items())[:6]
+    )
+
+
+def run_step(step: Step, config: Config) -> None:
+    """Start the worker of one step with its own log, copy the log to the terminal, and wait for its end."""
+    logs = step.work / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    file = step.work / "step.json"
+    execution = config.execution().model_copy(update={"run_name": step.folder.name})
+    store.write_json(file, step_file(step, execution, config.cluster.processes))
+    log = logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    environment = dict(os.environ) if step.stage.uses_network else {**os.environ, **OFFLINE}
+    command = [*config.launcher(step.stage.uses_gpus), sys.executable, "-m", "pipeline.worker", str(file)]
+    # The worker writes to the log itself, not to a pipe: it lives on when the terminal or this process goes away.
+    with log.open("wb") as sink, log.open("rb") as tail:
+        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
+        with _signals_passed_on(process):
+            while process.poll() is None:
+                _copy(tail)
+                time.sleep(POLL_SECONDS)
+        _copy(tail)
+    if process.returncode != 0 or not step.finished:
+        raise UserError(_failure(step, process.returncode, log))
+
+
+def _copy(tail: BinaryIO) -> None:
+    if data := tail.read():
+        sys.stderr.buffer.write(data)
+        sys.stderr.flush()
+
+
+@contextmanager
+def _signals_passed_on(process: subprocess.Popen):
+    """Let the worker end in its own way: Ctrl-C reaches it from the terminal by itself, SIGTERM is handed on."""
+    received: list[int] = []
+
+    def hand_on(number: int, _frame: object) -> None:
+        received.append(number)
+        if number == signal.SIGTERM:
+            process.terminate()
+
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt
+
+
+def _failure(step: Step, status: int, log: Path) -> str:
+    if status < 0:
+        how = f"was stopped by {signal.Signals(-status).name}"
+        hint = " (out of memory?)" if -status == signal.SIGKILL else ""
+        return f"{step.name} {how}{hint}; run the same command again to go on. Log: {log}"
+    return f"{step.name} failed; the message above says why. Log: {log}"
