@@ -1,0 +1,72 @@
+"""What the new tokenizer takes over from the base model's."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+LARGEST_REAL_LENGTH = 10**12
+"""transformers writes 1e30 where a tokenizer's author named no length."""
+
+
+@dataclass(frozen=True)
+class BaseConventions:
+    """Special tokens and habits of a tokenizer, as text, so that another vocabulary can keep them."""
+
+    special_tokens: tuple[str, ...]
+    """All of them, in the order of their ids."""
+    roles: dict[str, str]
+    """The string of each of bos_token, eos_token, unk_token and pad_token that the base has."""
+    adds_bos: bool
+    """Does it put its BOS before a text by itself?"""
+    adds_eos: bool
+    max_length: int | None
+    padding_side: str
+    chat_template: str | None
+
+    def role(self, name: str) -> str | None:
+        """Return the string of a role such as `bos_token`, or None."""
+        return self.roles.get(name)
+
+
+def read_conventions(folder: Path) -> BaseConventions:
+    """Read them from a Hugging Face folder."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    roles = {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+    roles = {name: roles[name] for name in ("bos_token", "eos_token", "unk_token", "pad_token") if name in roles}
+    ids = tokenizer("a")["input_ids"]
+    return BaseConventions(
+        special_tokens=special_tokens(tokenizer),
+        roles=roles,
+        adds_bos=bool(ids) and ids[0] == tokenizer.bos_token_id,
+        adds_eos=len(ids) > 1 and ids[-1] == tokenizer.eos_token_id,
+        max_length=max_length(tokenizer, folder),
+        padding_side=tokenizer.padding_side,
+        chat_template=tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
+    )
+
+
+def special_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Return the special tokens, and those added tokens that the chat template names, in the order of their ids.
+
+    Other added tokens (runs of spaces, for example) belong to the old vocabulary and are left out.
+    """
+    template = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else ""
+    named = set(tokenizer.all_special_tokens)
+    for token in tokenizer.added_tokens_decoder.values():
+        if token.special or token.content in template:
+            named.add(token.content)
+    return tuple(sorted(named, key=tokenizer.convert_tokens_to_ids))
+
+
+def max_length(tokenizer: Any, folder: Path) -> int | None:
+    """Return the longest text in tokens that tokenizer or model allows; None where neither says."""
+    if tokenizer.model_max_length < LARGEST_REAL_LENGTH:
+        return int(tokenizer.model_max_length)
+    config = folder / "config.json"
+    if not config.is_file():
+        return None
+    positions = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
+    return int(positions) if positions else None
