@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from transformers import AutoTokenizer
 
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
+LAYOUT_TOKENS = {"<0x09>", "<0x0A>", "<0x0D>"}
 BATCH_DOCUMENTS = 256
 
 
@@ -22,15 +23,15 @@ def tokens_per_word(folder: Path, texts: list[str]) -> float | None:
 def byte_fallback(folder: Path, texts: list[str]) -> dict[str, float | None]:
     """Return the share of tokens that spell one byte, and the share of characters that have a token.
 
-    Line ends and tabs are always spelled in bytes and are left out of the characters.
+    Line ends and tabs always take one byte token each; they are left out of both.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    byte_ids = {number for token, number in tokenizer.get_vocab().items() if BYTE_TOKEN.fullmatch(token)}
+    known = tokenizer.get_vocab()
+    byte_ids = {number for token, number in known.items() if BYTE_TOKEN.fullmatch(token) and token not in LAYOUT_TOKENS}
     encoded = encode(tokenizer, texts)
     tokens = sum(len(ids) for ids in encoded)
     spelled = sum(number in byte_ids for ids in encoded for number in ids)
     characters = [character for text in texts for character in text if character not in "\n\r\t"]
-    known = tokenizer.get_vocab()
     covered = sum(character in known or character == " " for character in characters)
     return {
         "byte_fallback_share": round(spelled / tokens, 6) if tokens else None,

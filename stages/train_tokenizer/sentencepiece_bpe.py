@@ -10,7 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from pipeline.errors import UserError
 from stages.train_tokenizer.base_tokenizer import BaseConventions
-from stages.train_tokenizer.settings import SentencePieceSection
+from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_tokenizer.training_text import lines
 
 SPACE = "▁"
@@ -19,7 +19,7 @@ LONGEST_SENTENCE = 2**20
 """Bytes; SentencePiece skips longer lines without a word, and its own limit of 4192 would lose whole paragraphs."""
 
 
-def train_sentencepiece(texts: Iterator[str], section: SentencePieceSection, base: BaseConventions) -> bytes:
+def train_sentencepiece(texts: Iterator[str], settings: TokenizerSettings, base: BaseConventions) -> bytes:
     """Return the trained model file.
 
     No dummy prefix: documents have many lines, of which it would mark only the first, and a text's first space would
@@ -32,21 +32,21 @@ def train_sentencepiece(texts: Iterator[str], section: SentencePieceSection, bas
             sentence_iterator=lines(texts),
             model_writer=model,  # a model_prefix would be written into the model
             model_type="bpe",
-            vocab_size=section.vocabulary_size,
+            vocab_size=settings.vocabulary_size,
             byte_fallback=True,
             split_digits=True,
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
             add_dummy_prefix=False,
-            character_coverage=section.character_coverage,
-            max_sentencepiece_length=section.max_token_characters,
+            character_coverage=settings.character_coverage,
+            max_sentencepiece_length=settings.max_token_characters,
             max_sentence_length=LONGEST_SENTENCE,
-            num_threads=section.threads,
+            num_threads=settings.threads,
             minloglevel=1,
             **reserved_pieces(base),
         )
     except RuntimeError as error:
-        raise UserError(training_problem(str(error), section.vocabulary_size)) from error
+        raise UserError(training_problem(str(error), settings.vocabulary_size)) from error
     return model.getvalue()
 
 

@@ -12,7 +12,7 @@ from stages.train_tokenizer.byte_bpe import train_byte_bpe
 from stages.train_tokenizer.folder import write_folder
 from stages.train_tokenizer.measure import byte_fallback, read_sample, tokens_per_word
 from stages.train_tokenizer.sentencepiece_bpe import to_tokenizer, train_sentencepiece
-from stages.train_tokenizer.settings import SentencePieceSection, TrainTokenizerSettings
+from stages.train_tokenizer.settings import TokenizerSettings, TrainTokenizerSettings
 from stages.train_tokenizer.training_text import training_texts
 
 MEASURED_BYTES = 1_000_000
@@ -25,33 +25,32 @@ def train_tokenizer(
     """Train on the corpus' train split and write a folder that AutoTokenizer loads, with tokenizer_metrics.json."""
     began = perf_counter()
     base = read_conventions(inputs["base_model"])
-    write_tokenizer(settings, inputs["corpus"] / "train.parquet", base, out)
+    write_tokenizer(settings.tokenizer, inputs["corpus"] / "train.parquet", base, out)
     trained = perf_counter()
-    metrics = measure(settings, inputs, out)
+    metrics = measure(settings.tokenizer, inputs, out)
     (out / "tokenizer_metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     return {**metrics, "training_seconds": round(trained - began, 3)}
 
 
-def write_tokenizer(settings: TrainTokenizerSettings, parquet: Path, base: BaseConventions, out: Path) -> None:
+def write_tokenizer(settings: TokenizerSettings, parquet: Path, base: BaseConventions, out: Path) -> None:
     """Train the chosen kind and write its folder; SentencePiece's own model file stands beside tokenizer.json."""
-    section = settings.tokenizer
-    texts = training_texts(parquet, section.max_bytes)
-    if isinstance(section, SentencePieceSection):
-        model = train_sentencepiece(texts, section, base)
+    texts = training_texts(parquet, settings.max_bytes)
+    if settings.kind == "sentencepiece":
+        model = train_sentencepiece(texts, settings, base)
         (out / "tokenizer.model").write_bytes(model)
         tokenizer = to_tokenizer(model)
     else:
-        tokenizer = train_byte_bpe(texts, section, base)
+        tokenizer = train_byte_bpe(texts, settings, base)
     write_folder(tokenizer, base, out)
 
 
-def measure(settings: TrainTokenizerSettings, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:
+def measure(settings: TokenizerSettings, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Return the figures on the validation split, the base model's tokenizer beside the new one."""
     texts = read_sample(inputs["corpus"] / "validation.parquet", MEASURED_BYTES)
-    spelled = byte_fallback(out, texts) if settings.tokenizer.kind == "sentencepiece" else {}
+    spelled = byte_fallback(out, texts) if settings.kind == "sentencepiece" else {}
     return {
-        "kind": settings.tokenizer.kind,
-        "vocabulary_size": settings.tokenizer.vocabulary_size,
+        "kind": settings.kind,
+        "vocabulary_size": settings.vocabulary_size,
         "validation_bytes": sum(len(text.encode()) for text in texts),
         "tokens_per_word": tokens_per_word(out, texts),
         "base_tokens_per_word": tokens_per_word(inputs["base_model"], texts),
