@@ -9,7 +9,7 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from pipeline.errors import UserError
-from stages.train_tokenizer.base_tokenizer import BaseConventions
+from stages.shared.tokenizer_conventions import TokenizerConventions
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_tokenizer.training_text import lines
 
@@ -19,7 +19,7 @@ LONGEST_SENTENCE = 2**20
 """Bytes; SentencePiece skips longer lines without a word, and its own limit of 4192 would lose whole paragraphs."""
 
 
-def train_sentencepiece(texts: Iterator[str], settings: TokenizerSettings, base: BaseConventions) -> bytes:
+def train_sentencepiece(texts: Iterator[str], settings: TokenizerSettings, base: TokenizerConventions) -> bytes:
     """Return the trained model file.
 
     No dummy prefix: documents have many lines, of which it would mark only the first, and a text's first space would
@@ -66,7 +66,7 @@ def training_problem(message: str, size: int) -> str:
     return f"SentencePiece could not train a tokenizer of {size} tokens: {message}"
 
 
-def reserved_pieces(base: BaseConventions) -> dict[str, Any]:
+def reserved_pieces(base: TokenizerConventions) -> dict[str, Any]:
     """Return the trainer's options that keep the base model's special tokens, each string once.
 
     SentencePiece wants an unknown piece, never used with byte fallback: the base model's own where it has no other

@@ -7,9 +7,9 @@ from time import perf_counter
 from typing import Any
 
 from pipeline.stage import Execution, Metrics
-from stages.train_tokenizer.base_tokenizer import BaseConventions, read_conventions
-from stages.train_tokenizer.byte_bpe import train_byte_bpe
-from stages.train_tokenizer.folder import write_folder
+from stages.shared.byte_level_bpe import train_byte_level_bpe
+from stages.shared.tokenizer_conventions import TokenizerConventions, read_conventions
+from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.train_tokenizer.measure import byte_fallback, read_sample, tokens_per_word
 from stages.train_tokenizer.sentencepiece_bpe import to_tokenizer, train_sentencepiece
 from stages.train_tokenizer.settings import TokenizerSettings, TrainTokenizerSettings
@@ -32,7 +32,7 @@ def train_tokenizer(
     return {**metrics, "training_seconds": round(trained - began, 3)}
 
 
-def write_tokenizer(settings: TokenizerSettings, parquet: Path, base: BaseConventions, out: Path) -> None:
+def write_tokenizer(settings: TokenizerSettings, parquet: Path, base: TokenizerConventions, out: Path) -> None:
     """Train the chosen kind and write its folder; SentencePiece's own model file stands beside tokenizer.json."""
     texts = training_texts(parquet, settings.max_bytes)
     if settings.kind == "sentencepiece":
@@ -40,8 +40,11 @@ def write_tokenizer(settings: TokenizerSettings, parquet: Path, base: BaseConven
         (out / "tokenizer.model").write_bytes(model)
         tokenizer = to_tokenizer(model)
     else:
-        tokenizer = train_byte_bpe(texts, settings, base)
-    write_folder(tokenizer, base, out)
+        assert settings.min_frequency is not None, "checked by the settings"
+        tokenizer = train_byte_level_bpe(
+            texts, settings.vocabulary_size, settings.min_frequency, base.special_tokens, "tokenizer.vocabulary_size"
+        )
+    write_tokenizer_folder(tokenizer, base, out)
 
 
 def measure(settings: TokenizerSettings, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:

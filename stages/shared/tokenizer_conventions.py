@@ -1,4 +1,4 @@
-"""What the new tokenizer takes over from the base model's."""
+"""What two tokenizers with different vocabularies can have in common."""
 
 import json
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ LARGEST_REAL_LENGTH = 10**12
 
 
 @dataclass(frozen=True)
-class BaseConventions:
+class TokenizerConventions:
     """Special tokens and habits of a tokenizer, as text, so that another vocabulary can keep them."""
 
     special_tokens: tuple[str, ...]
     """All of them, in the order of their ids."""
     roles: dict[str, str]
-    """The string of each of bos_token, eos_token, unk_token and pad_token that the base has."""
+    """The string of each of bos_token, eos_token, unk_token and pad_token that it has."""
     adds_bos: bool
     """Does it put its BOS before a text by itself?"""
     adds_eos: bool
@@ -31,13 +31,13 @@ class BaseConventions:
         return self.roles.get(name)
 
 
-def read_conventions(folder: Path) -> BaseConventions:
+def read_conventions(folder: Path) -> TokenizerConventions:
     """Read them from a Hugging Face folder."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     roles = {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     roles = {name: roles[name] for name in ("bos_token", "eos_token", "unk_token", "pad_token") if name in roles}
     ids = tokenizer("a")["input_ids"]
-    return BaseConventions(
+    return TokenizerConventions(
         special_tokens=special_tokens(tokenizer),
         roles=roles,
         adds_bos=bool(ids) and ids[0] == tokenizer.bos_token_id,
