@@ -1,0 +1,112 @@
+"""The held-out text that every system is scored on."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text to score, and the name it goes by in evaluation.json."""
+
+    id: str
+    text: str
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes."""
+        return len(self.text.encode())
+
+    @property
+    def words(self) -> int:
+        """Whitespace-separated words."""
+        return len(self.text.split())
+
+
+def read_sample(parquet: Path, total_bytes: int, document_bytes: int, seed: int) -> list[Document]:
+    """Return the sample of a corpus split: it depends on the text, the two sizes and the seed, on no tokenizer.
+
+    Documents come in the order of a hash of seed and id, until there are at least `total_bytes` bytes or no more
+    documents. Raises UserError where the split holds no text.
+    """
+    table = pq.read_table(parquet, columns=["id", "text"])
+    documents = map(Document, table["id"].to_pylist(), table["text"].to_pylist())
+    sample: list[Document] = []
+    left = total_bytes
+    for document in sorted(documents, key=lambda document: _order(document.id, seed)):
+        shown = Document(document.id, excerpt(document.text, document_bytes))
+        if left > 0 and shown.words:
+            sample.append(shown)
+            left -= shown.bytes
+    if not sample:
+        raise UserError(f"{parquet} holds no text to score: add a corpus to the language's data cards")
+    return sample
+
+
+def _order(name: str, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest() + name.encode()
+
+
+def excerpt(text: str, most_bytes: int) -> str:
+    """Return the beginning of the text that fits, ended at a line, else at a word, else at a character.
+
+    >>> excerpt("een huis\\nen een tuin", 12)
+    'een huis'
+    >>> excerpt("een huis", 6)
+    'een'
+    """
+    data = text.encode()
+    if len(data) <= most_bytes:
+        return text
+    # One byte more shows whether the cut falls just behind a line or a word.
+    head = data[: most_bytes + 1]
+    for mark in (b"\n", b" "):
+        line = head.rpartition(mark)[0]
+        if line.strip():
+            return line.decode()
+    return data[:most_bytes].decode(errors="ignore")
+
+
+def sample_digest(documents: Sequence[Document]) -> str:
+    """Return a hash of the sample, by which two evaluations are known to be of the same text."""
+    digest = hashlib.sha256()
+    for document in documents:
+        for part in (document.id, document.text):
+            digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
+    return digest.hexdigest()
+
+
+def read_lines(path: Path) -> list[Document]:
+    """Read a UTF-8 text of one document a line; lines without a word are passed over.
+
+    Raises UserError for a file that is not there, is not UTF-8 (with line and byte) or holds no text.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read the text {path}: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The decoder counts behind a byte order mark.
+        start = error.start + len(data) - len(error.object)
+        line = data.count(b"\n", 0, start) + 1
+        raise UserError(
+            f"{path}, line {line}, byte {start + 1} of the file: 0x{data[start]:02x} is not valid UTF-8 "
+            f"({error.reason}). Convert the file, for example with iconv"
+        ) from None
+    documents = list(_numbered(text))
+    if not documents:
+        raise UserError(f"{path} holds no text: give at least one line with a word")
+    return documents
+
+
+def _numbered(text: str) -> Iterator[Document]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield Document(f"line {number}", line.removesuffix("\r"))
