@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]):
+def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[None]:
     """Hold the lock `path`; wait while another live process has it, telling `on_wait` once who that is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     owner = _myself()

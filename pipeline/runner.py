@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,7 +88,7 @@ def _copy(tail: BinaryIO) -> None:
 
 
 @contextmanager
-def _signals_passed_on(process: subprocess.Popen):
+def _signals_passed_on(process: subprocess.Popen) -> Iterator[None]:
     """Let the worker end in its own way: Ctrl-C reaches it from the terminal by itself, SIGTERM is handed on."""
     received: list[int] = []
 

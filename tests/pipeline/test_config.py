@@ -1,0 +1,107 @@
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import graph
+from pipeline.config import CONF, languages, load_config, split_sweep
+from pipeline.errors import UserError
+from pipeline.provenance import ROOT
+
+GROUPS = [path for path in sorted(CONF.glob("*/*.yaml")) if path.parent.name not in ("language", "experiment")]
+EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("choice", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
+def test_every_choice_composes_and_plans(choice):
+    config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}"])
+    assert graph.adapt(config)[-1].stage.name == "write_report"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_plans(experiment):
+    graph.adapt(load_config(["language=dutch", f"experiment={experiment}"]))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_language_composes_and_plans(language):
+    assert graph.adapt(load_config([f"language={language}"]))[0].stage.name == "fetch_base_model"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ([], "which language?"),
+        (["language="], "which language?"),
+        (["language=klingon"], "unknown language 'klingon'"),
+        (["language=duch"], "Did you mean 'dutch'?"),
+        (["language=dutch", "mapping=men"], "unknown mapping 'men'. Did you mean 'mean'?"),
+        (["language=dutch", "maping=mean"], "unknown key 'maping'. Did you mean 'mapping'?"),
+        (["language=dutch", "training.sed=3"], "unknown key in training 'sed'. Did you mean 'seed'?"),
+        (["language=dutch", "+training.sed=3"], "unknown key in training 'sed'. Did you mean 'seed'?"),
+        (["language=dutch", "+trainin.sed=3"], "unknown key 'trainin'. Did you mean 'training'?"),
+        (["language=dutch", "training.tokens=many"], "training.tokens='many': input should be a valid integer"),
+        (["language=dutch", "training.seed=1,2"], "put -m before it"),
+        (["language=dutch", "training.seed"], "cannot read the overrides"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(overrides, said):
+    with pytest.raises(UserError) as caught:
+        load_config(overrides)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_problems_are_reported_together():
+    with pytest.raises(UserError) as caught:
+        load_config(["language=dutch", "training.tokens=many", "+training.stepz=3", "tokenizer.vocabulary_size=big"])
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_the_command_line_ends_with_status_2_and_no_traceback():
+    command = [sys.executable, "-m", "pipeline", "adapt", "language=dutch", "+training.stepz=3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown key in training 'stepz'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_planning_never_imports_torch():
+    code = "import sys; from pipeline import commands; commands.plan(['language=dutch'], False)\n"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_a_setting_re_makes_only_what_depends_on_it():
+    base = {step.name: step for step in graph.adapt(load_config(["language=dutch"]))}
+    changed = {step.name: step for step in graph.adapt(load_config(["language=dutch", "mapping=mean"]))}
+    differ = {name for name in base if base[name].fingerprint != changed[name].fingerprint}
+    assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
+
+
+def test_what_changes_only_speed_or_place_changes_no_name():
+    base = graph.adapt(load_config(["language=dutch"]))
+    moved = graph.adapt(load_config(["language=dutch", "cluster=one_gpu", "machine.artifacts=/elsewhere"]))
+    assert [step.fingerprint for step in base] == [step.fingerprint for step in moved]
+
+
+def test_without_baselines_the_fine_tuned_source_is_left_out():
+    names = [step.name for step in graph.adapt(load_config(["language=dutch", "evaluation.baselines=[]"]))]
+    assert "source_finetuned_model" not in names
+    assert "evaluation_source" in names
+
+
+def test_what_does_not_depend_on_the_language_is_stored_once():
+    dutch = {step.name: step for step in graph.adapt(load_config(["language=dutch"]))}
+    tatar = {step.name: step for step in graph.adapt(load_config(["language=tatar"]))}
+    assert dutch["base_model"].folder == tatar["base_model"].folder
+    shared = [name for name, step in dutch.items() if step.folder.parent.name == "shared"]
+    assert shared == ["base_model"]
+
+
+def test_a_sweep_is_every_combination():
+    assert split_sweep(["language=dutch", "mapping=mean,random", "training.seed=1,2"]) == [
+        ["language=dutch", f"mapping={mapping}", f"training.seed={seed}"]
+        for mapping in ("mean", "random")
+        for seed in (1, 2)
+    ]

@@ -1,0 +1,71 @@
+"""LANG is the locale too: it must count only where it was typed, and never be read by make or a shell."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.provenance import ROOT
+
+
+def make(*arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "MT_"))}
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env={**clean, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_language_typed_is_the_language_taken():
+    done = make("config", "LANG=tatar", LANG="en_US.UTF-8")
+    assert done.returncode == 0, done.stderr
+    assert "name: tatar" in done.stdout
+
+
+@pytest.mark.parametrize("flags", [[], ["-e"]])
+def test_the_locale_is_not_a_language(flags):
+    done = make(*flags, "config", LANG="dutch")
+    assert done.returncode == 2
+    assert "which language?" in done.stderr
+    assert "dutch" in done.stderr.partition("one of:")[2]
+    assert "Traceback" not in done.stderr
+
+
+def test_an_outer_makefile_hands_its_language_on(tmp_path):
+    (tmp_path / "Makefile").write_text(
+        f"typed:\n\t$(MAKE) -C {ROOT} config\n\ngiven:\n\t$(MAKE) -C {ROOT} config LANG=tatar\n"
+    )
+    assert "name: tatar" in make("typed", "LANG=tatar", folder=tmp_path).stdout
+    assert "name: tatar" in make("given", folder=tmp_path, LANG="dutch").stdout
+    assert "which language?" in make("typed", folder=tmp_path, LANG="dutch").stderr
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$(shell touch {mark})",
+        "`touch {mark}`",
+        "; touch {mark}",
+        "'; touch {mark} '",
+        '"; touch {mark} "',
+        "x\ntouch {mark}",
+    ],
+)
+def test_a_language_with_shell_characters_runs_nothing(tmp_path, value):
+    mark = tmp_path / "mark"
+    done = make("config", "LANG=" + value.format(mark=mark))
+    assert done.returncode == 2
+    assert "unknown language" in done.stderr
+    assert not mark.exists()
+
+
+def test_arguments_are_handed_over_unread(tmp_path):
+    mark = tmp_path / "mark"
+    done = make("config", "LANG=dutch", f"ARGS=machine.wandb_entity='$(shell touch {mark})`touch {mark}`'")
+    assert not mark.exists()
+    assert done.returncode == 0, done.stderr
+    assert "touch" in done.stdout
+
+
+def test_help_is_the_default():
+    assert "make adapt LANG=dutch" in make().stdout

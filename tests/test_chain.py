@@ -1,0 +1,206 @@
+"""The whole chain, `experiment=smoke`: every stage for real on a tiny random Llama and a few hundred real lines."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import graph, lock, store
+from pipeline.config import load_config
+from pipeline.provenance import ROOT
+
+SMOKE = ["language=dutch", "experiment=smoke"]
+pytestmark = pytest.mark.timeout(600)
+
+
+def command(artifacts: Path, *more: str, name: str = "adapt") -> list[str]:
+    return [sys.executable, "-m", "pipeline", name, *SMOKE, f"machine.artifacts={artifacts}", *more]
+
+
+def run(artifacts: Path, *more: str, prefix: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*prefix, *command(artifacts, *more)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def without_network() -> tuple[str, ...]:
+    """Return the command prefix that takes the network away, empty where this machine cannot."""
+    prefix = ("unshare", "--map-root-user", "--net")
+    if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0:
+        return prefix
+    return ()
+
+
+def hashes(artifacts: Path) -> dict[str, dict]:
+    manifests = {folder.name: store.read_manifest(folder) for folder in store.finished_artifacts(artifacts)}
+    return {
+        name: {file: entry["sha256"] for file, entry in manifest["files"].items()}
+        for name, manifest in manifests.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    artifacts = tmp_path_factory.mktemp("first")
+    done = run(artifacts, prefix=without_network())
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-2000:]
+    return artifacts, done
+
+
+def test_one_command_makes_all_that_the_contract_names(finished):
+    artifacts, done = finished
+    latest = artifacts / "dutch" / "latest"
+    results = json.loads((latest / "results.json").read_text())
+    systems = {system["name"]: system for system in results["systems"]}
+    assert set(systems) == {"source", "source_finetuned", "random", "mapped", "adapted"}
+    for system in systems.values():
+        assert system["bits_per_byte_low"] <= system["bits_per_byte"] <= system["bits_per_byte_high"]
+    assert systems["adapted"]["bits_per_byte"] < systems["mapped"]["bits_per_byte"]
+    assert systems["adapted"]["tokens_trained"] > 0
+    assert systems["mapped"]["tokens_trained"] == 0
+    names = ["base_model", "corpus", "bitext", "tokenizer", "alignment", "initialized_model", "adapted_model", "report"]
+    for name in names:
+        assert store.read_manifest(latest / name) is not None
+    assert (latest / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert "Report:" in done.stdout
+
+
+def test_models_are_plain_hugging_face_folders(finished):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    latest = finished[0] / "dutch" / "latest"
+    for name in ("base_model", "initialized_model", "adapted_model"):
+        model = AutoModelForCausalLM.from_pretrained(latest / name)
+        tokenizer = AutoTokenizer.from_pretrained(latest / name)
+        assert model.get_input_embeddings().weight.shape[0] == model.config.vocab_size >= len(tokenizer)
+        ids = tokenizer("Nee, ik ben geen giraf.", return_tensors="pt").input_ids
+        assert model(ids).logits.isfinite().all()
+
+
+def test_equal_bytes_were_trained_on_in_both_systems(finished):
+    manifests = [store.read_manifest(folder) for folder in store.finished_artifacts(finished[0])]
+    packed = [manifest["metrics"]["bytes"] for manifest in manifests if manifest["artifact"] == "packed_tokens"]
+    assert len(packed) == 2
+    assert packed[0] == packed[1] > 0
+
+
+def test_a_second_run_does_nothing_and_says_so(finished):
+    artifacts, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in (artifacts / "dutch").glob("*-*/manifest.json")}
+    started = time.monotonic()
+    done = run(artifacts)
+    assert "Nothing to do" in done.stdout
+    assert time.monotonic() - started < 20
+    assert before == {path: path.stat().st_mtime_ns for path in (artifacts / "dutch").glob("*-*/manifest.json")}
+
+
+def test_plan_says_why_and_runs_nothing(finished):
+    artifacts, _ = finished
+    before = hashes(artifacts)
+    done = subprocess.run(
+        command(artifacts, "mapping=mean", name="plan"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert "method: trans_tokenize -> mean" in done.stdout
+    assert "5 of " in done.stdout
+    assert hashes(artifacts) == before
+
+
+def test_a_multirun_shares_what_is_common_and_ends_in_one_table(finished):
+    artifacts, _ = finished
+    before = set(hashes(artifacts))
+    done = run(artifacts, "-m", "mapping=trans_tokenize,mean", "evaluation.baselines=[]")
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = sorted(name.rpartition("-")[0] for name in set(hashes(artifacts)) - before)
+    assert made == ["adapted_model", "evaluation", "evaluation", "initialized_model", "report", "report"]
+    assert "mapping=mean" in done.stdout
+    assert "mapping=trans_tokenize" in done.stdout
+
+
+def test_verify_finds_a_changed_byte(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished[0], copy, symlinks=True)
+    checked = subprocess.run(command(copy, name="verify"), cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    target = next(copy.glob("dutch/corpus-*/train.parquet"))
+    data = bytearray(target.read_bytes())
+    data[len(data) // 2] ^= 1
+    target.write_bytes(data)
+    checked = subprocess.run(command(copy, name="verify"), cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 1
+    assert str(target) in checked.stdout
+
+
+def test_killed_at_any_moment_and_run_twice_at_once_it_gives_the_same_bytes(finished, tmp_path):
+    """On one core, in a folder of another name, with other hash seeds, by two runs at once, killed again and again."""
+    artifacts = tmp_path / "elsewhere"
+    rng = random.Random(7)
+    core = str(sorted(os.sched_getaffinity(0))[0])
+
+    def start() -> subprocess.Popen:
+        environment = {**os.environ, "PYTHONHASHSEED": str(rng.randrange(1000))}
+        return subprocess.Popen(
+            ["taskset", "--cpu-list", core, *command(artifacts)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    for _ in range(6):
+        both = [start(), start()]
+        time.sleep(rng.uniform(2, 14))
+        for process in both:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for folder in store.finished_artifacts(artifacts):
+            assert store.verify(folder) == []
+    both = [start(), start()]
+    assert [process.wait() for process in both] == [0, 0]
+    assert hashes(artifacts) == hashes(finished[0]) or _differences(hashes(artifacts), hashes(finished[0])) == {}
+
+
+def _differences(left: dict, right: dict) -> dict:
+    return {name: (left.get(name), right.get(name)) for name in left if left[name] != right.get(name)}
+
+
+def test_status_names_the_running_host_and_the_failed_log(tmp_path):
+    artifacts = tmp_path / "artifacts"
+    config = load_config([*SMOKE, f"machine.artifacts={artifacts}"])
+    corpus = next(step for step in graph.adapt(config) if step.name == "corpus")
+    failing = subprocess.run(
+        command(artifacts, "machine.downloads=/dev/null/nowhere", "tokenizer.vocabulary_size=9000000"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert failing.returncode == 2
+    assert "vocabulary" in failing.stderr
+    assert "Traceback" not in failing.stderr
+    with lock.hold(corpus.work / "lock", print):
+        pass
+    shown = subprocess.run(
+        command(artifacts, "tokenizer.vocabulary_size=9000000", name="status"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "300"},
+    ).stdout
+    assert "failed" in shown
+    assert ".log" in shown
+    assert "finished" in shown
