@@ -1,5 +1,6 @@
 """What two tokenizers with different vocabularies can have in common."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,17 @@ class TokenizerConventions:
 
 
 def read_conventions(folder: Path) -> TokenizerConventions:
-    """Read them from a Hugging Face folder."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    """Read them from a Hugging Face folder; its config.json tells the length where the tokenizer does not."""
+    conventions = conventions_of(AutoTokenizer.from_pretrained(folder))
+    config = folder / "config.json"
+    if conventions.max_length is not None or not config.is_file():
+        return conventions
+    positions = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
+    return dataclasses.replace(conventions, max_length=positions)
+
+
+def conventions_of(tokenizer: Any) -> TokenizerConventions:
+    """Read them from a loaded tokenizer."""
     roles = {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     roles = {name: roles[name] for name in ("bos_token", "eos_token", "unk_token", "pad_token") if name in roles}
     ids = tokenizer("a")["input_ids"]
@@ -42,7 +52,7 @@ def read_conventions(folder: Path) -> TokenizerConventions:
         roles=roles,
         adds_bos=bool(ids) and ids[0] == tokenizer.bos_token_id,
         adds_eos=len(ids) > 1 and ids[-1] == tokenizer.eos_token_id,
-        max_length=max_length(tokenizer, folder),
+        max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < LARGEST_REAL_LENGTH else None,
         padding_side=tokenizer.padding_side,
         chat_template=tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
     )
@@ -59,14 +69,3 @@ def special_tokens(tokenizer: Any) -> tuple[str, ...]:
         if token.special or token.content in template:
             named.add(token.content)
     return tuple(sorted(named, key=tokenizer.convert_tokens_to_ids))
-
-
-def max_length(tokenizer: Any, folder: Path) -> int | None:
-    """Return the longest text in tokens that tokenizer or model allows; None where neither says."""
-    if tokenizer.model_max_length < LARGEST_REAL_LENGTH:
-        return int(tokenizer.model_max_length)
-    config = folder / "config.json"
-    if not config.is_file():
-        return None
-    positions = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
-    return int(positions) if positions else None
