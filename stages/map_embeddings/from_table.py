@@ -1,0 +1,120 @@
+"""Make a token mapping from a table of aligned words: `python -m stages.map_embeddings.from_table --help`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from omegaconf import OmegaConf
+from scipy.sparse import csr_matrix, save_npz
+
+from pipeline.errors import UserError
+from stages.map_embeddings.catalogue import INIT_METHODS
+from stages.map_embeddings.initialization import Initialization, MappingTask
+from stages.map_embeddings.resolve import explicit_unknown
+from stages.map_embeddings.settings import MappingSettings
+from stages.shared.token_text import Vocabulary, load_vocabulary
+
+PRESETS = Path(__file__).parents[2] / "conf" / "mapping"
+EXTRAS = ("text", "dictionary", "donor")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; exit status 2 with one line where the user can mend it."""
+    given = parser().parse_args(arguments)
+    try:
+        print(run(given))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m stages.map_embeddings.from_table",
+        description="Map the tokens of one vocabulary to those of another, from a fast_align table with the columns "
+        "source unit, target unit, log-probability, count (a unit: the tokens of a word joined by —). Writes a sparse "
+        "matrix, target tokens x source tokens, for scipy.sparse.load_npz, and prints the seconds for loading the "
+        "tokenizers, for counts (the table included) and for smoothing.",
+    )
+    command.add_argument("table", type=Path, metavar="TABLE.tsv", help="the alignment table")
+    command.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source tokenizer")
+    command.add_argument("--target", type=Path, required=True, metavar="DIR", help="folder of the new tokenizer")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="where the mapping is written")
+    command.add_argument("--method", default="trans_tokenize", help=f"one of: {', '.join(sorted(INIT_METHODS))}")
+    command.add_argument("--counts", type=Path, metavar="FILE.json", help="write the counts of token pairs too")
+    for extra in EXTRAS:
+        command.add_argument(f"--{extra}", type=Path, metavar="PATH", help=f"the {extra}, for methods that need one")
+    return command
+
+
+def run(given: argparse.Namespace) -> str:
+    """Make the mapping, write it, and return the lines to print."""
+    began = perf_counter()
+    method = INIT_METHODS[given.method]
+    check_needs(given)
+    preset = OmegaConf.to_container(OmegaConf.load(PRESETS / f"{given.method}.yaml"))
+    options = MappingSettings.model_validate(preset).options
+    source, target = load_vocabulary(given.source), load_vocabulary(given.target)
+    loaded = perf_counter()
+    initialization = method(task_of(given, source, target), **options)
+    weights = explicit_unknown(initialization, source)
+    if given.counts and initialization.counts is None:
+        raise UserError(f"init method '{given.method}' makes no counts: leave --counts out, or take trans_tokenize")
+    if given.counts:
+        write_counts(given.counts, initialization.counts, source, target)
+    write_weights(given.out, weights)
+    seconds = {"load": loaded - began, **initialization.seconds, "all": perf_counter() - began}
+    return summary(initialization, given.out, weights, seconds)
+
+
+def check_needs(given: argparse.Namespace) -> None:
+    """Raise UserError that names the options which the method needs and that are not given or do not exist."""
+    missing = [f"--{need}" for need in INIT_METHODS[given.method].needs if need in EXTRAS and not getattr(given, need)]
+    if missing:
+        raise UserError(f"init method '{given.method}' needs {' and '.join(missing)}")
+    absent = [f"--{name} {getattr(given, name)}" for name in EXTRAS if getattr(given, name)]
+    absent = [flag for flag in absent if not Path(flag.split(" ", 1)[1]).exists()]
+    if absent:
+        raise UserError(f"{' and '.join(absent)} does not exist")
+    for path in (given.out, given.counts):
+        if path is not None and not path.parent.is_dir():
+            raise UserError(f"the folder of {path} does not exist; make it first")
+
+
+def task_of(given: argparse.Namespace, source: Vocabulary, target: Vocabulary) -> MappingTask:
+    """Return what the command line gives a method to work with."""
+    return MappingTask(source, target, given.table, given.text, given.dictionary, given.donor)
+
+
+def write_counts(path: Path, counts: csr_matrix | None, source: Vocabulary, target: Vocabulary) -> None:
+    """Write {target token: {source token: count}}, in the order of ids."""
+    assert counts is not None
+    named = {}
+    for row, token in enumerate(target.tokens):
+        part = slice(counts.indptr[row], counts.indptr[row + 1])
+        if part.start < part.stop:
+            columns, data = counts.indices[part].tolist(), counts.data[part].tolist()
+            named[token] = {source.tokens[column]: count for column, count in zip(columns, data, strict=True)}
+    path.write_text(json.dumps(named, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def write_weights(path: Path, weights: csr_matrix) -> None:
+    """Write the matrix under exactly this name; save_npz would add .npz to another."""
+    with path.open("wb") as file:
+        save_npz(file, weights)
+
+
+def summary(initialization: Initialization, path: Path, weights: csr_matrix, seconds: dict[str, float]) -> str:
+    """Return what the command prints: the file, the share that is mapped, and the seconds by part."""
+    rows, columns = weights.shape
+    times = ", ".join(f"{part} {value:.2f} s" for part, value in seconds.items())
+    share = f"{initialization.mapped_share:.1%} of {rows} target tokens mapped to {columns} source tokens"
+    return f"{path}: {share}, {weights.nnz} weights\nseconds: {times}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

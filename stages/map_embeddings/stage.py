@@ -1,0 +1,74 @@
+"""map_embeddings: the base model with rows for the new tokenizer's tokens."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from pipeline.stage import Execution, Metrics
+from stages.map_embeddings.apply import apply_initialization
+from stages.map_embeddings.catalogue import INIT_METHODS
+from stages.map_embeddings.from_table import write_weights
+from stages.map_embeddings.initialization import Initialization, MappingTask
+from stages.map_embeddings.resolve import explicit_unknown, figures
+from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
+from stages.shared.token_text import Vocabulary, load_vocabulary
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+)
+TOKEN_IDS = ("bos", "eos", "pad")
+
+
+def map_embeddings(
+    settings: MapEmbeddingsSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
+) -> Metrics:
+    """Write the initialized model, token_mapping.npz (which source tokens made each row) and mapping.json."""
+    mapping = settings.mapping
+    began = perf_counter()
+    source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
+    table = inputs["alignment"] / "table.tsv" if "alignment" in inputs else None
+    loaded = perf_counter()
+    initialization = INIT_METHODS[mapping.method](MappingTask(source, target, table), **mapping.options)
+    mapped = perf_counter()
+    model = open_model(inputs["base_model"])
+    write_tables(model, initialization, source, mapping.seed, out)
+    write_configs(model, token_ids(target), len(target), out)
+    for name in TOKENIZER_FILES:
+        if (inputs["tokenizer"] / name).is_file():
+            shutil.copyfile(inputs["tokenizer"] / name, out / name)
+    write_weights(out / "token_mapping.npz", explicit_unknown(initialization, source))
+    described = {"method": mapping.method, **figures(initialization)}
+    (out / "mapping.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    seconds = {"load": loaded - began, **initialization.seconds, "map": mapped - loaded}
+    seconds |= {"write": perf_counter() - mapped}
+    return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
+
+
+def write_tables(model: ModelFolder, initialization: Initialization, source: Vocabulary, seed: int, out: Path) -> None:
+    """Compute the new tables one after the other and write the weights."""
+    unknown = source.ids[source.roles["unk"]] if "unk" in source.roles else None
+    tables: dict[str, torch.Tensor] = {}
+    for name, head in ((model.input_name, False), (model.head_name, True)):
+        if name is not None:
+            tables[name] = apply_initialization(initialization, model.read(name), unknown, seed, head)
+    write_model(model, tables, out)
+
+
+def token_ids(target: Vocabulary) -> dict[str, Any]:
+    """Return the ids of begin, end and padding for the configs, null for a token that the tokenizer lacks."""
+    ids = {role: target.ids[target.roles[role]] if role in target.roles else None for role in TOKEN_IDS}
+    return {f"{role}_token_id": ids[role] for role in TOKEN_IDS}

@@ -1,0 +1,37 @@
+"""Trans-Tokenization (Remy, Delobelle et al., COLM 2024, arXiv 2408.04303)."""
+
+from time import perf_counter
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from stages.map_embeddings.initialization import ALIGNED, COPIED, SMOOTHED, UNMAPPED, Initialization, MappingTask
+from stages.map_embeddings.methods import init_method
+from stages.map_embeddings.smoothing import smooth
+from stages.map_embeddings.token_counts import added_counts, aligned_counts
+from stages.shared.alignment_table import read_table
+
+
+@init_method(needs=("table",))
+def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
+    """Average the source rows that an aligner pairs each token with; what got no count borrows from its kin."""
+    assert task.table is not None  # the registry has checked `needs`
+    began = perf_counter()
+    aligned = aligned_counts(read_table(task.table), task.source, task.target, min_count)
+    counts = csr_matrix(aligned + added_counts(task.source, task.target))
+    counts.sort_indices()
+    counted = perf_counter()
+    weights, smoothed = smooth(counts, task.source, task.target)
+    how = np.full(len(task.target), UNMAPPED, dtype=np.int8)
+    how[smoothed] = SMOOTHED
+    how[np.diff(counts.indptr) > 0] = COPIED
+    how[np.diff(aligned.indptr) > 0] = ALIGNED
+    return Initialization(
+        input_weights=weights,
+        head_weights=None,
+        row_scale=None,
+        fallback="unk" if "unk" in task.source.roles else "mean",
+        how=how,
+        counts=counts,
+        seconds={"counts": counted - began, "smoothing": perf_counter() - counted},
+    )
