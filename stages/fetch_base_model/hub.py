@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of whichever library it uses
     GatedRepoError,
     HfHubHTTPError,
+    HTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -53,7 +54,7 @@ def repository_info(source: HubModelSource, endpoint: str | None) -> ModelInfo:
         return HfApi(endpoint=endpoint).model_info(source.repository, revision=source.revision, files_metadata=True)
     except HfHubHTTPError as error:
         raise UserError(problem(source, error)) from error
-    except OSError as error:
+    except (HTTPError, OSError) as error:  # without connection: the HTTP library's own, or offline mode's
         raise UserError(out_of_reach(source, error)) from error
 
 
@@ -63,7 +64,7 @@ def fetch_file(source: HubModelSource, name: str, commit: str, kept: Path, endpo
         hf_hub_download(source.repository, name, revision=commit, local_dir=kept, endpoint=endpoint)
     except HfHubHTTPError as error:
         raise UserError(problem(source, error)) from error
-    except LocalEntryNotFoundError as error:
+    except (HTTPError, LocalEntryNotFoundError) as error:
         raise UserError(out_of_reach(source, error)) from error
 
 
