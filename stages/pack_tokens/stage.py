@@ -16,7 +16,7 @@ from pipeline.stage import Execution, Metrics
 from stages.pack_tokens.order import document_order, fitting_rows
 from stages.pack_tokens.selection import training_rows
 from stages.pack_tokens.settings import PackTokensSettings
-from stages.pack_tokens.token_store import TokenStore
+from stages.pack_tokens.token_store import BATCH_DOCUMENTS, TokenStore
 from stages.shared.document_encoder import DocumentEncoder, load_encoder
 
 VALIDATION_BYTES = 64 * 1024
@@ -64,7 +64,7 @@ def read_split(corpus: Path, name: str) -> Split:
     ids: list[str] = []
     lengths: list[np.ndarray] = []
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=["id", "text"]):
+        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["id", "text"]):
             ids += batch.column("id").to_pylist()
             lengths.append(pc.binary_length(batch.column("text")).to_numpy(zero_copy_only=False).astype(np.int64))
     return Split(name, path, ids, np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64))

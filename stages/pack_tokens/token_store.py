@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-BATCH_DOCUMENTS = 512
-"""Documents read and tokenized at a time; bounds the memory, and changes nothing in the output."""
+BATCH_DOCUMENTS = 256
+"""Documents read at a time; bounds the memory, and changes nothing in the output."""
+BATCH_CHARACTERS = 4_000_000
+"""Text tokenized at a time, for a document may be a book; a token takes some 40 bytes until it is written."""
 
 Encode = Callable[[list[str]], Sequence[Sequence[int]]]
 
@@ -47,9 +49,9 @@ class TokenStore:
         with tqdm(total=int(wanted.sum()), desc="tokenizing", unit="doc") as progress:
             for first, texts in read_texts(self.parquet):
                 here = np.flatnonzero(wanted[first : first + len(texts)])
-                if len(here):
-                    self._append(first + here, [texts[row] for row in here])
-                    progress.update(len(here))
+                for rows in portions(here, texts):
+                    self._append(first + rows, [texts[row] for row in rows])
+                    progress.update(len(rows))
 
     def _append(self, rows: np.ndarray, texts: list[str]) -> None:
         for row, text, ids in zip(rows, texts, self.encode(texts), strict=True):
@@ -69,6 +71,18 @@ class TokenStore:
         counts = self.counts[rows]
         starts: np.ndarray = np.cumsum(counts) - counts
         return starts
+
+
+def portions(rows: np.ndarray, texts: list[str]) -> Iterator[np.ndarray]:
+    """Cut rows into runs of about BATCH_CHARACTERS of text, at least one row each."""
+    start, size = 0, 0
+    for number, row in enumerate(rows):
+        size += len(texts[row])
+        if size >= BATCH_CHARACTERS:
+            yield rows[start : number + 1]
+            start, size = number + 1, 0
+    if start < len(rows):
+        yield rows[start:]
 
 
 def read_texts(parquet: Path) -> Iterator[tuple[int, list[str]]]:

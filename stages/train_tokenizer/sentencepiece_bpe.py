@@ -67,7 +67,7 @@ def training_problem(message: str, size: int) -> str:
 
 
 def reserved_pieces(base: TokenizerConventions) -> dict[str, Any]:
-    """Return the trainer's options that keep the base model's special tokens, each string once.
+    """Return the trainer's options that keep the base model's special tokens, each once and in the order of its ids.
 
     SentencePiece wants an unknown piece, never used with byte fallback: the base model's own where it has no other
     role, else `<unk>`.
@@ -77,12 +77,12 @@ def reserved_pieces(base: TokenizerConventions) -> dict[str, Any]:
     if unk in {None, bos, eos, pad}:
         unk = "<unk>"
     names = {"unk": unk, "bos": bos, "eos": eos if eos != bos else None, "pad": pad if pad not in {bos, eos} else None}
-    options: dict[str, Any] = {}
-    for number, (name, piece) in enumerate((name, piece) for name, piece in names.items() if piece):
-        options |= {f"{name}_piece": piece, f"{name}_id": number}
-    options |= {f"{name}_id": -1 for name, piece in names.items() if not piece}
-    rest = [token for token in base.special_tokens if token not in names.values()]
-    return options | {"control_symbols": rest}
+    order = list(base.special_tokens) + [unk] * (unk not in base.special_tokens)
+    options: dict[str, Any] = {f"{name}_id": -1 for name, piece in names.items() if piece is None}
+    for name, piece in names.items():
+        if piece is not None:
+            options |= {f"{name}_piece": piece, f"{name}_id": order.index(piece)}
+    return options | {"control_symbols": [piece for piece in order if piece not in names.values()]}
 
 
 def to_tokenizer(model: bytes) -> Tokenizer:

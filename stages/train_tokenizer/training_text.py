@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 
+BATCH_DOCUMENTS = 256
 # SentencePiece silently skips every sentence with one of its own marks: tab, U+2581 (space) and U+2585 (unknown).
 # Line ends separate sentences, and U+0000 ends a C string.
 SEPARATORS = re.compile("[\n\r\t\u2581\u2585\0]+")
@@ -26,7 +27,7 @@ def training_texts(parquet: Path, max_bytes: int) -> Iterator[str]:
         raise UserError(f"{parquet} has no text to train a tokenizer on: add a corpus to the language's data cards.")
     share = min(1.0, max_bytes / total)
     with pq.ParquetFile(parquet) as file, tqdm(total=total, desc="reading text", unit="B", unit_scale=True) as progress:
-        for batch in file.iter_batches(batch_size=512, columns=["id", "text"]):
+        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["id", "text"]):
             for name, text in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
                 if share == 1.0 or position(name) < share:
                     yield text
@@ -51,6 +52,6 @@ def text_bytes(parquet: Path) -> int:
     """Count the UTF-8 bytes of the text column."""
     total = 0
     with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(columns=["text"]):
+        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["text"]):
             total += pc.sum(pc.binary_length(batch.column(0))).as_py() or 0
     return total

@@ -133,6 +133,18 @@ def test_seed_changes_the_order_and_nothing_else_does(tmp_path: Path, tokenizer_
     assert (runs[0] / "train.bin").read_bytes() != (runs[2] / "train.bin").read_bytes()
 
 
+def test_size_of_the_portions_changes_nothing(
+    tmp_path: Path, tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = save_corpus(tmp_path / "corpus", DOCUMENTS, DOCUMENTS[:5])
+    whole = pack(corpus, tokenizer_folder, tmp_path / "whole", tokens=1200)
+    monkeypatch.setattr("stages.pack_tokens.token_store.BATCH_DOCUMENTS", 7)
+    monkeypatch.setattr("stages.pack_tokens.token_store.BATCH_CHARACTERS", 100)
+    small = pack(corpus, tokenizer_folder, tmp_path / "small", tokens=1200)
+    for path in sorted(whole.iterdir()):
+        assert path.read_bytes() == (small / path.name).read_bytes()
+
+
 def test_corpus_without_text_is_an_error(tmp_path: Path, tokenizer_folder: Path) -> None:
     with pytest.raises(UserError, match="no text"):
         pack(save_corpus(tmp_path / "corpus", [""], []), tokenizer_folder, tmp_path / "out")

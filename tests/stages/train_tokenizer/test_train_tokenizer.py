@@ -44,16 +44,20 @@ AWKWARD = [
 ]
 
 
-def base_folder(folder: Path, adds_bos: bool, max_length: int | None = 2048) -> Path:
-    """Save a byte-level tokenizer with SmolLM2's roles and a chat token that is registered as ordinary."""
+SMOLLM = {"unk_token": 0, "bos_token": 1, "eos_token": 2, "pad_token": 2}
+SMOLLM_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>")
+
+
+def base_folder(folder: Path, adds_bos: bool, roles: dict[str, str] | None = None) -> Path:
+    """Save a byte-level tokenizer, by default with SmolLM2's special tokens."""
     folder.mkdir(parents=True)
-    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>")
+    special = tuple(dict.fromkeys(roles.values())) if roles else SMOLLM_TOKENS
+    roles = roles or {name: SMOLLM_TOKENS[number] for name, number in SMOLLM.items()}
     names = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokenizer = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    roles = dict(zip(("unk_token", "bos_token", "eos_token", "pad_token"), [*special[:3], special[2]], strict=True))
-    conventions = TokenizerConventions(special, roles, adds_bos, False, max_length, "left", TEMPLATE)
+    conventions = TokenizerConventions(special, roles, adds_bos, False, 2048, "left", TEMPLATE)
     write_tokenizer_folder(tokenizer, conventions, folder)
     return folder
 
@@ -246,6 +250,26 @@ def test_chat_token_that_is_not_registered_as_special_is_kept(corpus: Path, tmp_
     assert read_conventions(folder).special_tokens[-1] == "<tool>"
     train("sentencepiece", corpus, folder, tmp_path / "out")
     assert loaded(tmp_path / "out").convert_tokens_to_ids("<tool>") == 4
+
+
+ROLES = {
+    "llama3": {"bos_token": "<|begin|>", "eos_token": "<|end|>"},
+    "gpt2": dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>"),
+    "padded": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"},
+}
+
+
+@pytest.mark.parametrize("roles", ROLES.values(), ids=ROLES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_roles_that_are_missing_or_shared_stay_so(kind: str, roles: dict, corpus: Path, tmp_path: Path) -> None:
+    folder = base_folder(tmp_path / "base", adds_bos=True, roles=roles)
+    train(kind, corpus, folder, tmp_path / "out")
+    assert read_conventions(tmp_path / "out") == read_conventions(folder)
+    tokenizer = loaded(tmp_path / "out")
+    assert tokenizer("huis")["input_ids"][0] == tokenizer.convert_tokens_to_ids(roles["bos_token"])
+    assert len(tokenizer) == 600
+    for text in AWKWARD:
+        assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
 
 
 def test_sample_of_a_large_corpus_is_about_as_large_as_wanted(corpus: Path) -> None:
