@@ -1,0 +1,119 @@
+"""Pinning files: version, sha256 and size of what the sources offer now."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.cards import (
+    Lock,
+    LockedFile,
+    NpmSource,
+    OpusSource,
+    PypiSource,
+    ResolvedCard,
+    Source,
+    lock_keys,
+    missing_from_cache,
+)
+from pipeline.cards import load_lock as read_lock
+from pipeline.errors import UserError
+from stages.shared.sources.address import download
+from stages.shared.sources.cache import describe, keep, workspace
+from stages.shared.sources.debian import find_newest
+from stages.shared.sources.packages import download_npm, download_pypi
+
+
+def lock_cards(cards: Iterable[ResolvedCard], downloads: Path, debian_mirror: str | None) -> Lock:
+    """Return the lock of all files that the cards name, as the sources offer them now.
+
+    Debian's packages are looked up in the signed index; the others are downloaded into the cache. Raises UserError
+    where one cannot be had.
+    """
+    sources = {key: card.source for card in cards for key in lock_keys(card.source)}
+    return lock_sources(sources, downloads, debian_mirror)
+
+
+def lock_sources(sources: Mapping[str, Source], downloads: Path, debian_mirror: str | None) -> Lock:
+    """Return the lock entries of the given keys."""
+    debian = [key for key in sources if key.startswith("debian/")]
+    lock = _lock_debian(debian, downloads, debian_mirror) if debian else {}
+    rest = sorted(set(sources) - set(debian))
+    for key in tqdm(rest, desc="pinning packages", unit="file", disable=not rest):
+        lock[key] = entry(_lock_download(key, sources[key], downloads))
+    return dict(sorted(lock.items()))
+
+
+def refresh_lock(
+    cards: Iterable[ResolvedCard], overlay: Path, downloads: Path, debian_mirror: str | None
+) -> tuple[Lock, list[str]]:
+    """Pin anew what is not in the cache and no longer offered, or never was pinned; return the overlay and what to say.
+
+    The overlay is a lock file beside the artifacts; it is merged over the committed one before planning. Without a
+    file missing, nothing touches the network.
+    """
+    cards = tuple(cards)
+    known = read_lock(overlay)
+    missing = set(missing_from_cache(cards, downloads))
+    sources = {key: card.source for card in cards for key in lock_keys(card.source) if key in missing}
+    pinned = {file.key: file for card in cards for file in card.files if file.key in missing}
+    asked = {key: source for key, source in sources.items() if key not in pinned or key.startswith("debian/")}
+    if not asked:
+        return known, []
+    fresh = lock_sources(asked, downloads, debian_mirror)
+    moved = {key: new for key, new in fresh.items() if key not in pinned or entry(pinned[key]) != new}
+    if not moved:
+        return known, []
+    lock = dict(sorted((known | moved).items()))
+    write_lock(lock, overlay)
+    return lock, [_line(key, pinned.get(key), new, overlay) for key, new in sorted(moved.items())]
+
+
+def write_lock(lock: Mapping[str, dict[str, Any]], path: Path) -> None:
+    """Write a lock file whole, by a rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def entry(file: LockedFile) -> dict[str, Any]:
+    """Return what the lock says under a file's key."""
+    return file.model_dump(exclude={"key"})
+
+
+def _line(key: str, old: LockedFile | None, new: Mapping[str, Any], overlay: Path) -> str:
+    if old is None:
+        return f"{key} was not pinned; using {new['version']} (overlay lock {overlay})"
+    package = key.removeprefix("debian/")
+    return f"{package} {old.version} is gone from the mirror; using {new['version']} (overlay lock {overlay})"
+
+
+def _lock_debian(keys: list[str], downloads: Path, mirror: str | None) -> Lock:
+    packages = [key.removeprefix("debian/") for key in keys]
+    with workspace(downloads) as work:
+        offered = find_newest(packages, mirror, work)
+    if absent := sorted(set(packages) - set(offered)):
+        raise UserError(f"the Debian mirror has no package {', '.join(absent)}; correct the data card's source")
+    fields = ("name", "version", "sha256", "size")
+    return {f"debian/{name}": {field: getattr(offered[name], field) for field in fields} for name in packages}
+
+
+def _lock_download(key: str, source: Source, downloads: Path) -> LockedFile:
+    with workspace(downloads) as work:
+        match source:
+            case PypiSource():
+                arrived, version = download_pypi(source, work), source.version
+            case NpmSource():
+                arrived, version = download_npm(source, work), source.version
+            case OpusSource():
+                name = f"{source.corpus}-{source.version}-{source.pair}.txt.zip"
+                arrived, version = download(source.url, work / name), source.version
+            case _:
+                raise TypeError(f"a source of kind {source.kind} is not pinned by the lock")
+        file = describe(arrived, key, version)
+        keep(arrived, file, downloads)
+    return file
