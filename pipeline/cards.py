@@ -208,7 +208,7 @@ def load_cards(folder: Path = CARDS) -> dict[str, Card]:
 
 def load_lock(*paths: Path) -> Lock:
     """Return the merged locks, a later one over an earlier one; a file that is not there counts as empty."""
-    lock: Lock = Field(default_factory=dict)
+    lock: Lock = {}
     for path in paths:
         if not path.exists():
             continue

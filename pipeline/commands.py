@@ -15,7 +15,7 @@ from pipeline.estimate import check_disk, estimate
 from pipeline.plan import Step, only, unique
 from pipeline.registry import unknown
 from pipeline.runner import run_plan
-from pipeline.sources import resolve_sources
+from pipeline.sources import current_lock, refreshed_lock, write_newest_lock
 from stages.write_report.table import comparison_table, results_table
 
 console = Console(width=None if os.isatty(1) else 140, highlight=False, soft_wrap=True)
@@ -25,7 +25,7 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     """Run everything that is not made yet, for one config or for each of a multirun; end with the table."""
     jobs = split_sweep(overrides) if multirun else [list(overrides)]
     configs = [load_config(job) for job in jobs]
-    plans = [_resolved_plan(config) for config in configs]
+    plans = [_planned_to_run(config) for config in configs]
     steps = unique(plans)
     check_disk(steps, configs[0])
     for config, plan in zip(configs, plans, strict=True):
@@ -48,9 +48,14 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     return 0
 
 
-def _resolved_plan(config: Config) -> list[Step]:
-    plan = graph.adapt(config, resolve_sources(config))
-    return graph.adapt(config, resolve_sources(config, [step for step in plan if not step.finished]))
+def _planned(config: Config) -> list[Step]:
+    """Plan with the versions known so far; touches no network."""
+    return graph.adapt(config, current_lock(config))
+
+
+def _planned_to_run(config: Config) -> list[Step]:
+    """Plan with versions that can be had now, so that the plan is exact before anything runs."""
+    return graph.adapt(config, refreshed_lock(config, _planned(config)))
 
 
 def _label(job: Sequence[str], overrides: Sequence[str]) -> str:
@@ -77,7 +82,7 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
     """Show what would run and why, with tokens, disk and time; run nothing."""
     jobs = split_sweep(overrides) if multirun else [list(overrides)]
     configs = [load_config(job) for job in jobs]
-    steps = unique([graph.adapt(config, resolve_sources(config)) for config in configs])
+    steps = unique([_planned(config) for config in configs])
     table = Table("step", "artifact", "state", "why", "tokens", "disk", "time")
     for column in table.columns[4:]:
         column.justify = "right"
@@ -100,7 +105,7 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
 def fetch(overrides: Sequence[str], multirun: bool) -> int:
     """Run only the stages that need the network, for a login node."""
     config = load_config(overrides)
-    steps = only(_resolved_plan(config), lambda step: step.stage.uses_network)
+    steps = only(_planned_to_run(config), lambda step: step.stage.uses_network)
     outcome = run_plan(steps, config)
     console.print(f"Fetched: {len(outcome.made)} made, {len(outcome.kept)} were there. The rest runs without network.")
     return 0
@@ -110,7 +115,7 @@ def status(overrides: Sequence[str], multirun: bool) -> int:
     """Show for each step whether it is finished, running on which host, or failed with which log."""
     config = load_config(overrides)
     table = Table("step", "artifact", "state", "details")
-    for step in graph.adapt(config, resolve_sources(config)):
+    for step in _planned(config):
         table.add_row(step.name, step.folder.name, explain.state(step), _details(step))
     console.print(table)
     return 0
@@ -129,7 +134,7 @@ def _details(step: Step) -> str:
 def logs(overrides: Sequence[str], name: str) -> int:
     """Print the newest log of a step."""
     config = load_config(overrides)
-    steps = graph.adapt(config, resolve_sources(config))
+    steps = _planned(config)
     step = explain.find_step(steps, name)
     if step is None:
         raise UserError(unknown("step", name, [step.name for step in steps]))
@@ -156,6 +161,13 @@ def show_languages() -> int:
         language = checked.language
         table.add_row(name, language.code, language.script, ", ".join(cards["corpus"]), ", ".join(cards["bitext"]))
     console.print(table)
+    return 0
+
+
+def lock_sources() -> int:
+    """Pin the newest versions of all packaged sources in data_cards/lock.json."""
+    count = write_newest_lock([load_config([f"language={name}"]) for name in languages()])
+    console.print(f"Pinned {count} files in data_cards/lock.json.")
     return 0
 
 

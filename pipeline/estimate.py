@@ -40,7 +40,7 @@ class Estimate:
 def estimate(step: Step, config: Config) -> Estimate:
     """Return what one unfinished step will cost, from the machine's own earlier runs where there are some."""
     seconds, megabytes = USUAL[step.stage.name]
-    model_bytes = config.base_model.parameters * 4
+    model_bytes = config.base_model.disk_bytes
     disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
@@ -87,7 +87,7 @@ def _manifests(folder: Path, makes: str) -> list[dict]:
 def check_disk(steps: Sequence[Step], config: Config) -> tuple[int, int]:
     """Return bytes needed and bytes free for the artifact folder; raise UserError where they cannot suffice."""
     estimates = [estimate(step, config) for step in steps if not step.finished]
-    checkpoints = CHECKPOINT_MODELS * config.base_model.parameters * 4
+    checkpoints = CHECKPOINT_MODELS * config.base_model.disk_bytes
     trainings = [cost for cost in estimates if cost.disk_bytes > checkpoints]
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
     needed = sum(cost.disk_bytes for cost in estimates) - checkpoints * max(len(trainings) - 1, 0)

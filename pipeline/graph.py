@@ -1,9 +1,8 @@
 """THE PIPELINE ON ONE SCREEN: which stages there are, what each needs, and how they make a model."""
 
-from pipeline.cards import load_lock, resolve_cards
+from pipeline.cards import Lock, ResolvedCard, resolve_cards
 from pipeline.config import Config
 from pipeline.plan import Planner, Step
-from pipeline.provenance import ROOT
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
@@ -41,14 +40,14 @@ WRITE_REPORT = Stage("write_report", "report", WriteReportSettings)
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
 
 
-def adapt(config: Config, overlay_lock: dict | None = None) -> list[Step]:
+def adapt(config: Config, lock: Lock) -> list[Step]:
     """Plan the whole adaptation of one config; the last step is the report."""
     plan = Planner(config.sections(), config.artifacts, config.language.name)
     step, packing = plan.step, {"tokens": config.training.tokens, "sequence_length": config.training.sequence_length}
 
     base_model = step(FETCH_BASE_MODEL, inputs={})
-    corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, overlay_lock))
-    bitext_cards = _cards(config.bitext.cards, config, overlay_lock)
+    corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
+    bitext_cards = _cards(config.bitext.cards, config, lock)
     bitext = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=bitext_cards)
     tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
     pair = {"base_model": base_model, "tokenizer": tokenizer}
@@ -56,7 +55,7 @@ def adapt(config: Config, overlay_lock: dict | None = None) -> list[Step]:
 
     evidence = {"alignment": alignment} if config.mapping.needs_alignment else {}
     initialized = step(MAP_EMBEDDINGS, inputs={**pair, **evidence})
-    random_mapping = config.mapping.model_copy(update={"method": "random"})
+    random_mapping = config.mapping.as_random()
     random = step(MAP_EMBEDDINGS, "random_model", inputs=pair, mapping=random_mapping)
 
     packing["seed"] = config.training.seed
@@ -89,7 +88,5 @@ def adapt(config: Config, overlay_lock: dict | None = None) -> list[Step]:
     return plan.steps
 
 
-def _cards(names: tuple[str, ...], config: Config, overlay_lock: dict | None):
-    language = config.language
-    lock = load_lock(ROOT / "data_cards" / "lock.json") | (overlay_lock or {})
-    return resolve_cards(names, language.source_code, language.code, lock)
+def _cards(names: tuple[str, ...], config: Config, lock: Lock) -> tuple[ResolvedCard, ...]:
+    return resolve_cards(names, config.language.source_code, config.language.code, lock)

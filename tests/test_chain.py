@@ -15,6 +15,7 @@ import pytest
 from pipeline import graph, lock, store
 from pipeline.config import load_config
 from pipeline.provenance import ROOT
+from pipeline.sources import current_lock
 
 SMOKE = ["language=dutch", "experiment=smoke"]
 pytestmark = pytest.mark.timeout(600)
@@ -182,7 +183,7 @@ def _differences(left: dict, right: dict) -> dict:
 def test_status_names_the_running_host_and_the_failed_log(tmp_path):
     artifacts = tmp_path / "artifacts"
     config = load_config([*SMOKE, f"machine.artifacts={artifacts}"])
-    corpus = next(step for step in graph.adapt(config) if step.name == "corpus")
+    corpus = next(step for step in graph.adapt(config, current_lock(config)) if step.name == "corpus")
     failing = subprocess.run(
         command(artifacts, "machine.downloads=/dev/null/nowhere", "tokenizer.vocabulary_size=9000000"),
         cwd=ROOT,

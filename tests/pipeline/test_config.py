@@ -7,6 +7,13 @@ from pipeline import graph
 from pipeline.config import CONF, languages, load_config, split_sweep
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
+from pipeline.sources import current_lock
+
+
+
+def planned(config):
+    return graph.adapt(config, current_lock(config))
+
 
 GROUPS = [path for path in sorted(CONF.glob("*/*.yaml")) if path.parent.name not in ("language", "experiment")]
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
@@ -15,17 +22,17 @@ EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml")
 @pytest.mark.parametrize("choice", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_every_choice_composes_and_plans(choice):
     config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}"])
-    assert graph.adapt(config)[-1].stage.name == "write_report"
+    assert planned(config)[-1].stage.name == "write_report"
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_plans(experiment):
-    graph.adapt(load_config(["language=dutch", f"experiment={experiment}"]))
+    planned(load_config(["language=dutch", f"experiment={experiment}"]))
 
 
 @pytest.mark.parametrize("language", languages())
 def test_every_language_composes_and_plans(language):
-    assert graph.adapt(load_config([f"language={language}"]))[0].stage.name == "fetch_base_model"
+    assert planned(load_config([f"language={language}"]))[0].stage.name == "fetch_base_model"
 
 
 @pytest.mark.parametrize(
@@ -73,27 +80,27 @@ def test_planning_never_imports_torch():
 
 
 def test_a_setting_re_makes_only_what_depends_on_it():
-    base = {step.name: step for step in graph.adapt(load_config(["language=dutch"]))}
-    changed = {step.name: step for step in graph.adapt(load_config(["language=dutch", "mapping=mean"]))}
+    base = {step.name: step for step in planned(load_config(["language=dutch"]))}
+    changed = {step.name: step for step in planned(load_config(["language=dutch", "mapping=mean"]))}
     differ = {name for name in base if base[name].fingerprint != changed[name].fingerprint}
     assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
 
 
 def test_what_changes_only_speed_or_place_changes_no_name():
-    base = graph.adapt(load_config(["language=dutch"]))
-    moved = graph.adapt(load_config(["language=dutch", "cluster=one_gpu", "machine.artifacts=/elsewhere"]))
+    base = planned(load_config(["language=dutch"]))
+    moved = planned(load_config(["language=dutch", "cluster=one_gpu", "machine.artifacts=/elsewhere"]))
     assert [step.fingerprint for step in base] == [step.fingerprint for step in moved]
 
 
 def test_without_baselines_the_fine_tuned_source_is_left_out():
-    names = [step.name for step in graph.adapt(load_config(["language=dutch", "evaluation.baselines=[]"]))]
+    names = [step.name for step in planned(load_config(["language=dutch", "evaluation.baselines=[]"]))]
     assert "source_finetuned_model" not in names
     assert "evaluation_source" in names
 
 
 def test_what_does_not_depend_on_the_language_is_stored_once():
-    dutch = {step.name: step for step in graph.adapt(load_config(["language=dutch"]))}
-    tatar = {step.name: step for step in graph.adapt(load_config(["language=tatar"]))}
+    dutch = {step.name: step for step in planned(load_config(["language=dutch"]))}
+    tatar = {step.name: step for step in planned(load_config(["language=tatar"]))}
     assert dutch["base_model"].folder == tatar["base_model"].folder
     shared = [name for name, step in dutch.items() if step.folder.parent.name == "shared"]
     assert shared == ["base_model"]

@@ -1,0 +1,55 @@
+"""Which version of each external file a plan uses: the committed lock, overlaid by what mirrors have now."""
+
+import sys
+from collections.abc import Iterable
+
+from pipeline.cards import CARDS, Lock, ResolvedCard, load_cards, load_lock, resolve_card
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.plan import Step
+
+LOCK = CARDS / "lock.json"
+
+
+def current_lock(config: Config) -> Lock:
+    """Return the committed lock with this machine's overlay over it; touches no network."""
+    return load_lock(LOCK, config.artifacts / "lock.json")
+
+
+def refreshed_lock(config: Config, steps: Iterable[Step]) -> Lock:
+    """Return the lock after a look at the mirrors, where an unfinished step needs a file that is not in the cache.
+
+    Prints a line for each file whose pinned version is gone. With every file in the cache nothing touches the network.
+    """
+    from stages.shared.sources.locking import refresh_lock
+
+    execution = config.execution()
+    needed = [card for step in steps if not step.finished for card in _cards(step)]
+    _, lines = refresh_lock(needed, config.artifacts / "lock.json", execution.downloads, execution.debian_mirror)
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+    return current_lock(config)
+
+
+def _cards(step: Step) -> tuple[ResolvedCard, ...]:
+    return getattr(step.settings, "cards", ())
+
+
+def write_newest_lock(configs: Iterable[Config]) -> int:
+    """Pin what the sources offer now for every language's cards that packages hold; return the number of files.
+
+    Hub datasets are pinned by the commit in their card; OPUS archives are pinned when a run first fetches them.
+    """
+    from stages.shared.sources.locking import lock_cards, write_lock
+
+    cards, known = load_cards(), load_lock(LOCK)
+    resolved, execution = [], None
+    for config in configs:
+        language, execution = config.language, config.execution()
+        names = dict.fromkeys([*config.cards["packaged"]["corpus"], *config.cards["packaged"]["bitext"]])
+        resolved += [resolve_card(cards[name], language.source_code, language.code, {}) for name in names]
+    if execution is None:
+        raise UserError("there is no language file under conf/language")
+    fresh = lock_cards(resolved, execution.downloads, execution.debian_mirror)
+    write_lock(dict(sorted((known | fresh).items())), LOCK)
+    return len(fresh)

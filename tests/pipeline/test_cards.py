@@ -1,0 +1,175 @@
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from pipeline.cards import (
+    CARDS,
+    ROOT,
+    cached_path,
+    load_card,
+    load_cards,
+    load_lock,
+    missing_from_cache,
+    resolve_cards,
+    unlocked,
+)
+from pipeline.errors import UserError
+
+FRONT = {
+    "pretty_name": "Test",
+    "language": ["en", "tt", "nl"],
+    "license": "mit",
+    "task_categories": ["translation"],
+    "ingest": {
+        "role": "parallel",
+        "source": {"kind": "debian", "packages": ["help-{source_code}", "help-{code}"]},
+        "reader": {"kind": "gettext", "options": {"files": ["share/{source_code}/{code}/*.mo"]}},
+        "codes": {"tt": "tt-cyrl"},
+        "path_codes": {"en": "en-US"},
+    },
+}
+ENTRY = {"name": "help-nl_1_all.deb", "version": "1", "sha256": "0" * 64, "size": 4}
+
+
+def write_card(folder, name="test", prose="Some prose.", drop=(), **front):
+    values = {key: value for key, value in (FRONT | front).items() if key not in drop}
+    path = folder / f"{name}.md"
+    path.write_text(f"---\n{yaml.safe_dump(values)}---\n## Description\n\n{prose}\n", encoding="utf-8")
+    return path
+
+
+def test_placeholders_are_filled_with_the_source_s_own_spelling(tmp_path):
+    write_card(tmp_path)
+    tatar, dutch = (resolve_cards(["test"], "en", code, {}, tmp_path)[0] for code in ("tt", "nl"))
+    assert tatar.source.packages == ("help-en", "help-tt-cyrl")
+    assert tatar.reader.options == {"files": ["share/en-US/tt-cyrl/*.mo"]}
+    assert dutch.source.packages == ("help-en", "help-nl")
+    assert dutch.languages == ("en", "nl")
+
+
+def test_prose_is_not_part_of_the_recipe_and_the_licence_is(tmp_path):
+    def recipe(**changes):
+        write_card(tmp_path, **changes)
+        return resolve_cards(["test"], "en", "nl", {"debian/help-nl": ENTRY}, tmp_path)[0].model_dump_json()
+
+    assert recipe(prose="One.") == recipe(prose="Two --- words.\n---\n")
+    assert recipe() != recipe(license="gpl-3.0")
+
+
+def test_a_card_without_licence_is_named_with_the_remedy(tmp_path):
+    path = write_card(tmp_path, drop=["license"])
+    with pytest.raises(UserError, match="has no `license`") as caught:
+        load_card(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_empty_licence_is_refused(tmp_path):
+    with pytest.raises(UserError, match="license=''"):
+        load_card(write_card(tmp_path, license=""))
+
+
+@pytest.mark.parametrize(
+    ("front", "said"),
+    [
+        ({"language": [False]}, "quote the code"),
+        ({"ingest": FRONT["ingest"] | {"source": {"kind": "ftp"}}}, "ingest.source"),
+        ({"ingest": FRONT["ingest"] | {"rolle": "parallel"}}, "unknown key `ingest.rolle`"),
+        (
+            {"ingest": FRONT["ingest"] | {"source": {"kind": "hub", "id": "a/b", "revision": "main", "files": ["*"]}}},
+            "revision='main'",
+        ),
+    ],
+)
+def test_a_faulty_card_names_file_and_key(tmp_path, front, said):
+    path = write_card(tmp_path, **front)
+    with pytest.raises(UserError) as caught:
+        load_card(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"no front matter", b"---\n{]\n---\n", b"---\n\xff\n---\n", b"---\n- a\n---\n"])
+def test_what_is_no_card_is_named(tmp_path, content):
+    path = tmp_path / "odd.md"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="odd.md"):
+        load_card(path)
+
+
+def test_all_faulty_cards_are_reported_together(tmp_path):
+    write_card(tmp_path, "one", drop=["license"])
+    write_card(tmp_path, "two", drop=["ingest"])
+    with pytest.raises(UserError) as caught:
+        load_cards(tmp_path)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_unknown_card_and_uncovered_language(tmp_path):
+    write_card(tmp_path)
+    with pytest.raises(UserError, match="Did you mean 'test'"):
+        resolve_cards(["tets"], "en", "nl", {}, tmp_path)
+    with pytest.raises(UserError, match="does not cover 'hy'"):
+        resolve_cards(["test"], "en", "hy", {}, tmp_path)
+
+
+def test_local_files_enter_by_content(tmp_path):
+    data = tmp_path / "lines.txt"
+    data.write_text("one\n")
+    ingest = {"role": "monolingual", "source": {"kind": "file", "folder": str(tmp_path), "files": ["*.txt"]}}
+    write_card(tmp_path, ingest=ingest | {"reader": {"kind": "text"}})
+    before = resolve_cards(["test"], "en", "nl", {}, tmp_path)
+    assert before[0].files[0].sha256 == hashlib.sha256(b"one\n").hexdigest()
+    data.write_text("two\n")
+    assert resolve_cards(["test"], "en", "nl", {}, tmp_path) != before
+    data.unlink()
+    with pytest.raises(UserError, match=r"no file matches \*.txt"):
+        resolve_cards(["test"], "en", "nl", {}, tmp_path)
+
+
+def test_missing_counts_what_is_unpinned_absent_or_cut_short(tmp_path):
+    write_card(tmp_path)
+    cards = resolve_cards(["test"], "en", "nl", {"debian/help-nl": ENTRY}, tmp_path)
+    assert unlocked(cards[0]) == ("debian/help-en",)
+    assert missing_from_cache(cards, tmp_path) == ("debian/help-en", "debian/help-nl")
+    path = cached_path(tmp_path, cards[0].files[0])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"abc")
+    assert "debian/help-nl" in missing_from_cache(cards, tmp_path)
+    path.write_bytes(b"abcd")
+    assert missing_from_cache(cards, tmp_path) == ("debian/help-en",)
+
+
+def test_a_later_lock_wins_and_a_broken_one_is_named(tmp_path):
+    first, second, broken = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
+    first.write_text(json.dumps({"x": {"version": "1"}, "y": {"version": "1"}}))
+    second.write_text(json.dumps({"x": {"version": "2"}}))
+    broken.write_text("{")
+    assert load_lock(first, second, tmp_path / "absent.json") == {"x": {"version": "2"}, "y": {"version": "1"}}
+    with pytest.raises(UserError, match="c.json"):
+        load_lock(broken)
+
+
+def test_every_card_of_the_project_is_sound():
+    for card in load_cards().values():
+        prose = (CARDS / f"{card.name}.md").read_text(encoding="utf-8")
+        for heading in ("## Description", "## Source", "## Known problems", "## Citation"):
+            assert heading in prose, card.name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf" / "language").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_language_names_cards_that_cover_it_and_are_pinned(path):
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    lock = load_lock(CARDS / "lock.json")
+    for group in values["cards"].values():
+        for card in resolve_cards(group["corpus"] + group["bitext"], "en", values["language"]["code"], lock):
+            assert not unlocked(card) or card.source.kind == "opus"
+
+
+def test_planning_imports_neither_pyarrow_nor_the_hub():
+    code = "import sys, pipeline.cards; print([m for m in ('torch', 'pyarrow', 'huggingface_hub') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
