@@ -36,12 +36,12 @@ def table_figures(
     lines, frequent, null_count, total = 0, 0, 0.0, 0.0
     for pair in pairs:
         lines += 1
-        total += pair.count
+        total += pair.expected_count
         if NULL in (pair.source, pair.target):
-            null_count += pair.count
+            null_count += pair.expected_count
             continue
-        by_target.setdefault(pair.target, []).append((pair.source, pair.count))
-        if pair.count >= min_count:
+        by_target.setdefault(pair.target, []).append((pair.source, pair.expected_count))
+        if pair.expected_count >= min_count:
             frequent += 1
             rows = [target.ids.get(token, -1) for token in split_unit(pair.target, target.ids)]
             covered[[row for row in rows if row >= 0]] = True

@@ -25,13 +25,15 @@ def expected_counts(source: Sentences, target: Sentences, lexicon: Lexicon) -> n
         keys, groups = pair_keys(source, target, lexicon.targets, first, last)
         order = np.argsort(keys, kind="stable")
         unique, inverse_starts = np.unique(keys[order], return_index=True)
-        places = np.searchsorted(lexicon.keys, unique)
+        places = np.minimum(np.searchsorted(lexicon.keys, unique), len(lexicon.keys) - 1)
+        known = lexicon.keys[places] == unique
         repeats = np.diff(np.append(inverse_starts, len(keys)))
         probability = np.empty(len(keys))
-        probability[order] = np.repeat(lexicon.probabilities[places], repeats)
+        probability[order] = np.repeat(np.where(known, lexicon.probabilities[places], 0.0), repeats)
         totals = np.bincount(groups, weights=probability)
-        posterior = (probability / totals[groups])[order]
-        counts[places] += np.add.reduceat(posterior, inverse_starts)
+        # A word that none of its sentence explains (each partner rounded to zero) counts for none.
+        posterior = (probability / np.where(totals > 0, totals, 1.0)[groups])[order]
+        counts[places[known]] += np.add.reduceat(posterior, inverse_starts)[known]
     return counts
 
 

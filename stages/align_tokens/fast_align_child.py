@@ -6,7 +6,9 @@ import systran_align
 
 if __name__ == "__main__":
     pairs, table, iterations = sys.argv[1:]
-    # Unpruned: the pruning of the original comes after the expected counts. An empty name skips the other direction.
+    # Unpruned, since the original prunes after the expected counts. fast_align drops log P below -beam x the word's
+    # best log P, so that -1000 would still drop 0.0025 beside 0.9975. It trains the other direction in any case;
+    # the empty name only keeps that from being written.
     systran_align.generate_alignment_probabilities(
-        pairs, table, "", iterations=int(iterations), beam_threshold=-1000.0, favor_diagonal=False
+        pairs, table, "", iterations=int(iterations), beam_threshold=-1e30, favor_diagonal=False
     )

@@ -17,7 +17,7 @@ class FastAlignSettings(Section):
     """fast_align's -I. The expected counts are those of the last but one, as in the original."""
     beam_threshold: Annotated[float, Field(le=-1)]
     """A pair is left out where log P(target | source) < -beam_threshold x that of the source unit's best; -4 is
-    fast_align's own, -1000 keeps every pair."""
+    fast_align's own, -1e9 keeps every pair."""
     table_count: Annotated[float, Field(ge=0)]
     """Pairs with a smaller expected count are not written."""
     min_count: PositiveInt

@@ -3,11 +3,15 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from stages.shared.alignment_table import join_tokens
 from stages.shared.token_text import Vocabulary
+
+NEVER, WITH_LETTER, ALWAYS = range(3)
+"""Whether a token joins the one before it: never, where that one ends in a letter, always."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,8 @@ class WordUnits:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        # int codes: 0 never, 1 where the other side is a letter too, 2 always
         self._left = np.array([_left(text) for text in vocabulary.text], dtype=np.int8)
-        self._left[vocabulary.starts_word] = 0
+        self._left[vocabulary.starts_word] = NEVER
         self._right = np.array([_ends_in_letter(text) for text in vocabulary.text], dtype=bool)
         self._numbers: dict[bytes, int] = {}
         self._words: list[tuple[int, ...]] = []
@@ -43,23 +46,30 @@ class WordUnits:
 
     def cut(self, sentences: Sequence[str]) -> Sentences:
         """Tokenize sentences and return the numbers of their words."""
-        units: list[int] = []
-        starts = [0]
-        for tokens in self.vocabulary.encode([sentence.strip() for sentence in sentences]):
-            ids = np.array(tokens, dtype=np.int32)
-            if len(ids):
-                left, right = self._left[ids[1:]], self._right[ids[:-1]]
-                begins = np.flatnonzero(~((left == 2) | ((left == 1) & right))) + 1
-                units.extend(self._number(part) for part in np.split(ids, begins))
-            starts.append(len(units))
-        return Sentences(np.array(units, dtype=np.int32), np.array(starts, dtype=np.int64))
+        tokens = list(self.vocabulary.encode([sentence.strip() for sentence in sentences]))
+        lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
+        ids = np.fromiter(chain.from_iterable(tokens), dtype=np.int32, count=int(lengths.sum()))
+        ends = np.cumsum(lengths)
+        begins = np.ones(len(ids), dtype=bool)
+        left, right = self._left[ids[1:]], self._right[ids[:-1]]
+        begins[1:] = ~((left == ALWAYS) | ((left == WITH_LETTER) & right))
+        begins[(ends - lengths)[lengths > 0]] = True
+        words = np.concatenate([[0], np.cumsum(begins)])
+        return Sentences(self._number(ids, np.flatnonzero(begins)), words[np.concatenate([[0], ends])])
 
-    def _number(self, ids: np.ndarray) -> int:
-        key = ids.tobytes()
-        if key not in self._numbers:
-            self._numbers[key] = len(self._words)
-            self._words.append(tuple(ids.tolist()))
-        return self._numbers[key]
+    def _number(self, ids: np.ndarray, begins: np.ndarray) -> np.ndarray:
+        """Return the number of each word, the tokens from one begin to the next, int32; new words get new numbers."""
+        ends = np.append(begins[1:], len(ids))[: len(begins)]
+        data, size = ids.tobytes(), ids.itemsize
+        units = np.empty(len(begins), dtype=np.int32)
+        for place, (start, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
+            key = data[start * size : end * size]
+            number = self._numbers.get(key)
+            if number is None:
+                number = self._numbers[key] = len(self._words)
+                self._words.append(tuple(ids[start:end].tolist()))
+            units[place] = number
+        return units
 
     def token_numbers(self, sentences: Sentences) -> np.ndarray:
         """Return how often each token of the vocabulary occurs in the sentences, shape (tokens,)."""
@@ -82,13 +92,13 @@ def _is_letter(letter: str) -> bool:
 
 def _left(text: bytes) -> int:
     if not text:
-        return 0
+        return NEVER
     if text[0] & 0xC0 == 0x80:
-        return 2
+        return ALWAYS
     letters = text.decode(errors="ignore")
     if letters and text.startswith(letters[0].encode()):
-        return int(_is_letter(letters[0]))
-    return int(_letter_lead(text[0]))
+        return WITH_LETTER if _is_letter(letters[0]) else NEVER
+    return WITH_LETTER if _letter_lead(text[0]) else NEVER
 
 
 def _letter_lead(lead: int) -> bool:

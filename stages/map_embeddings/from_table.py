@@ -104,8 +104,9 @@ def write_counts(path: Path, counts: csr_matrix | None, source: Vocabulary, targ
 
 def write_weights(path: Path, weights: csr_matrix) -> None:
     """Write the matrix under exactly this name; save_npz would add .npz to another."""
+    # Uncompressed: compressing three million weights took longer than making them.
     with path.open("wb") as file:
-        save_npz(file, weights)
+        save_npz(file, weights, compressed=False)
 
 
 def summary(initialization: Initialization, path: Path, weights: csr_matrix, seconds: dict[str, float]) -> str:

@@ -17,7 +17,8 @@ TIE = 1_000_000_000
 LARGEST_NUMBER = 9_998
 LARGEST_PADDED = 98
 
-Group = tuple[list[list[int]], list[list[int]], list[int]]
+Group = tuple[list[int], list[int], list[int]]
+"""Source ids and target ids of word pairs of one shape, one pair after the other; their counts."""
 PairCounts = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Target ids, source ids, counts; pairs may repeat."""
 
@@ -30,18 +31,19 @@ def aligned_counts(pairs: Iterable[WordPair], source: Vocabulary, target: Vocabu
     out, and so are tokens that the vocabularies do not have. Raises UserError where that leaves nothing of a table.
     """
     groups: dict[tuple[int, int], Group] = defaultdict(lambda: ([], [], []))
-    units: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
     for pair in pairs:
-        count = int(pair.count)
+        count = int(pair.expected_count)
         if count < min_count or pair.source == NULL or pair.target == NULL:
             continue
-        sources = _unit_ids(pair.source, source.ids, units[0])
-        targets = _unit_ids(pair.target, target.ids, units[1])
-        group = groups[len(sources), len(targets)]
-        group[0].append(sources)
-        group[1].append(targets)
+        parts = _unit_ids(pair.source, source.ids), _unit_ids(pair.target, target.ids)
+        group = groups[len(parts[0]), len(parts[1])]
+        group[0].extend(parts[0])
+        group[1].extend(parts[1])
         group[2].append(count)
-    found = [spread(*map(np.array, groups[shape])) for shape in sorted(groups)]
+    found = []
+    for m, n in sorted(groups):
+        sources, targets, numbers = (np.array(part, dtype=np.int64) for part in groups[m, n])
+        found.append(spread(sources.reshape(-1, m), targets.reshape(-1, n), numbers))
     counts = sum_pairs(found, source, target)
     if groups and not counts.nnz:
         raise UserError(
@@ -51,11 +53,9 @@ def aligned_counts(pairs: Iterable[WordPair], source: Vocabulary, target: Vocabu
     return counts
 
 
-def _unit_ids(unit: str, vocabulary: dict[str, int], known: dict[str, list[int]]) -> list[int]:
+def _unit_ids(unit: str, vocabulary: dict[str, int]) -> list[int]:
     """Return the ids of a unit's tokens, -1 for a token that is not in the vocabulary."""
-    if unit not in known:
-        known[unit] = [vocabulary.get(token, -1) for token in split_unit(unit, vocabulary)]
-    return known[unit]
+    return [vocabulary.get(token, -1) for token in split_unit(unit, vocabulary)]
 
 
 def spread(sources: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> PairCounts:

@@ -7,8 +7,8 @@ as `␛`, its code point in hexadecimal, and `;`.
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -22,14 +22,13 @@ ESCAPED = re.compile(f"{ESCAPE}([0-9a-f]{{1,6}});")
 COLUMNS = "source unit, target unit, log-probability, count"
 
 
-@dataclass(frozen=True)
-class WordPair:
+class WordPair(NamedTuple):
     """One line of a table; units as written in the file."""
 
     source: str
     target: str
     log_probability: float
-    count: float
+    expected_count: float
 
 
 def join_tokens(tokens: Sequence[str]) -> str:
@@ -49,14 +48,17 @@ def split_unit(unit: str, vocabulary: dict[str, int]) -> list[str]:
     """
     if unit in vocabulary:
         return [unit]
-    return [ESCAPED.sub(lambda found: chr(int(found[1], 16)), token) for token in unit.split(JOINER)]
+    tokens = unit.split(JOINER)
+    if ESCAPE in unit:
+        return [ESCAPED.sub(lambda found: chr(int(found[1], 16)), token) for token in tokens]
+    return tokens
 
 
 def write_table(path: Path, pairs: Iterable[WordPair]) -> None:
     """Write a table, probabilities and counts with six significant digits."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for pair in pairs:
-            file.write(f"{pair.source}\t{pair.target}\t{pair.log_probability:.6g}\t{pair.count:.6g}\n")
+            file.write(f"{pair.source}\t{pair.target}\t{pair.log_probability:.6g}\t{pair.expected_count:.6g}\n")
 
 
 def read_table(path: Path) -> Iterator[WordPair]:
@@ -88,7 +90,7 @@ def _parse_line(line: bytes, path: Path, number: int) -> WordPair:
         raise UserError(
             f"{path}, line {number}: log-probability '{probability}' and count '{count}' must be numbers."
         ) from error
-    if not (math.isfinite(pair.log_probability) and math.isfinite(pair.count) and pair.count >= 0):
+    if not (math.isfinite(pair.log_probability) and 0 <= pair.expected_count < math.inf):
         raise UserError(
             f"{path}, line {number}: log-probability '{probability}' and count '{count}' must be finite, "
             "and the count not negative."

@@ -89,6 +89,8 @@ def load_vocabulary(folder: Path) -> Vocabulary:
 
 def vocabulary_of(folder: Path, backend: Any, roles: dict[str, str]) -> Vocabulary:
     """Decode the vocabulary of a `tokenizers.Tokenizer`."""
+    # The names of special tokens are text where they stand in a text.
+    backend.encode_special_tokens = True
     backend.no_padding()
     backend.no_truncation()
     ids: dict[str, int] = backend.get_vocab(with_added_tokens=True)

@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+import pytest
+import tiny_vocabularies as tiny
+from scipy.sparse import load_npz
+
+from stages.map_embeddings.catalogue import INIT_METHODS
+from stages.map_embeddings.from_table import main
+from stages.map_embeddings.methods import InitMethod
+
+
+@pytest.fixture
+def given(tmp_path):
+    tiny.make(tmp_path / "source", "byte_level", [" house", " boat"])
+    tiny.make(tmp_path / "target", "sentencepiece", [" huis", " boot", " huisje"])
+    tiny.write_lines(tmp_path / "table.tsv", [("Ġhouse", "▁huis", 40.2), ("Ġboat", "▁boot", 11)])
+    folders = ["--source", str(tmp_path / "source"), "--target", str(tmp_path / "target")]
+    return [str(tmp_path / "table.tsv"), *folders, "--out", str(tmp_path / "out.npz")]
+
+
+def test_writes_mapping_and_counts(given, tmp_path, capsys):
+    assert main([*given, "--counts", str(tmp_path / "counts.json")]) == 0
+    weights = load_npz(tmp_path / "out.npz")
+    assert weights.shape == (3 + 3 + 1 + 256, 3 + 2 + 256)
+    np.testing.assert_allclose(np.asarray(weights.sum(axis=1)).ravel(), 1.0)
+    counts = json.loads((tmp_path / "counts.json").read_text(encoding="utf-8"))
+    assert counts["▁huis"] == {"Ġhouse": 40}
+    assert counts["</s>"] == {"</s>": 1_000_000_001}
+    assert "▁huisje" not in counts  # smoothing comes after
+    assert "smoothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["mean", "random", "subtoken_mean"])
+def test_other_methods(given, tmp_path, method):
+    assert main([*given, "--method", method]) == 0
+    assert load_npz(tmp_path / "out.npz").shape[0] == 263
+
+
+def refused(arguments, capsys):
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message.splitlines()[-1]
+
+
+def test_unknown_method_is_suggested(given, capsys):
+    assert "Did you mean 'trans_tokenize'?" in refused([*given, "--method", "transtokenize"], capsys)
+
+
+def test_what_a_method_needs_is_named(given, capsys, monkeypatch):
+    needy = InitMethod(lambda task: None, needs=("table", "dictionary", "donor"))
+    monkeypatch.setitem(INIT_METHODS, "needy", needy)
+    assert "needs --dictionary and --donor" in refused([*given, "--method", "needy"], capsys)
+
+
+def test_bad_line_is_named(given, tmp_path, capsys):
+    (tmp_path / "table.tsv").write_text("Ġhouse\t▁huis\t-1\t40\nĠhouse\t▁huis\n", encoding="utf-8")
+    assert "line 2" in refused(given, capsys)
+
+
+def test_absent_folder(given, capsys, tmp_path):
+    given[given.index("--source") + 1] = str(tmp_path / "nowhere")
+    assert "nowhere is not a folder" in refused(given, capsys)
