@@ -40,7 +40,9 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
         console.print(f"Made {len(outcome.made)} of {len(steps)} steps in {minutes:.1f} minutes.{_rates(outcome.made)}")
     if multirun:
         labels = [_label(job, overrides) for job in jobs]
-        console.print(comparison_table([(label, runs.read_results(plan)) for label, plan in zip(labels, plans, strict=True)]))
+        console.print(
+            comparison_table([(label, runs.read_results(plan)) for label, plan in zip(labels, plans, strict=True)])
+        )
     else:
         console.print(results_table(runs.read_results(plans[0])))
     for folder in folders:
@@ -209,7 +211,9 @@ def gc(artifacts: Path, apply: bool) -> int:
         console.print(f"{'removing' if apply else 'would remove'} {folder} ({_size(store.folder_size(folder))})")
         if apply:
             store.remove(folder)
-    console.print(f"{len(found)} folders." + ("" if apply or not found else " Nothing was removed; APPLY=1 removes them."))
+    console.print(
+        f"{len(found)} folders." + ("" if apply or not found else " Nothing was removed; APPLY=1 removes them.")
+    )
     return 0
 
 

@@ -74,7 +74,9 @@ def _rate(step: Step, config: Config) -> float:
 
 def _seconds_before(step: Step) -> float | None:
     """Return how long the newest artifact of this kind took for this language."""
-    manifests = [manifest for manifest in _manifests(step.folder.parent, step.stage.makes) if manifest["name"] == step.name]
+    manifests = [
+        manifest for manifest in _manifests(step.folder.parent, step.stage.makes) if manifest["name"] == step.name
+    ]
     return manifests[-1]["seconds"] if manifests else None
 
 
@@ -94,7 +96,8 @@ def check_disk(steps: Sequence[Step], config: Config) -> tuple[int, int]:
     free = shutil.disk_usage(_existing(config.artifacts)).free
     if needed > free:
         raise UserError(
-            f"the run needs about {needed / 1e9:.1f} GB of disk under {config.artifacts}, {free / 1e9:.1f} GB are free. "
+            f"the run needs about {needed / 1e9:.1f} GB of disk, "
+            f"and {free / 1e9:.1f} GB are free under {config.artifacts}. "
             "Free some (`make du`, `make gc APPLY=1`) or set machine.artifacts in conf/local.yaml to a larger disk"
         )
     return needed, free

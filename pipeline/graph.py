@@ -1,5 +1,7 @@
 """THE PIPELINE ON ONE SCREEN: which stages there are, what each needs, and how they make a model."""
 
+from typing import Any
+
 from pipeline.cards import Lock, ResolvedCard, resolve_cards
 from pipeline.config import Config
 from pipeline.plan import Planner, Step
@@ -43,7 +45,7 @@ SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
 def adapt(config: Config, lock: Lock) -> list[Step]:
     """Plan the whole adaptation of one config; the last step is the report."""
     plan = Planner(config.sections(), config.artifacts, config.language.name)
-    step, packing = plan.step, {"tokens": config.training.tokens, "sequence_length": config.training.sequence_length}
+    step, training = plan.step, config.training
 
     base_model = step(FETCH_BASE_MODEL, inputs={})
     corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
@@ -58,7 +60,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
     random_mapping = config.mapping.as_random()
     random = step(MAP_EMBEDDINGS, "random_model", inputs=pair, mapping=random_mapping)
 
-    packing["seed"] = config.training.seed
+    packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
     models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}

@@ -1,7 +1,7 @@
 """Named choices, with errors that help."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from pipeline.errors import UserError
@@ -33,10 +33,3 @@ class Registry(dict[str, Choice]):
 
     def __missing__(self, name: str) -> Choice:
         raise UserError(unknown(self.kind, name, self))
-
-    def register(self, choice: Callable) -> Callable:
-        """Add a function or class under its own name; use as a decorator."""
-        if choice.__name__ in self:
-            raise ValueError(f"{self.kind} '{choice.__name__}' is registered twice")
-        self[choice.__name__] = choice
-        return choice
