@@ -96,7 +96,7 @@ def test_a_faulty_card_names_file_and_key(tmp_path, front, said):
 def test_what_is_no_card_is_named(tmp_path, content):
     path = tmp_path / "odd.md"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="odd.md"):
+    with pytest.raises(UserError, match=r"odd\.md"):
         load_card(path)
 
 
@@ -149,7 +149,7 @@ def test_a_later_lock_wins_and_a_broken_one_is_named(tmp_path):
     second.write_text(json.dumps({"x": {"version": "2"}}))
     broken.write_text("{")
     assert load_lock(first, second, tmp_path / "absent.json") == {"x": {"version": "2"}, "y": {"version": "1"}}
-    with pytest.raises(UserError, match="c.json"):
+    with pytest.raises(UserError, match=r"c\.json"):
         load_lock(broken)
 
 

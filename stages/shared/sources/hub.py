@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of whichever library it uses
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 from tqdm import tqdm
 
 from pipeline.cards import HubSource, matches
@@ -40,7 +46,7 @@ def _listing(source: HubSource, folder: Path, endpoint: str | None) -> dict[str,
         )
     except HfHubHTTPError as error:
         raise UserError(_refused(source, error)) from error
-    except OSError as error:
+    except (HTTPError, OSError) as error:  # without connection: the HTTP library's own, or offline mode's
         raise UserError(_unreachable(source, error)) from error
     listed = {
         file.rfilename: {"size": file.size, "sha256": file.lfs.sha256 if file.lfs else None}
@@ -67,7 +73,7 @@ def _fetch(source: HubSource, name: str, folder: Path, expected: dict[str, Any],
         )
     except HfHubHTTPError as error:
         raise UserError(_refused(source, error)) from error
-    except LocalEntryNotFoundError as error:
+    except (HTTPError, LocalEntryNotFoundError) as error:
         raise UserError(_unreachable(source, error)) from error
     if not _whole(path, expected) or (expected["sha256"] and sha256_of(path) != expected["sha256"]):
         path.unlink()
