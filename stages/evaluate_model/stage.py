@@ -31,8 +31,15 @@ def evaluate_model(
     figures = evaluate(loaded, documents, scoring)
     seconds = perf_counter() - began
     samples = continue_texts(loaded, make_prompts(generation, documents), generation.max_new_tokens)
-    sample = {"split": scoring.split, "seed": scoring.seed, "sha256": sample_digest(documents)}
-    _write_json(out / "evaluation.json", {**figures, "confidence": scoring.confidence, "sample": sample})
+    context = {
+        "sample": {"split": scoring.split, "seed": scoring.seed, "sha256": sample_digest(documents)},
+        "bootstrap": {
+            "samples": scoring.bootstrap_samples,
+            "confidence": scoring.confidence,
+            "seed": scoring.seed,
+        },
+    }
+    _write_json(out / "evaluation.json", {**figures, **context})
     _write_json(out / "samples.json", samples)
     rate = {"tokens_per_s_scored": round(figures["tokens"] / seconds, 1), "seconds_scoring": round(seconds, 1)}
     return {**{name: figures[name] for name in SHOWN}, **rate}

@@ -1,0 +1,120 @@
+"""report.html: one page that needs nothing beside itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from stages.write_report import charts, provenance
+from stages.write_report.settings import WriteReportSettings
+from stages.write_report.systems import NAMES, System, read_json
+from stages.write_report.table import interval, number
+from stages.write_report.tokenization import cut_samples
+from stages.write_report.verdict import signed, summary
+
+TEMPLATES = Path(__file__).parent / "templates"
+WRITING = ("source", "source_finetuned", "mapped", "adapted")
+"""Systems whose generated text is shown."""
+ABOUT = {
+    "source": "as it came, its own tokenizer",
+    "source_finetuned": "trained on the same text, its own tokenizer",
+    "random": "new tokenizer, random new rows, not trained",
+    "mapped": "new tokenizer, mapped rows, not trained",
+    "adapted": "mapped, then trained",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page is made from."""
+
+    settings: WriteReportSettings
+    results: dict[str, Any]
+    systems: Sequence[System]
+    inputs: Mapping[str, Path]
+
+
+def render_page(report: Report) -> str:
+    """Return the HTML; every text in it is escaped, and equal inputs give equal bytes."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": number, "signed": signed}
+    environment.globals |= {"interval": interval, "labels": NAMES, "about": ABOUT}
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html.j2").render(style=style, **_context(report))
+
+
+def _context(report: Report) -> dict[str, Any]:
+    settings, results, inputs = report.settings, report.results, report.inputs
+    labels = {system.name: system.label for system in report.systems}
+    manifests = provenance.read_manifests(inputs)
+    bars, bar_ticks = charts.bars(results["systems"], labels)
+    shown = [entry for entry in results["comparisons"] if entry["against"] != "random"]
+    differences, difference_ticks = charts.differences(shown)
+    return {
+        "language": settings.language,
+        "results": results,
+        "summary": summary(results, settings.language.english_name),
+        "facts": _facts(report, manifests),
+        "best": min(system["bits_per_byte"] for system in results["systems"]),
+        "bars": bars,
+        "bar_ticks": bar_ticks,
+        "differences": differences,
+        "difference_ticks": difference_ticks,
+        "losses": charts.loss_chart(report.systems),
+        "sentences": cut_samples(settings.report.sample_sentence, settings.language, inputs),
+        "alignment": _alignment(inputs, settings.report.aligned_words),
+        "samples": _samples(report.systems),
+        "cards": provenance.read_cards(inputs),
+        "recipes": provenance.recipes(manifests),
+        "versions": provenance.versions(manifests),
+    }
+
+
+def _facts(report: Report, manifests: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the run at a glance, as far as the manifests say it."""
+    by_name = {system.name: system.evaluation for system in report.systems}
+    mapping = manifests.get("initialized_model", {}).get("recipe", {}).get("settings", {}).get("mapping", {})
+    sample = report.results["sample"]
+    facts = [("Base model", report.settings.base_model_name)]
+    if "source" in by_name:
+        facts.append(("Parameters", f"{by_name['source']['parameters'] / 1e6:,.1f} M"))
+        facts.append(("Its vocabulary", f"{by_name['source']['vocabulary_size']:,}"))
+    if "adapted" in by_name:
+        facts.append(("New vocabulary", f"{by_name['adapted']['vocabulary_size']:,}"))
+    if "method" in mapping:
+        facts.append(("Mapping", str(mapping["method"])))
+    trained = next((system.tokens_trained for system in report.systems if system.name == "adapted"), 0)
+    facts.append(("Trained on", f"{trained:,} tokens"))
+    facts.append(("Measured on", f"{sample['documents']:,} documents, {sample['bytes'] / 1000:,.1f} kB"))
+    return facts
+
+
+def _alignment(inputs: Mapping[str, Path], words: int) -> dict[str, Any] | None:
+    """Return the best-aligned words and the coverage; None where the mapping needed no alignment."""
+    if "alignment" not in inputs:
+        return None
+    found = read_json(inputs["alignment"] / "alignment.json")
+    best = found.get("best_words", [])[:words]
+    most = max((pair["count"] for pair in best), default=1)
+    rows = [{**pair, "width": round(100 * pair["count"] / most, 2)} for pair in best]
+    return {"rows": rows, "coverage": found.get("token_coverage"), "sentences": found.get("sentences")}
+
+
+def _samples(systems: Sequence[System]) -> list[dict[str, Any]]:
+    """Return each prompt with what the systems made of it."""
+    writing = sorted((s for s in systems if s.name in WRITING and s.samples), key=lambda s: WRITING.index(s.name))
+    if not writing:
+        return []
+    return [
+        {**prompt, "texts": [(system.name, system.label, system.samples[number]["continuation"]) for system in writing]}
+        for number, prompt in enumerate(writing[0].samples)
+    ]

@@ -1,0 +1,29 @@
+"""write_report: results.json for programs, report.html for people."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.stage import Execution, Metrics
+from stages.write_report.page import Report, render_page
+from stages.write_report.results import build_results
+from stages.write_report.settings import WriteReportSettings
+from stages.write_report.systems import read_systems
+
+
+def write_report(settings: WriteReportSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
+    """Write results.json and report.html.
+
+    The run's id is the short recipe hash in the name of `out`: the same config is the same run.
+    """
+    run = out.name.removesuffix(".unfinished").rpartition("-")[2]
+    systems = read_systems(settings.systems, inputs)
+    results = build_results(settings, systems, run)
+    text = json.dumps(results, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    (out / "results.json").write_text(text, encoding="utf-8")
+    page = render_page(Report(settings, results, systems, inputs))
+    (out / "report.html").write_text(page, encoding="utf-8")
+    return {
+        "summary": results["summary"],
+        **{f"{s['name']}_bits_per_byte": s["bits_per_byte"] for s in results["systems"]},
+    }

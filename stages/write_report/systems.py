@@ -1,0 +1,67 @@
+"""The evaluated systems, read from their artifacts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TRAINED_MODELS = {"adapted": "adapted_model", "source_finetuned": "source_finetuned_model"}
+NAMES = {
+    "source": "Source",
+    "source_finetuned": "Source, fine-tuned",
+    "random": "Random start",
+    "mapped": "Mapped",
+    "adapted": "Adapted",
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """One evaluated model."""
+
+    name: str
+    evaluation: dict[str, Any]
+    """evaluation.json."""
+    samples: list[dict[str, Any]]
+    """samples.json."""
+    curve: list[dict[str, Any]]
+    """metrics.jsonl of its training, one entry an optimizer step; empty where it was not trained."""
+
+    @property
+    def tokens_trained(self) -> int:
+        """Tokens seen in training."""
+        return int(self.curve[-1]["tokens"]) if self.curve else 0
+
+    @property
+    def label(self) -> str:
+        """The name to show."""
+        return NAMES.get(self.name, self.name)
+
+
+def read_systems(names: Sequence[str], inputs: Mapping[str, Path]) -> list[System]:
+    """Read the evaluation of each system and the loss of those that were trained.
+
+    Raises ValueError where two systems were scored on different text.
+    """
+    systems = []
+    for name in names:
+        folder, trained = inputs[f"evaluation_{name}"], inputs.get(TRAINED_MODELS.get(name, ""))
+        curve = read_curve(trained / "metrics.jsonl") if trained else []
+        systems.append(System(name, read_json(folder / "evaluation.json"), read_json(folder / "samples.json"), curve))
+    samples = {system.evaluation["sample"]["sha256"] for system in systems}
+    if len(samples) > 1:
+        raise ValueError(f"the systems {', '.join(names)} were scored on different text and cannot be compared")
+    return systems
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_curve(path: Path) -> list[dict[str, Any]]:
+    """Read metrics.jsonl: the entries that hold a training loss."""
+    with path.open(encoding="utf-8") as lines:
+        entries = [json.loads(line) for line in lines if line.strip()]
+    return [entry for entry in entries if entry.get("loss") is not None]
