@@ -1,0 +1,76 @@
+"""Weights & Biases behind two calls; offline where there is no key, and not even imported where tracking is off."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+
+
+class Tracker(Protocol):
+    """Where a training reports to."""
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Report the values of one optimizer step (from 1)."""
+
+    def finish(self) -> None:
+        """End the report; the run may be resumed later under the same name."""
+
+
+class NoTracker:
+    """Reports to nobody."""
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+
+class WandbTracker:
+    """One run of Weights & Biases."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Report the values of one step; the step is given, since offline runs do not know where they left off."""
+        self.run.log(dict(values), step=step)
+
+    def finish(self) -> None:
+        """Write what is left and close the run."""
+        self.run.finish(quiet=True)
+
+
+def start_tracking(execution: Execution, settings: Mapping[str, Any], main_process: bool = True) -> Tracker:
+    """Start or resume the run named `execution.run_name`; its files lie below `execution.tracking`.
+
+    Raises UserError where tracking is wanted and wandb is not installed.
+    """
+    if execution.tracking is None or not main_process:
+        return NoTracker()
+    try:
+        import wandb
+    except ImportError:
+        raise UserError(
+            "tracking is on, but the package wandb is not installed; set machine.tracking=false or install it"
+        ) from None
+    execution.tracking.mkdir(parents=True, exist_ok=True)
+    run = wandb.init(
+        project=execution.tracking_project,
+        entity=execution.tracking_entity,
+        name=execution.run_name,
+        id=execution.run_name or None,
+        resume="allow",
+        dir=execution.tracking,
+        config=dict(settings),
+        mode=_mode(wandb.api.api_key),
+        settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True),
+    )
+    return WandbTracker(run)
+
+
+def _mode(key: str | None) -> Any:
+    """Return the mode that the environment asks for, else offline where there is no key: init would raise."""
+    return os.environ.get("WANDB_MODE") or ("online" if key else "offline")

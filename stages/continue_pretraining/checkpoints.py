@@ -1,0 +1,139 @@
+"""Checkpoints that survive a kill at any moment: written aside, checked by sha256, published by one rename."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+KEPT = 2
+WEIGHTS, OPTIMIZER, METRICS, STATE, SUMS = (
+    "weights.safetensors",
+    "optimizer.safetensors",
+    "metrics.jsonl",
+    "state.json",
+    "sha256.json",
+)
+BLOCK_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a training needs to go on, beside the model that it began with."""
+
+    weights: dict[str, torch.Tensor]
+    """The weights trained so far, by name; the others are as in the input model."""
+    optimizer: dict[str, torch.Tensor]
+    """AdamW's state: `weight name/exp_avg` and so on."""
+    metrics: str
+    """metrics.jsonl up to this step."""
+    state: dict[str, Any]
+    """Step and counters, JSON values."""
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint into `folder`, keep the newest two, and return its place."""
+    folder.mkdir(exist_ok=True)
+    final = folder / f"step-{checkpoint.state['step']:08d}"
+    part = final.with_suffix(".unfinished")
+    for stale in (part, final):
+        if stale.exists():  # of a killed process, or found torn when this training was resumed
+            shutil.rmtree(stale)
+    part.mkdir()
+    save_file(checkpoint.weights, part / WEIGHTS)
+    save_file(checkpoint.optimizer, part / OPTIMIZER)
+    (part / METRICS).write_text(checkpoint.metrics, encoding="utf-8", newline="\n")
+    (part / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
+    sums = {name: _synced_sha256(part / name) for name in (WEIGHTS, OPTIMIZER, METRICS, STATE)}
+    (part / SUMS).write_text(json.dumps(sums), encoding="utf-8")
+    _synced_sha256(part / SUMS)
+    _sync_folder(part)
+    part.rename(final)
+    _sync_folder(folder)
+    for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:
+        old.rename(old.with_suffix(".deleting"))
+        shutil.rmtree(old.with_suffix(".deleting"))
+    return final
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest sound checkpoint, None where there is none; say which ones are torn."""
+    for candidate in sorted(folder.glob("step-*[0-9]"), reverse=True):
+        damage = damaged(candidate)
+        if damage is None:
+            return candidate
+        print(f"checkpoint {candidate} is torn ({damage}); going back to the one before it", file=sys.stderr)
+    return None
+
+
+def damaged(checkpoint: Path) -> str | None:
+    """Return what is wrong with a checkpoint's files, None where they are as they were written."""
+    try:
+        sums: Mapping[str, str] = json.loads((checkpoint / SUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"{SUMS} is missing or cut off"
+    if sorted(sums) != sorted((WEIGHTS, OPTIMIZER, METRICS, STATE)):
+        return f"{SUMS} does not name its files"
+    for name, expected in sums.items():
+        try:
+            if _synced_sha256(checkpoint / name) != expected:
+                return f"{name} has changed"
+        except OSError:
+            return f"{name} is missing"
+    return None
+
+
+def load_checkpoint(checkpoint: Path) -> Checkpoint:
+    """Read a sound checkpoint."""
+    return Checkpoint(
+        weights=load_file(checkpoint / WEIGHTS),
+        optimizer=load_file(checkpoint / OPTIMIZER),
+        metrics=(checkpoint / METRICS).read_text(encoding="utf-8"),
+        state=json.loads((checkpoint / STATE).read_text(encoding="utf-8")),
+    )
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[int, str]) -> dict[str, torch.Tensor]:
+    """Return the optimizer's state as named tensors; `names` gives each weight's name by its id()."""
+    return {
+        f"{names[id(weight)]}/{key}": value.detach()
+        for weight, entries in optimizer.state.items()
+        for key, value in entries.items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, weights: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Give the optimizer the state of `optimizer_tensors`.
+
+    The tensors are copied: those of a file lie at other addresses, at which vectorised sums may round differently.
+    """
+    for name, tensor in tensors.items():
+        weight, key = name.rsplit("/", 1)
+        # One copy at a fresh address; fused AdamW keeps its step counter beside the weights too.
+        optimizer.state[weights[weight]][key] = tensor.clone().to(weights[weight].device)
+
+
+def _synced_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

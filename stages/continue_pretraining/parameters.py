@@ -1,0 +1,104 @@
+"""Which weights a phase trains, and the optimizer's groups."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.errors import UserError
+from stages.continue_pretraining.schedule import Schedule
+from stages.continue_pretraining.settings import PhaseSettings, TrainingSettings
+
+LAYER = re.compile(r"\.layers\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Weights with one learning rate and decay."""
+
+    names: tuple[str, ...]
+    embeddings: bool
+    """Whether these are the input table and the head."""
+    decayed: bool
+    phases: tuple[int, ...]
+    """The phases that train them."""
+
+    def learning_rate(self, schedule: Schedule, step: int) -> float:
+        """Return the rate at a step (from 0); 0 where its phase leaves these weights alone."""
+        phase = schedule.phase(step)
+        if phase not in self.phases:
+            return 0.0
+        settings = schedule.settings.phases[phase]
+        peak = settings.embedding_learning_rate if self.embeddings else settings.learning_rate
+        # Trained without a break since this phase began.
+        first = phase
+        while first - 1 in self.phases:
+            first -= 1
+        return peak * schedule.factor(step, schedule.begin(first))
+
+
+def make_groups(model: nn.Module, settings: TrainingSettings) -> list[Group]:
+    """Sort the weights that some phase trains into groups, in the model's order.
+
+    Raises UserError for a phase that names more layers than there are.
+    """
+    tables = embedding_names(model)
+    trained = [trained_names(model, phase, tables) for phase in settings.phases]
+    members: dict[tuple[bool, bool, tuple[int, ...]], list[str]] = {}
+    for name, weight in model.named_parameters():
+        phases = tuple(number for number, names in enumerate(trained) if name in names)
+        if phases:
+            embeddings = name in tables
+            members.setdefault((embeddings, not embeddings and weight.dim() > 1, phases), []).append(name)
+    return [Group(tuple(names), *key) for key, names in members.items()]
+
+
+def embedding_names(model: nn.Module) -> set[str]:
+    """Return the names of the input table and, where it is not tied, of the head."""
+    tables = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}  # type: ignore[operator]
+    return {name for name, weight in model.named_parameters() if id(weight) in tables}
+
+
+def trained_names(model: nn.Module, phase: PhaseSettings, tables: set[str]) -> set[str]:
+    """Return the names of the weights that a phase trains."""
+    names = [name for name, _ in model.named_parameters()]
+    if phase.train == "all":
+        return set(names)
+    if phase.train == "embeddings":
+        return tables
+    first, last = (int(number) for number in phase.train.split("x"))
+    places = {name: int(found[1]) for name in names if (found := LAYER.search(name))}
+    layers = max(places.values(), default=-1) + 1
+    if first + last > layers:
+        raise UserError(
+            f"training phase '{phase.name}' trains {phase.train} layers, the model has {layers}; "
+            "give at most so many in all, or `train: all`"
+        )
+    return tables | {name for name, place in places.items() if place < first or place >= layers - last}
+
+
+def make_optimizer(model: nn.Module, groups: list[Group], settings: TrainingSettings) -> torch.optim.AdamW:
+    """Return AdamW over the groups; their learning rates are set before each step."""
+    weights = dict(model.named_parameters())
+    parameters: list[dict[str, Any]] = [
+        {
+            "params": [weights[name] for name in group.names],
+            "weight_decay": settings.weight_decay if group.decayed else 0.0,
+        }
+        for group in groups
+    ]
+    return torch.optim.AdamW(parameters, lr=0.0, betas=settings.betas, fused=True)
+
+
+def enter_phase(model: nn.Module, groups: list[Group], phase: int) -> list[nn.Parameter]:
+    """Let exactly the weights of a phase have gradients, and return them."""
+    trained = {name for group in groups if phase in group.phases for name in group.names}
+    chosen = []
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name in trained)
+        weight.grad = None
+        if name in trained:
+            chosen.append(weight)
+    return chosen

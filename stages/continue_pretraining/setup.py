@@ -1,0 +1,100 @@
+"""The processes, the model and the data of one training, each checked before the first step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import get_int_from_env
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.continue_pretraining.batches import Blocks
+from stages.continue_pretraining.loss import check_plain_head
+from stages.continue_pretraining.settings import TrainingSettings
+from stages.shared.token_shard import TokenShard, read_tokens
+
+MIXED = {"float32": "no", "bfloat16": "bf16"}
+
+
+def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accelerator:
+    """Join the processes and set torch's threads.
+
+    Raises UserError where the device is missing, or where fewer processes joined than were started.
+    """
+    if execution.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("cluster.device=cuda, but torch sees no GPU; choose cluster=local, or set up the GPU's driver")
+    accelerator = Accelerator(
+        cpu=execution.device == "cpu",
+        mixed_precision=MIXED[settings.precision],
+        gradient_accumulation_steps=1,  # the loop divides by the global batch's tokens itself
+    )
+    started = get_int_from_env(["WORLD_SIZE"], 1)
+    if accelerator.num_processes != started:
+        # `accelerate launch --cpu --num_processes 2` does this: one process, and no word of it.
+        raise UserError(
+            f"{started} processes were started, but {accelerator.num_processes} joined the training; start it with "
+            "torchrun (`python -m torch.distributed.run --nproc_per_node=...`)"
+        )
+    torch.set_num_threads(settings.threads)  # after Accelerate, which sets them too
+    return accelerator
+
+
+def load_model(folder: Path, settings: TrainingSettings, device: torch.device) -> Any:
+    """Load a causal language model to train, its weights in float32.
+
+    Raises UserError where it is too short for the sequences or has a head that the loss does not know.
+    """
+    config = AutoConfig.from_pretrained(folder)
+    longest = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and settings.sequence_length > longest:
+        raise UserError(
+            f"training.sequence_length={settings.sequence_length} is more than the {longest} positions of the model in "
+            f"{folder}; give at most {longest}"
+        )
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    check_plain_head(model)
+    for weight in model.parameters():
+        # Loaded weights lie in the mapped file at any address, where vectorised sums may round differently than in
+        # the memory of a resumed training.
+        weight.data = weight.data.clone()
+    return model.to(device).train()
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The packed text, cut into sequences."""
+
+    train: Blocks
+    validation: Blocks | None
+    """None where the settings want none or there is no text."""
+    meta: dict[str, Any]
+    """tokens.json."""
+
+
+def load_data(folder: Path, settings: TrainingSettings, rows: int) -> TrainingData:
+    """Open the packed tokens for a model with so many embedding rows.
+
+    Raises UserError where there is nothing to train on or the tokens are of another vocabulary.
+    """
+    shard = read_tokens(folder, "train")
+    if len(shard.tokens) < 2:
+        raise UserError(f"{folder} holds {len(shard.tokens)} tokens; give the language's data cards more text")
+    if shard.meta["vocabulary_size"] > rows:
+        raise UserError(
+            f"the tokens in {folder} are of a vocabulary of {shard.meta['vocabulary_size']}, but the model has {rows} "
+            "rows: they do not belong together; pack the text with the model's own tokenizer"
+        )
+    validation = None
+    if settings.validation_tokens:
+        held_out = read_tokens(folder, "validation")
+        if len(held_out.tokens) > 1:
+            validation = cut(held_out, settings, settings.validation_tokens)
+    return TrainingData(cut(shard, settings), validation, shard.meta)
+
+
+def cut(shard: TokenShard, settings: TrainingSettings, most: int | None = None) -> Blocks:
+    """Return the first `most` tokens of a split as sequences, all of them where it is None."""
+    return Blocks(shard.tokens[:most], shard.starts, settings.sequence_length, settings.attention == "document")
