@@ -1,5 +1,6 @@
 """From Hydra's YAML files and the command line to one checked, immutable Config."""
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 import hydra
 import omegaconf
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import OmegaConf
@@ -29,6 +31,7 @@ from stages.train_tokenizer.settings import TokenizerSettings
 from stages.write_report.settings import ReportSettings
 
 CONF = ROOT / "conf"
+LOCAL = CONF / "local.yaml"
 
 
 class EvaluationSettings(Section):
@@ -188,7 +191,31 @@ def _parse(overrides: Sequence[str]) -> list:
         raise UserError(f"cannot read the overrides {list(overrides)}: {_first_line(error)}") from None
 
 
+def local_overrides(file: Path, given: Sequence[str]) -> list[str]:
+    """Return this machine's facts as overrides to put before the given ones, which win.
+
+    Hydra has no optional file outside of a group, and as overrides they may also choose, say, `cluster: one_gpu`.
+    """
+    if not file.exists():
+        return []
+    try:
+        facts = OmegaConf.to_container(OmegaConf.load(file))
+    except (yaml.YAMLError, OSError) as error:
+        raise UserError(f"{file} is not YAML: {_first_line(error)}") from None
+    keys = {override.lstrip("+~").partition("=")[0] for override in given}
+    return [f"{key}={json.dumps(value)}" for key, value in _leaves(facts) if key not in keys]
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in (value or {}).items():
+        if isinstance(item, Mapping):
+            yield from _leaves(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item
+
+
 def _compose(overrides: Sequence[str]) -> omegaconf.DictConfig:
+    overrides = [*local_overrides(LOCAL, overrides), *overrides]
     for override in _parse(overrides):
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} names several values; put -m before it for a multirun")
