@@ -1,0 +1,220 @@
+"""write_report: the sentence, results.json, and a page that is safe, whole and the same to the byte."""
+
+import io
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+import yaml
+from rich.console import Console
+from tiny_models import save_tiny_model
+
+from pipeline.provenance import ROOT
+from pipeline.stage import Execution
+from stages.write_report.charts import axis
+from stages.write_report.settings import WriteReportSettings
+from stages.write_report.stage import write_report
+from stages.write_report.table import comparison_table, results_table
+from stages.write_report.verdict import judge
+
+EXECUTION = Execution.model_construct()
+SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
+LENGTHS = [700, 900, 1200, 400, 2000, 1500, 800, 650]
+SCRIPT = "<script>alert('é')</script>"
+
+
+def write_evaluation(folder, bits, tokens, text):
+    folder.mkdir(parents=True)
+    wobble = [0.97, 1.02, 1.0, 1.05, 0.99, 0.98, 1.03, 1.01]
+    nll = [bits * math.log(2) * length * factor for length, factor in zip(LENGTHS, wobble, strict=True)]
+    total = math.fsum(nll)
+    found = {
+        "bits_per_byte": total / math.log(2) / sum(LENGTHS),
+        "bits_per_byte_low": bits * 0.97,
+        "bits_per_byte_high": bits * 1.03,
+        "ppl": math.exp(total / tokens),
+        "tokens_per_word": tokens / 1300,
+        "nll": total,
+        "tokens": tokens,
+        "words": 1300,
+        "bytes": sum(LENGTHS),
+        "documents": len(LENGTHS),
+        "parameters": 1000,
+        "vocabulary_size": 320,
+        "per_document": {"nll": nll, "bytes": LENGTHS},
+        "sample": {"split": "test", "seed": 1, "sha256": "0" * 64},
+        "bootstrap": {"samples": 400, "confidence": 0.95, "seed": 1},
+    }
+    (folder / "evaluation.json").write_text(json.dumps(found))
+    sample = {"prompt": "De <b>hoofdstad</b>", "reference": None, "continuation": text}
+    (folder / "samples.json").write_text(json.dumps([sample]))
+
+
+def prepare(folder, tokenizer, bits, systems=SYSTEMS):
+    """Write what the report reads; `bits` by system."""
+    inputs = {"base_model": tokenizer, "tokenizer": tokenizer}
+    for name in systems:
+        inputs[f"evaluation_{name}"] = folder / name
+        write_evaluation(folder / name, bits[name], 4000 if name.startswith("source") else 2000, SCRIPT)
+    for name in ("adapted_model", "source_finetuned_model"):
+        inputs[name] = folder / name
+        (folder / name).mkdir()
+        steps = [{"step": step, "tokens": 100 * step, "loss": 5 - step / 50} for step in range(1, 81)]
+        (folder / name / "metrics.jsonl").write_text("".join(json.dumps(step) + "\n" for step in steps))
+    inputs["corpus"] = folder / "corpus"
+    inputs["corpus"].mkdir()
+    card = {"name": "card & co", "licence": "MPL-2.0", "kept": 10, "dropped": {"duplicate": 2}, "words": 99}
+    (inputs["corpus"] / "corpus.json").write_text(json.dumps({"cards": [card]}))
+    manifest = {
+        "stage": "ingest_corpus",
+        "fingerprint": "ab" * 32,
+        "versions": {"numpy": "2.0"},
+        "started": "2026-01-01",
+    }
+    (inputs["corpus"] / "manifest.json").write_text(json.dumps(manifest))
+    inputs["alignment"] = folder / "alignment"
+    inputs["alignment"].mkdir()
+    words = [{"source": "house", "target": "huis", "count": 41.5, "share": 0.9}]
+    (inputs["alignment"] / "alignment.json").write_text(json.dumps({"best_words": words, "token_coverage": 0.8}))
+    return inputs
+
+
+def report_settings(systems=SYSTEMS, target="Nee, ik ben geen giraf."):
+    report = yaml.safe_load((ROOT / "conf" / "evaluation" / "default.yaml").read_text())["report"]
+    report["sample_sentence"]["target"] = target
+    language = {"name": "dutch", "english_name": "Dutch", "code": "nl", "source_code": "en", "script": "Latn"}
+    return WriteReportSettings(language=language, report=report, systems=systems, base_model_name="tiny-llama")
+
+
+def make(folder, tokenizer, bits, systems=SYSTEMS, without=(), name="report-0123456789ab.unfinished"):
+    inputs = prepare(folder / "inputs", tokenizer, bits, systems)
+    out = folder / name
+    out.mkdir()
+    kept = {key: path for key, path in inputs.items() if key not in without}
+    write_report(report_settings(systems), kept, out, EXECUTION)
+    return json.loads((out / "results.json").read_text()), (out / "report.html").read_text(encoding="utf-8")
+
+
+BITS = {"source": 2.2, "source_finetuned": 2.1, "random": 7.0, "mapped": 3.0, "adapted": 2.15}
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    return save_tiny_model(tmp_path_factory.mktemp("report") / "tokenizer")
+
+
+def test_results_keep_the_contract(tokenizer, tmp_path):
+    results, _ = make(tmp_path, tokenizer, BITS)
+    assert (results["language"], results["base_model"], results["run"]) == ("dutch", "tiny-llama", "0123456789ab")
+    systems = {system["name"]: system for system in results["systems"]}
+    assert list(systems) == list(SYSTEMS)
+    assert systems["adapted"]["tokens_trained"] == systems["source_finetuned"]["tokens_trained"] == 8000
+    assert systems["mapped"]["tokens_trained"] == 0
+    for system in systems.values():
+        assert system["bits_per_byte_low"] <= system["bits_per_byte"] <= system["bits_per_byte_high"]
+    adapted = systems["adapted"]
+    assert adapted["ppl_token_ratio"] == pytest.approx(adapted["ppl"] * 2000 / 4000)
+    assert adapted["ppl_mielke"] == pytest.approx(math.sqrt(adapted["ppl"]))
+    assert systems["source"]["ppl_mielke"] == pytest.approx(systems["source"]["ppl"])
+
+
+@pytest.mark.parametrize(
+    ("adapted", "expected"),
+    [
+        (2.0, "is better than tiny-llama as it came .*, and better than tiny-llama trained on the same text"),
+        (2.15, "is worse than tiny-llama trained on the same text .*, but better than tiny-llama as it came"),
+        (2.5, "is worse than tiny-llama as it came .*, and worse than tiny-llama trained on the same text"),
+        (2.2, "is worse than tiny-llama trained on the same text .*, and tied with tiny-llama as it came .* holds 0"),
+    ],
+)
+def test_the_first_sentence_says_it_plainly_worst_first(adapted, expected, tokenizer, tmp_path):
+    results, page = make(tmp_path, tokenizer, {**BITS, "adapted": adapted})
+    assert re.search(expected, results["summary"])
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+    assert results["summary"] in shown
+
+
+def test_an_interval_that_holds_zero_is_a_tie():
+    assert [judge(-0.1, 0.1), judge(0.0, 0.1), judge(0.01, 0.1), judge(-0.2, -0.1)] == ["tie", "tie", "worse", "better"]
+    assert judge(None, None) == "unknown"
+
+
+class Checker(HTMLParser):
+    """Collects what would load something, and sees that every element is closed."""
+
+    VOID = ("meta", "br", "img", "link", "input")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.loading, self.tags = [], [], set()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.loading += [value for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_escapes_texts_and_loads_nothing(tokenizer, tmp_path):
+    _, page = make(tmp_path, tokenizer, BITS)
+    assert page.startswith("<!DOCTYPE html>")
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert checker.loading == []
+    assert "script" not in checker.tags
+    assert "&lt;script&gt;" in page
+    assert "url(" not in page
+    assert "card &amp; co" in page
+    assert "huis" in page
+    assert "abababababab" in page
+    assert "2026-01-01" not in page
+
+
+def test_equal_inputs_give_equal_bytes_whatever_the_folder(tokenizer, tmp_path):
+    for name in ("one", "another_folder"):
+        (tmp_path / name).mkdir()
+    assert make(tmp_path / "one", tokenizer, BITS) == make(tmp_path / "another_folder", tokenizer, BITS)
+
+
+def test_without_baseline_alignment_and_bitext_the_rest_is_shown(tokenizer, tmp_path):
+    systems = ("source", "random", "mapped", "adapted")
+    results, page = make(tmp_path, tokenizer, BITS, systems, without=("alignment", "source_finetuned_model", "corpus"))
+    assert "trained on the same text" not in results["summary"]
+    assert "best-aligned" not in page
+    assert "Training loss" in page
+
+
+def test_evaluations_of_different_text_are_not_compared(tokenizer, tmp_path):
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    path = inputs["evaluation_mapped"] / "evaluation.json"
+    path.write_text(path.read_text().replace("0" * 64, "1" * 64))
+    with pytest.raises(ValueError, match="different text"):
+        write_report(report_settings(), inputs, tmp_path, EXECUTION)
+
+
+def test_tables_for_the_terminal(tokenizer, tmp_path):
+    results, _ = make(tmp_path, tokenizer, BITS)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(results_table(results))
+    console.print(comparison_table([("mapping=[mean]", results)]))
+    shown = console.file.getvalue()
+    assert "source_finetuned" in shown
+    assert "mapping=[mean]" in shown
+    assert "+0.050 worse" in shown
+    assert "8,000" in shown
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 7.9), (2.0, 2.0), (-0.31, 0.02), (0, 0.0004), (3, 1e6)])
+def test_an_axis_holds_its_values_with_few_marks(low, high):
+    marks = axis(low, high)
+    assert marks[0] <= low <= high <= marks[-1]
+    assert 2 <= len(marks) <= 7
