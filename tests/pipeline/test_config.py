@@ -20,8 +20,10 @@ EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml")
 
 
 @pytest.mark.parametrize("choice", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
-def test_every_choice_composes_and_plans(choice):
-    config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}"])
+def test_every_choice_composes_and_plans(choice, tmp_path):
+    (tmp_path / "table.tsv").write_text("house\thuis\t-0.1\t12\n")
+    needed = [f"alignment.path={tmp_path / 'table.tsv'}"] if choice.stem == "table" else []
+    config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}", *needed])
     assert planned(config)[-1].stage.name == "write_report"
 
 

@@ -61,7 +61,7 @@ def test_a_language_with_shell_characters_runs_nothing(tmp_path, value):
 
 def test_arguments_are_handed_over_unread(tmp_path):
     mark = tmp_path / "mark"
-    done = make("config", "LANG=dutch", f"ARGS=machine.wandb_entity='$(shell touch {mark})`touch {mark}`'")
+    done = make("config", "LANG=dutch", f"ARGS=\"machine.wandb_entity='$(shell touch {mark})`touch {mark}`'\"")
     assert not mark.exists()
     assert done.returncode == 0, done.stderr
     assert "touch" in done.stdout
