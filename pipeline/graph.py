@@ -20,7 +20,13 @@ from stages.write_report.settings import WriteReportSettings
 TOKENIZING = ("tokenizers", "sentencepiece", "transformers")
 TORCH = ("torch", "transformers")
 
-FETCH_BASE_MODEL = Stage("fetch_base_model", "base_model", FetchBaseModelSettings, uses_network=True)
+FETCH_BASE_MODEL = Stage(
+    "fetch_base_model",
+    "base_model",
+    FetchBaseModelSettings,
+    libraries=(*TORCH, "tokenizers", "gguf"),
+    uses_network=True,
+)
 INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, uses_network=True)
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, uses_network=True)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
