@@ -13,7 +13,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import OmegaConf
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
@@ -108,6 +108,12 @@ class Config(Section):
     machine: MachineSettings
     run: RunSettings
     planning: PlanningSettings
+
+    @model_validator(mode="after")
+    def _alignable(self) -> "Config":
+        if not self.bitext.cards and self.alignment.method == "fast_align":
+            raise ValueError("fast_align needs bitext: name data cards in bitext.cards, or give alignment=table")
+        return self
 
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
@@ -271,7 +277,8 @@ def _problems(error: ValidationError) -> Iterator[str]:
             yield f"{path} has no value; set it in its file under conf/ or on the command line"
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            yield f"{path}={problem['input']!r}: {message[:1].lower()}{message[1:]}"
+            message = f"{message[:1].lower()}{message[1:]}"
+            yield f"{path}={problem['input']!r}: {message}" if path else message
 
 
 def _fields(place: Sequence[str]) -> list[str]:

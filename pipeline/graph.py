@@ -55,16 +55,16 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
 
     base_model = step(FETCH_BASE_MODEL, inputs={})
     corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
-    bitext_cards = _cards(config.bitext.cards, config, lock)
-    bitext = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=bitext_cards)
+    bitext = {}  # stays empty for a language without bitext cards, which has a table instead
+    if cards := _cards(config.bitext.cards, config, lock):
+        bitext["bitext"] = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)
     tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
-    pair = {"base_model": base_model, "tokenizer": tokenizer}
-    alignment = step(ALIGN_TOKENS, inputs={"bitext": bitext, **pair})
+    both = {"base_model": base_model, "tokenizer": tokenizer}
+    alignment = step(ALIGN_TOKENS, inputs={**bitext, **both})
 
     evidence = {"alignment": alignment} if config.mapping.needs_alignment else {}
-    initialized = step(MAP_EMBEDDINGS, inputs={**pair, **evidence})
-    random_mapping = config.mapping.as_random()
-    random = step(MAP_EMBEDDINGS, "random_model", inputs=pair, mapping=random_mapping)
+    initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
+    random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
 
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
@@ -83,7 +83,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
         )
         for name in systems
     }
-    shown = {"corpus": corpus, "bitext": bitext, "alignment": alignment, "initialized_model": initialized, **pair}
+    shown = {"corpus": corpus, **bitext, "alignment": alignment, "initialized_model": initialized, **both}
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }

@@ -26,37 +26,46 @@ BATCH_PAIRS = 8192
 
 
 def align_tokens(settings: AlignTokensSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
-    """Write table.tsv, fast_align's table of word pairs, and alignment.json, how good it is."""
+    """Write table.tsv, fast_align's table of word pairs, and alignment.json, how good it is.
+
+    With a given table, `bitext` may be missing from the inputs: then how much of the text it covers is not known.
+    """
     began = perf_counter()
     alignment = settings.alignment
     if isinstance(alignment, FastAlignSettings):
         check_installed()
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
-    source_units, target_units = WordUnits(source), WordUnits(target)
-    text = read_pairs(inputs["bitext"] / "train.parquet", source_units, target_units)
+    units = WordUnits(source), WordUnits(target)
+    text = read_pairs(inputs["bitext"] / "train.parquet", *units) if "bitext" in inputs else None
     seconds = {"tokenize": perf_counter() - began}
     table = out / "table.tsv"
     if isinstance(alignment, FastAlignSettings):
-        seconds |= align(alignment, text, (source_units, target_units), table)
+        if text is None:
+            raise UserError("fast_align needs bitext: name data cards in bitext.cards, or give alignment=table")
+        seconds |= align(alignment, text, units, table)
     else:
         shutil.copyfile(alignment.path, table)
     found = table_figures(read_table(table), source, target, alignment.min_count, alignment.examples)
     if not found.figures["table_pairs"]:
         raise UserError(f"{table} has no pairs: give more bitext, or a smaller alignment.table_count.")
-    tokens = target_units.token_numbers(text[1])
-    figures: dict[str, Any] = {
-        "method": alignment.method,
+    figures: dict[str, Any] = {"method": alignment.method, "min_count": alignment.min_count}
+    figures |= text_figures(text, units[1], found.covered) if text else {}
+    figures |= found.figures
+    described = {**figures, "best_words": found.examples}
+    (out / "alignment.json").write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return {**figures, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
+
+
+def text_figures(text: tuple[Sentences, Sentences], target: WordUnits, covered: np.ndarray) -> dict[str, Any]:
+    """Return the size of the bitext, and the share of its target tokens that the table has evidence for."""
+    tokens = target.token_numbers(text[1])
+    return {
         "sentences": len(text[0]),
         "source_words": len(text[0].units),
         "target_words_running": len(text[1].units),
         "target_tokens": int(tokens.sum()),
-        "min_count": alignment.min_count,
-        "token_coverage": token_share(tokens, found.covered),
-        **found.figures,
+        "token_coverage": token_share(tokens, covered),
     }
-    described = {**figures, "best_words": found.examples}
-    (out / "alignment.json").write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return {**figures, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
 
 
 def read_pairs(path: Path, source: WordUnits, target: WordUnits) -> tuple[Sentences, Sentences]:
