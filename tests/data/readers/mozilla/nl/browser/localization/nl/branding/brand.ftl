@@ -1,0 +1,7 @@
+-brand-shorter-name = Firefox
+-brand-short-name = Firefox
+-brand-shortcut-name = Firefox
+-brand-full-name = Mozilla Firefox
+-brand-product-name = Firefox
+-vendor-short-name = Mozilla
+trademarkInfo = Firefox en de Firefox-logo’s zijn handelsmerken van de Mozilla Foundation.
