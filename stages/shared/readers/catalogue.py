@@ -1,0 +1,77 @@
+"""The readers by the name that data cards call them, and the one function that reads a card."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from pipeline.cards import ResolvedCard
+from pipeline.errors import UserError
+from pipeline.registry import Registry
+from pipeline.section import Section
+from stages.shared.documents import Document
+from stages.shared.readers.gettext import GettextOptions, read_gettext
+from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
+from stages.shared.readers.libreoffice_help import LibreofficeHelpOptions, read_libreoffice_help
+from stages.shared.readers.mediawiki import MediawikiOptions, read_mediawiki
+from stages.shared.readers.moses import MosesOptions, read_moses
+from stages.shared.readers.mozilla import MozillaOptions, read_mozilla
+from stages.shared.readers.parquet import ParquetOptions, read_parquet
+from stages.shared.readers.task import ReadTask
+from stages.shared.readers.text import TextOptions, read_plain_text
+from stages.shared.readers.tsv import TsvOptions, read_tsv
+from stages.shared.readers.udhr import UdhrOptions, read_udhr
+
+
+class Reader(NamedTuple):
+    """A way to read files, and what a data card may say about it."""
+
+    options: type[Section]
+    read: Callable[[ReadTask, Any], Iterator[Document]]
+    parallel: bool | None = None
+    """Whether it reads pairs; None: a table may hold either."""
+
+
+READERS: Registry[Reader] = Registry(
+    "reader",
+    {
+        "gettext": Reader(GettextOptions, read_gettext, True),
+        "jsonl": Reader(JsonlOptions, read_jsonl),
+        "libreoffice_help": Reader(LibreofficeHelpOptions, read_libreoffice_help, True),
+        "mediawiki": Reader(MediawikiOptions, read_mediawiki, True),
+        "moses": Reader(MosesOptions, read_moses, True),
+        "mozilla": Reader(MozillaOptions, read_mozilla, True),
+        "parquet": Reader(ParquetOptions, read_parquet),
+        "text": Reader(TextOptions, read_plain_text, False),
+        "tsv": Reader(TsvOptions, read_tsv, True),
+        "udhr": Reader(UdhrOptions, read_udhr, True),
+    },
+)
+
+
+def read_card(card: ResolvedCard, folder: Path, catalogue_bytes: int) -> Iterator[Document]:
+    """Yield the documents of a data card whose source lies in `folder`, in an order that depends on names only.
+
+    Ids and groups begin with the card's name. Raises UserError for a faulty card and for broken files.
+    """
+    if card.role not in ("parallel", "monolingual"):
+        raise UserError(f"data card {card.name} has the role '{card.role}'; text is read from parallel and monolingual")
+    reader, parallel = READERS[card.reader.kind], card.role == "parallel"
+    if reader.parallel not in (None, parallel):
+        can = "pairs" if reader.parallel else "monolingual text"
+        raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
+    task = ReadTask(folder, card.name, parallel, card.columns, card.languages, catalogue_bytes)
+    for document in reader.read(task, _options(card, reader.options)):
+        yield Document(f"{card.name}:{document.id}", f"{card.name}:{document.group}", document.segments)
+
+
+def _options(card: ResolvedCard, options: type[Section]) -> Section:
+    try:
+        return options.model_validate(card.reader.options)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        names = ", ".join(options.model_fields)
+        raise UserError(
+            f"data card {card.name}: reader options: {problems}. '{card.reader.kind}' takes: {names}"
+        ) from None

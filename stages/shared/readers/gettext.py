@@ -1,0 +1,65 @@
+"""gettext catalogues, .mo and .po."""
+
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import polib
+
+from pipeline.section import Section
+from stages.shared.documents import Document, Segment, cut
+from stages.shared.readers.task import ReadTask
+from stages.shared.readers.text_file import broken, not_utf8
+
+# Translators enter their own names and addresses here.
+PERSONAL = re.compile(r"translators?[ _-]credits|(name|email) of translators|^your (names|emails)$", re.IGNORECASE)
+
+
+class GettextOptions(Section):
+    """Options of the reader `gettext`."""
+
+    files: str
+    """Glob pattern over .mo and .po files; each file is a group."""
+    accelerators: str
+    """Characters that mark a keyboard accelerator in these catalogues: `&` in Qt and KDE, `_` in GTK, or none."""
+
+
+def read_gettext(task: ReadTask, options: GettextOptions) -> Iterator[Document]:
+    """Yield each catalogue in documents; plural forms give a pair for the singular and one for the plural.
+
+    Skipped are the header, what is not translated, fuzzy and obsolete entries, and the translators' names.
+    """
+    for name, path in task.files(options.files):
+        pairs = (pair for entry in _entries(path) for pair in _pairs(entry))
+        segments = tuple(_without_accelerator(pair, options.accelerators) for pair in pairs)
+        yield from cut(Document(name, name, segments), task.catalogue_bytes)
+
+
+def _entries(path: Path) -> list[polib.POEntry]:
+    try:
+        catalogue = (polib.mofile if path.suffix == ".mo" else polib.pofile)(str(path), encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, "a message", error) from None
+    except (OSError, struct.error, IndexError) as error:
+        raise broken(path, "catalogue", f"not a whole gettext catalogue ({error})") from None
+    return [entry for entry in catalogue if not (entry.obsolete or "fuzzy" in entry.flags)]
+
+
+def _pairs(entry: polib.POEntry) -> Iterator[Segment]:
+    if PERSONAL.search(entry.msgctxt or "") or PERSONAL.search(entry.msgid):
+        return
+    if entry.msgid_plural:
+        forms = [entry.msgstr_plural[number] for number in sorted(entry.msgstr_plural)]
+        yield from (Segment(entry.msgid, forms[0]), Segment(entry.msgid_plural, forms[-1])) if forms else ()
+    elif entry.msgid and entry.msgstr:
+        yield Segment(entry.msgid, entry.msgstr)
+
+
+def _without_accelerator(pair: Segment, marks: str) -> Segment:
+    for mark in marks:
+        # Two in one string are emphasis or a name such as FILE_NAME_2; one that a letter does not follow is an "and".
+        pattern = rf"(?<!{re.escape(mark)}){re.escape(mark)}(?=\w)(?!\w+;)"
+        if all(len(re.findall(pattern, side)) <= 1 and side.count(mark) <= 1 for side in pair):
+            pair = Segment(*(re.sub(pattern, "", side) for side in pair))
+    return pair

@@ -1,0 +1,103 @@
+"""Mozilla's language packs: an .xpi is a zip of .ftl, .properties and .dtd files."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from moz.l10n.model import Entry, Expression, Message, PatternMessage, VariableRef
+from moz.l10n.resource import parse_resource
+
+from pipeline.errors import UserError
+from pipeline.section import Section
+from stages.shared.documents import Document, Segment, cut
+from stages.shared.readers.task import ReadTask
+from stages.shared.readers.text_file import broken, decode
+
+FORMATS = (".dtd", ".ftl", ".properties")
+# Keys, sizes and addresses are no language.
+NO_TEXT = re.compile(
+    r"(accesskey|access-key|commandkey|shortcut|\.key\d?|keycode|modifiers|style|width|height|url)$", re.I
+)
+Messages = dict[str, str]
+
+
+class MozillaOptions(Section):
+    """Options of the reader `mozilla`."""
+
+    source: str
+    """The language pack of the source language."""
+    target: str
+    source_locale: str
+    """The locale as the pack's paths spell it."""
+    target_locale: str
+
+
+def read_mozilla(task: ReadTask, options: MozillaOptions) -> Iterator[Document]:
+    """Yield each file of messages in documents; an area of the program (a folder of files) is a group."""
+    (_, source), (_, target) = task.file(options.source), task.file(options.target)
+    english = read_pack(source, options.source_locale)
+    for name, translated in read_pack(target, options.target_locale).items():
+        first = english.get(name, {})
+        segments = tuple(Segment(first[key], text) for key, text in translated.items() if key in first)
+        yield from cut(Document(name, PurePosixPath(name).parent.as_posix(), segments), task.catalogue_bytes)
+
+
+def read_pack(path: Path, locale: str) -> dict[str, Messages]:
+    """Return the messages of a language pack by file and key, sorted by file; the locale in a path becomes `@`."""
+    try:
+        with zipfile.ZipFile(path) as pack:
+            names = sorted(pack.namelist())
+            _refuse_outside(path, names)
+            contents = {name: pack.read(name) for name in names if name.endswith(FORMATS)}
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise broken(path, "archive", f"not a whole zip ({error})") from None
+    parsed = {name: list(_entries(path, name, data)) for name, data in contents.items()}
+    terms = {key: text for entries in parsed.values() for key, message in entries if (text := _text(message, {}))}
+    return {
+        "/".join("@" if part == locale else part for part in name.split("/")): {
+            key: text
+            for key, message in entries
+            if not NO_TEXT.search(key) and not key.startswith("-") and (text := _text(message, terms))
+        }
+        for name, entries in parsed.items()
+    }
+
+
+def _refuse_outside(path: Path, names: list[str]) -> None:
+    for name in names:
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise UserError(f"{path}: entry '{name}' points outside the archive; do not use this file, fetch it again")
+
+
+def _entries(path: Path, name: str, data: bytes) -> Iterator[tuple[str, Message]]:
+    text = decode(data, path, name)
+    try:
+        resource = parse_resource(name, text)
+    except ValueError as error:
+        raise broken(path, name, f"not a valid {PurePosixPath(name).suffix} file ({error})") from None
+    for section in resource.sections:
+        for entry in section.entries:
+            if isinstance(entry, Entry):
+                key = ".".join((*section.id, *entry.id))
+                yield key, entry.value
+                yield from ((f"{key}.{attribute}", message) for attribute, message in entry.properties.items())
+
+
+def _text(message: Message, terms: Messages) -> str:
+    """Return a message's text; of several variants the last, which is the general one."""
+    pattern = message.pattern if isinstance(message, PatternMessage) else list(message.variants.values())[-1]
+    return "".join(part if isinstance(part, str) else _placeholder(part, terms) for part in pattern).strip()
+
+
+def _placeholder(part: object, terms: Messages) -> str:
+    if not isinstance(part, Expression):
+        return ""
+    if isinstance(part.arg, VariableRef):
+        # As it stands in .properties and .dtd files; Fluent has names only.
+        return str(part.attributes.get("source") or f"${part.arg.name}")
+    name = part.arg or ""
+    if part.function == "message":
+        return terms.get(name, name.lstrip("-"))
+    return str(part.attributes.get("source") or name)
