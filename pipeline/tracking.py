@@ -40,7 +40,7 @@ class WandbTracker:
 
     def finish(self) -> None:
         """Write what is left and close the run."""
-        self.run.finish(quiet=True)
+        self.run.finish()
 
 
 def start_tracking(execution: Execution, settings: Mapping[str, Any], main_process: bool = True) -> Tracker:
@@ -65,12 +65,12 @@ def start_tracking(execution: Execution, settings: Mapping[str, Any], main_proce
         resume="allow",
         dir=execution.tracking,
         config=dict(settings),
-        mode=_mode(wandb.api.api_key),
+        mode=_mode(wandb.login(prompt=False, verify=False)),
         settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True),
     )
     return WandbTracker(run)
 
 
-def _mode(key: str | None) -> Any:
+def _mode(has_key: bool) -> Any:
     """Return the mode that the environment asks for, else offline where there is no key: init would raise."""
-    return os.environ.get("WANDB_MODE") or ("online" if key else "offline")
+    return os.environ.get("WANDB_MODE") or ("online" if has_key else "offline")
