@@ -5,7 +5,6 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import zstandard
 
@@ -65,7 +64,7 @@ def byte_lines(path: Path) -> Iterator[bytes]:
         raise broken(path, f"after line {number}", f"the compressed data is cut off or damaged ({error})") from None
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> io.BufferedIOBase:
     """Open a file for reading, unpacked by what its name ends in."""
     if path.suffix == ".gz":
         return gzip.open(path)

@@ -1,0 +1,57 @@
+"""From a reader's documents to clean pairs."""
+
+from collections.abc import Iterable, Iterator
+
+from stages.ingest_bitext.settings import BitextSettings
+from stages.shared.cleaning import Cleaner
+from stages.shared.deduplication import Seen
+from stages.shared.documents import Document, Segment
+from stages.shared.language_identification import letters
+from stages.shared.normalisation import normalise
+from stages.shared.overlap import comparable
+from stages.shared.tally import Tally
+
+Row = tuple[str, ...]
+# Two short sides may well differ in length by more than any ratio: "OK" and "In orde".
+RATIO_CHARACTERS = 40
+
+
+class PairCleaner:
+    """Cleans pairs one after the other, and remembers what it has seen."""
+
+    def __init__(self, cleaner: Cleaner, settings: BitextSettings) -> None:
+        self.cleaner = cleaner
+        self.settings = settings
+        self.seen = Seen()
+
+    def rows(self, card: str, documents: Iterable[Document], tally: Tally) -> Iterator[Row]:
+        """Yield id, group, card, source and target text of each pair that stays."""
+        for document in documents:
+            pairs = []
+            for number, segment in enumerate(document.segments):
+                pair = Segment(normalise(segment.source), normalise(segment.target))
+                reason = self._reason(pair)
+                if reason:
+                    tally.drop(reason)
+                else:
+                    pairs.append((f"{document.id}/{number}", pair))
+            reason = self.cleaner.document([pair.target for _, pair in pairs])
+            for name, pair in pairs:
+                repeated = "duplicate" if self.seen.times(*pair) else None
+                if reason or repeated:
+                    tally.drop(reason or repeated or "")
+                else:
+                    tally.keep()
+                    yield name, document.group, card, pair.source, pair.target
+
+    def _reason(self, pair: Segment) -> str | None:
+        reason = self.cleaner.line(pair.target)
+        if reason or not letters(pair.source):
+            return reason or "no_letters"
+        source = comparable(pair.source)
+        if source == comparable(pair.target) and len(source.split()) >= self.settings.untranslated_words:
+            return "untranslated"
+        short, long = sorted(map(len, pair))
+        if long > RATIO_CHARACTERS and long / short > self.settings.length_ratio:
+            return "length_ratio"
+        return None

@@ -1,0 +1,97 @@
+"""ingest_bitext: aligned pairs, cleaned, split as the corpus is, and without overlap with anything held out."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution, Metrics
+from stages.ingest_bitext.pairs import PairCleaner, Row
+from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_bitext.summary import summarise
+from stages.shared.cleaning import Cleaner
+from stages.shared.overlap import SentenceIndex
+from stages.shared.readers.catalogue import read_card
+from stages.shared.sources.fetch import fetch_source
+from stages.shared.split import SPLITS, split_of
+from stages.shared.tally import Tally
+from stages.shared.text_settings import SplitSettings
+from stages.shared.text_table import PAIR, TableWriter, held_out_index, read_lines, read_rows, write_rows
+
+
+def ingest_bitext(
+    settings: IngestBitextSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
+) -> Metrics:
+    """Write train, validation and test.parquet (id, group, card, source_text, target_text) and bitext.json.
+
+    The split is the corpus', by its seed and shares. Raises UserError where a source is broken, a card is not parallel,
+    or no training pair is left.
+    """
+    corpus = inputs["corpus"]
+    split = SplitSettings.model_validate(json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))["split"])
+    cleaner = PairCleaner(Cleaner(settings.bitext.cleaning, settings.language), settings.bitext)
+    tallies = {card.name: Tally() for card in settings.cards}
+    drafts = {name: out / f"{name}.draft.parquet" for name in SPLITS}
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(TableWriter(path, PAIR)) for name, path in drafts.items()}
+        for row in _rows(settings, execution, cleaner, tallies):
+            writers[split_of(row[1], split)].add(row)
+    deduplicated = {name: sum(1 for _ in read_rows(path, ["id"])) for name, path in drafts.items()}
+    write_training(drafts["train"], out, held_out_index(corpus), tallies)
+    for name in ("validation", "test"):
+        write_held_out(drafts[name], out / f"{name}.parquet", out / "train.parquet", corpus / "train.parquet", tallies)
+    for path in drafts.values():
+        path.unlink()
+    summary = summarise(settings, corpus, out, tallies)
+    summary |= {"pairs_before_overlap": deduplicated, "split": split.model_dump(), "notes": cleaner.cleaner.notes}
+    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
+    (out / "bitext.json").write_text(text, encoding="utf-8")
+    return {"splits": summary["splits"], "overlap": summary["overlap"]}
+
+
+def _rows(
+    settings: IngestBitextSettings, execution: Execution, cleaner: PairCleaner, tallies: Mapping[str, Tally]
+) -> Iterator[Row]:
+    if not settings.cards:
+        raise UserError(
+            "the bitext has no data cards; name parallel ones in the language's file under `cards`, or give a finished "
+            "table with alignment=table alignment.path=FILE.tsv"
+        )
+    for card in settings.cards:
+        if card.role != "parallel":
+            raise UserError(
+                f"data card {card.name} is {card.role}; a bitext takes parallel ones: remove it from `cards`"
+            )
+        folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
+        documents = read_card(card, folder, settings.bitext.cleaning.catalogue_bytes)
+        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit="documents"), tallies[card.name])
+
+
+def write_training(draft: Path, out: Path, corpus: SentenceIndex, tallies: Mapping[str, Tally]) -> None:
+    """Write train.parquet without the pairs whose target side holds a held-out sentence of the corpus."""
+    rows = tqdm(read_rows(draft, PAIR), desc="held-out lines out of training", unit="pairs")
+    write_rows(out / "train.parquet", PAIR, _without(rows, lambda row: corpus.overlaps(row[4]), tallies))
+
+
+def write_held_out(draft: Path, path: Path, train: Path, corpus: Path, tallies: Mapping[str, Tally]) -> None:
+    """Write a held-out table without the pairs of which a side is in the bitext's or the corpus' training text."""
+    sources = SentenceIndex(read_lines(draft, "source_text")).restricted_to(read_lines(train, "source_text"))
+    index = SentenceIndex(read_lines(draft, "target_text"))
+    in_bitext = index.restricted_to(read_lines(train, "target_text"))
+    in_corpus = index.restricted_to(read_lines(corpus, "text"))
+
+    def overlaps(row: Row) -> bool:
+        return sources.overlaps(row[3]) or in_bitext.overlaps(row[4]) or in_corpus.overlaps(row[4])
+
+    write_rows(path, PAIR, _without(read_rows(draft, PAIR), overlaps, tallies))
+
+
+def _without(rows: Iterable[Row], overlaps: Callable[[Row], bool], tallies: Mapping[str, Tally]) -> Iterator[Row]:
+    for row in rows:
+        if overlaps(row):
+            tallies[row[2]].drop_kept("overlap")
+        else:
+            yield row

@@ -1,0 +1,60 @@
+"""Is a held-out sentence in the training text?"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+import regex
+
+GRAM_WORDS = 13  # as in the overlap studies of GPT-3 and after
+NO_WORD = regex.compile(r"[^\p{L}\p{M}]+")
+SENTENCE_END = regex.compile(r"(?<=[.!?…։。])[\"'”’»)]*\s+")
+
+
+def comparable(text: str) -> str:
+    """Return a text by which two count as the same: case, digits, punctuation and spaces do not matter.
+
+    >>> comparable("Stap 1: Klik  op OK!") == comparable("stap 2 - klik op ok")
+    True
+    """
+    return " ".join(NO_WORD.sub(" ", unicodedata.normalize("NFC", text).casefold()).split())
+
+
+def sentence_keys(line: str) -> Iterator[str]:
+    """Yield the line and each sentence in it, comparable; what has no letters is left out."""
+    whole = comparable(line)
+    if whole:
+        yield whole
+    sentences = SENTENCE_END.split(line)
+    if len(sentences) > 1:
+        yield from filter(None, map(comparable, sentences))
+
+
+def gram_keys(line: str) -> Iterator[str]:
+    """Yield each run of 13 words of a line, comparable."""
+    words = comparable(line).split()
+    for first in range(len(words) - GRAM_WORDS + 1):
+        yield " ".join(words[first : first + GRAM_WORDS])
+
+
+def keys(line: str) -> Iterator[str]:
+    """Yield all by which a line is compared."""
+    yield from sentence_keys(line)
+    yield from gram_keys(line)
+
+
+class SentenceIndex:
+    """The sentences and 13-grams of some lines, for example of all held-out ones."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        # A 13-gram that is a sentence elsewhere may count as one: it is the same run of words.
+        self.keys = {key for line in lines for key in keys(line)}
+
+    def overlaps(self, line: str) -> bool:
+        """Tell whether the line, a sentence of it or 13 words in a row are in the index."""
+        return any(key in self.keys for key in keys(line))
+
+    def restricted_to(self, lines: Iterable[str]) -> "SentenceIndex":
+        """Return what of this index is in the lines, which are read once and not kept."""
+        found = SentenceIndex([])
+        found.keys = {key for line in lines for key in keys(line) if key in self.keys}
+        return found
