@@ -35,12 +35,16 @@ def main(arguments: list[str]) -> int:
             _run_locked(step, step_path)
     except UserError as error:
         return _fail(str(error))
-    except OSError as error:
-        if error.errno not in NO_SPACE:
+    except Exception as error:  # libraries in Rust and C++ tell of a full disk by exceptions of their own
+        if not _is_full_disk(error):
             raise
-        place = error.filename or step["folder"]
-        return _fail(f"no space left to write {place}. Free some (`make du`, `make gc`) and run again")
+        return _fail(f"no space left to write {step['folder']}. Free some (`make du`, `make gc`) and run again")
     return 0
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    codes = [error.errno] if isinstance(error, OSError) else []
+    return any(code in NO_SPACE for code in codes) or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _fail(message: str) -> int:

@@ -10,7 +10,6 @@ from pipeline.provenance import ROOT
 from pipeline.sources import current_lock
 
 
-
 def planned(config):
     return graph.adapt(config, current_lock(config))
 

@@ -1,0 +1,93 @@
+"""What a user sees when the machine, not the program, is at fault."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline import store
+from pipeline.provenance import ROOT
+
+SMALL_DISK = ("unshare", "--map-root-user", "--mount")
+
+# The runner's own way to start a step, without the check of the free disk that would refuse before.
+RUN_BASE_MODEL = """
+import sys
+from pathlib import Path
+from pipeline import graph
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from pipeline.runner import run_step
+from pipeline.sources import current_lock
+
+config = load_config(["language=dutch", "experiment=smoke", f"machine.artifacts={sys.argv[1]}"])
+step = graph.adapt(config, current_lock(config))[0]
+try:
+    run_step(step, config)
+except UserError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def can_mount() -> bool:
+    return bool(shutil.which("unshare")) and subprocess.run([*SMALL_DISK, "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="this machine gives no mount namespaces")
+def test_a_full_disk_is_named_and_nothing_is_taken_as_finished(tmp_path):
+    script = f'mount -t tmpfs -o size=300k tmpfs "{tmp_path}" && exec "$@" && ls -R "{tmp_path}"'
+    command = [*SMALL_DISK, "sh", "-c", script, "sh", sys.executable, "-c", RUN_BASE_MODEL, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "no space left" in done.stderr
+    assert "make gc" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not can_mount(), reason="this machine gives no mount namespaces")
+def test_a_plan_that_cannot_fit_is_refused_before_it_starts(tmp_path):
+    script = f'mount -t tmpfs -o size=300k tmpfs "{tmp_path}" && exec "$@"'
+    adapt = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "adapt",
+        "language=dutch",
+        "experiment=smoke",
+        f"machine.artifacts={tmp_path}",
+    ]
+    done = subprocess.run([*SMALL_DISK, "sh", "-c", script, "sh", *adapt], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "GB of disk" in done.stderr
+    assert "conf/local.yaml" in done.stderr
+
+
+def test_ctrl_c_ends_the_worker_and_the_next_run_goes_on(tmp_path):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "adapt",
+            "language=dutch",
+            "experiment=smoke",
+            f"machine.artifacts={tmp_path}",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(tmp_path.glob("shared/steps/*/lock")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on from here" in said
+    assert not list(tmp_path.glob("shared/steps/*/lock"))
+    assert not list(store.finished_artifacts(tmp_path))
