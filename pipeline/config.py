@@ -59,9 +59,8 @@ class ClusterSettings(Section):
     launch_cpu: tuple[str, ...]
     """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
     launch_gpu: tuple[str, ...]
-    training_tokens_per_second: float
-    """For the estimate of `make plan` until a run on this machine has measured it."""
-    scoring_tokens_per_second: float
+    flops_per_second: float
+    """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
 
 
 class MachineSettings(Section):

@@ -25,6 +25,7 @@ USUAL = {
 }
 MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
 CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
+TRAINING, FORWARD = 6, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
@@ -48,7 +49,7 @@ def estimate(step: Step, config: Config) -> Estimate:
     if step.stage.name == "evaluate_model":
         kind = "source" if step.name in ("evaluation_source", "evaluation_source_finetuned") else "target"
         tokens = round(config.evaluation.scoring.bytes / BYTES_PER_TOKEN[kind])
-        return Estimate(seconds + tokens / config.cluster.scoring_tokens_per_second, disk, tokens)
+        return Estimate(seconds + tokens * FORWARD / _speed(config), disk, tokens)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 
@@ -62,14 +63,19 @@ def training_tokens(step: Step, config: Config) -> int:
 
 
 def _rate(step: Step, config: Config) -> float:
-    """Return training tokens a second: as measured by the newest training of this base model here, else the setting."""
+    """Return training tokens a second: as measured by the newest such training here, else from the cluster's speed."""
     measured = [
         manifest["metrics"].get("tokens_per_s")
         for manifest in _manifests(step.folder.parent.parent, step.stage.makes)
         if manifest["metrics"].get("device") == config.cluster.device
         and manifest["recipe"]["settings"] == step.recipe["settings"]
     ]
-    return next((rate for rate in reversed(measured) if rate), config.cluster.training_tokens_per_second)
+    return next((rate for rate in reversed(measured) if rate), _speed(config) / TRAINING)
+
+
+def _speed(config: Config) -> float:
+    """Return how many times a second the cluster's processes could multiply every parameter once."""
+    return config.cluster.processes * config.cluster.flops_per_second / config.base_model.parameters
 
 
 def _seconds_before(step: Step) -> float | None:
