@@ -85,9 +85,9 @@ def _processor() -> str:
 
 
 def stage_digest(stage: str) -> str:
-    """Return the sha256 of the Python files of a stage's folder: shown by `plan` where it changed, never hashed."""
+    """Return the sha256 of a stage's files (code, templates): shown by `plan` where they changed, never hashed."""
     digest = hashlib.sha256()
     folder = ROOT / "stages" / stage
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
