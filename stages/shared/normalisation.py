@@ -1,6 +1,7 @@
 """One spelling for every text: NFC, no control characters, no mark-up, single spaces."""
 
 import html
+import re
 import unicodedata
 
 import regex
@@ -13,6 +14,7 @@ BLOCK = "body|blockquote|br|center|dd|div|dl|dt|h[1-6]|head|hr|html|li|ol|p|para
 BLOCK += "tbody|td|th|thead|title|tr|ul|list|item"
 INLINE_TAG = regex.compile(rf"</?(?:{INLINE})(?:\s[^<>]*)?/?>", regex.IGNORECASE)
 BLOCK_TAG = regex.compile(rf"</?(?:{BLOCK})(?:\s[^<>]*)?/?>", regex.IGNORECASE)
+MARKED = re.compile("[&<]|  ")
 COMMENT = regex.compile(r"<!--.*?-->", regex.DOTALL)
 # Invisible: surrogates, private use, unassigned, and formatting but the joiners that some scripts write with.
 INVISIBLE = regex.compile(r"[\p{Cs}\p{Co}\p{Cn}[\p{Cf}--[\u200c\u200d]]\ufffd]", regex.VERSION1)
@@ -27,6 +29,8 @@ def normalise(text: str) -> str:
     >>> normalise("<b>Druk op&nbsp;OK</b>  om verder\\tte gaan")
     'Druk op OK om verder te gaan'
     """
+    if text.isascii() and text.isprintable() and not MARKED.search(text):
+        return text.strip()  # most lines of most languages, ten times as fast
     before = None
     while before != text:
         before, text = text, _once(text)
