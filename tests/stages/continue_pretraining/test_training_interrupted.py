@@ -11,7 +11,7 @@ import time
 import pytest
 from training_case import child, hashes, run_case
 
-LONG = {"sequence_length": 4}
+LONG = {"sequence_length": 4, "global_batch": 2}
 EVERY_STEP = {"checkpoint_seconds": 0.0}
 
 
@@ -47,7 +47,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(start, tiny_model, tin
         time.sleep(moments.uniform(0, 0.15))
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        assert process.exitcode == -signal.SIGKILL
+        assert process.exitcode == -signal.SIGKILL, log.read_text()[-500:]
         before = log.read_text().count("going on after step")
         process = start(*arguments)
         while log.read_text().count("going on after step") == before and process.is_alive():
@@ -103,7 +103,7 @@ def halfway(tiny_model, tiny_tokens, tmp_path_factory):
     out, take_step = tmp_path_factory.mktemp("halfway") / "out", loop.take_step
 
     def stop_half_way(training, module, weights, step):
-        if step == 20:
+        if step == 50:
             raise KeyboardInterrupt
         return take_step(training, module, weights, step)
 
@@ -111,7 +111,7 @@ def halfway(tiny_model, tiny_tokens, tmp_path_factory):
         patch.setattr(loop, "take_step", stop_half_way)
         with pytest.raises(KeyboardInterrupt):
             run_case(tiny_model, tiny_tokens, out, EVERY_STEP, **LONG)
-    assert [path.name for path in sorted((out / "checkpoints").iterdir())] == ["step-00000019", "step-00000020"]
-    assert len((out / "metrics.jsonl").read_text().splitlines()) == 20
-    assert json.loads((out / "checkpoints" / "step-00000020" / "state.json").read_text())["step"] == 20
+    assert [path.name for path in sorted((out / "checkpoints").iterdir())] == ["step-00000049", "step-00000050"]
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 50
+    assert json.loads((out / "checkpoints" / "step-00000050" / "state.json").read_text())["step"] == 50
     return out
