@@ -67,12 +67,12 @@ def _rows(
             )
         folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
         documents = read_card(card, folder, settings.bitext.cleaning.catalogue_bytes)
-        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit="documents"), tallies[card.name])
+        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit=" documents"), tallies[card.name])
 
 
 def write_training(draft: Path, out: Path, corpus: SentenceIndex, tallies: Mapping[str, Tally]) -> None:
     """Write train.parquet without the pairs whose target side holds a held-out sentence of the corpus."""
-    rows = tqdm(read_rows(draft, PAIR), desc="held-out lines out of training", unit="pairs")
+    rows = tqdm(read_rows(draft, PAIR), desc="held-out lines out of training", unit=" pairs")
     write_rows(out / "train.parquet", PAIR, _without(rows, lambda row: corpus.overlaps(row[4]), tallies))
 
 

@@ -33,7 +33,7 @@ def ingest_corpus(
     draft = out / "train.draft.parquet"
     write_splits(_rows(settings, execution, cleaner, tallies), settings.corpus.split, out, draft)
     index = held_out_index(out)
-    shown = tqdm(read_rows(draft, DOCUMENT), desc="held-out lines out of training", unit="documents")
+    shown = tqdm(read_rows(draft, DOCUMENT), desc="held-out lines out of training", unit=" documents")
     kept = without_overlap(shown, index, tallies, settings.corpus.cleaning.document_words)
     write_rows(out / "train.parquet", DOCUMENT, kept)
     draft.unlink()
@@ -53,7 +53,7 @@ def _rows(
     for card in settings.cards:
         folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
         documents = read_card(card, folder, settings.corpus.cleaning.catalogue_bytes)
-        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit="documents"), tallies[card.name])
+        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit=" documents"), tallies[card.name])
 
 
 def write_splits(rows: Iterable[Row], split: SplitSettings, out: Path, train: Path) -> None:

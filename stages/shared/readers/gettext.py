@@ -38,12 +38,26 @@ def read_gettext(task: ReadTask, options: GettextOptions) -> Iterator[Document]:
 
 def _entries(path: Path) -> list[polib.POEntry]:
     try:
+        if path.suffix == ".mo":
+            _check_whole(path.read_bytes())
         catalogue = (polib.mofile if path.suffix == ".mo" else polib.pofile)(str(path), encoding="utf-8")
     except UnicodeDecodeError as error:
         raise not_utf8(path, "a message", error) from None
     except (OSError, struct.error, IndexError) as error:
         raise broken(path, "catalogue", f"not a whole gettext catalogue ({error})") from None
     return [entry for entry in catalogue if not (entry.obsolete or "fuzzy" in entry.flags)]
+
+
+def _check_whole(data: bytes) -> None:
+    """Raise OSError where a .mo names text behind the file's end, which polib reads as if it were empty."""
+    order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
+    count, *tables = struct.unpack_from(f"{order}3I", data, 8)
+    for table in tables:
+        for length, offset in struct.iter_unpack(f"{order}2I", data[table : table + 8 * count]):
+            if offset + length > len(data):
+                raise OSError(f"text at byte {offset:,} of a file of {len(data):,}")
+        if table + 8 * count > len(data):
+            raise OSError(f"a table ends at byte {table + 8 * count:,} of a file of {len(data):,}")
 
 
 def _pairs(entry: polib.POEntry) -> Iterator[Segment]:

