@@ -1,4 +1,4 @@
-"""The packaged cards of the two default languages, from the package registries: enough pairs, nothing held out leaks."""
+"""The packaged cards of the two default languages, from the registries: enough pairs, and nothing held out leaks."""
 
 import json
 from pathlib import Path
