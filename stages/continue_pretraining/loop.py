@@ -121,7 +121,7 @@ def train(
         while progress.step < training.schedule.steps:
             if phase != training.schedule.phase(progress.step):
                 phase = training.schedule.phase(progress.step)
-                module, weights = _start_phase(training, phase)
+                module, weights = start_phase(training, phase)
             result = take_step(training, module, weights, progress.step)
             line = _record(training, progress, result)
             metrics.write(json.dumps(line) + "\n")
@@ -192,7 +192,8 @@ def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tenso
     return inputs, labels, positions
 
 
-def _start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Parameter]]:
+def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Parameter]]:
+    """Let the weights of a phase have gradients; return the module that gives the loss, and these weights."""
     weights = enter_phase(training.model, training.groups, phase)
     # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
     training.accelerator.free_memory()
