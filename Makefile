@@ -30,7 +30,7 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt plan fetch status config logs languages lock verify du gc setup test test-network test-slow check format help
+.PHONY: adapt plan fetch status config logs languages lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
@@ -67,6 +67,10 @@ test: check
 test-network: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -m network
 
+test-slurm: $(INSTALLED)
+	@tests/slurm_node.sh
+	@$(VENV)/bin/python -m pytest -m slurm
+
 test-slow: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -m slow --timeout 3600
 
@@ -95,5 +99,5 @@ help:
 		'make du                            disk by artifact' \
 		'make gc [APPLY=1]                  remove what no run uses' \
 		'make lock                          pin the newest versions of all sources' \
-		'make test                          lint, types and tests; make test-network, make test-slow: the rest' \
+		'make test                          lint, types and tests; test-network, test-slow, test-slurm: the rest' \
 		'make setup                         only .venv'

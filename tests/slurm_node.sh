@@ -1,0 +1,40 @@
+#!/bin/sh
+# Start a real Slurm of one node on this machine, from Debian's packages; for `make test-slurm`. Needs root.
+set -eu
+if ! command -v slurmctld > /dev/null; then
+    apt-get update -q
+    apt-get install -q -y slurm-wlm munge
+fi
+if sinfo > /dev/null 2>&1; then exit 0; fi
+
+mkdir -p /run/munge /var/lib/slurm /var/log/slurm
+chown munge: /run/munge
+cat > /etc/slurm/slurm.conf << CONF
+ClusterName=one
+SlurmctldHost=$(hostname -s)
+SlurmUser=root
+AuthType=auth/munge
+StateSaveLocation=/var/lib/slurm
+SlurmdSpoolDir=/var/lib/slurm/slurmd
+SlurmctldLogFile=/var/log/slurm/slurmctld.log
+SlurmdLogFile=/var/log/slurm/slurmd.log
+SlurmctldPidFile=/run/slurmctld.pid
+SlurmdPidFile=/run/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+AccountingStorageType=accounting_storage/none
+ReturnToService=2
+NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+su munge -s /bin/sh -c munged
+slurmctld
+slurmd
+for _ in $(seq 60); do
+    if sinfo --noheader --format=%t 2> /dev/null | grep -q idle; then exit 0; fi
+    sleep 1
+done
+echo "Slurm did not come up; see /var/log/slurm" >&2
+exit 1
