@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 CLUSTER = [
     "cluster=slurm",
     "cluster.device=cpu",
-    "cluster.launch_cpu=[srun,--ntasks=1]",
-    "cluster.launch_gpu=[srun,--ntasks=1]",
+    'cluster.launch_cpu=[srun,"--ntasks=1"]',
+    'cluster.launch_gpu=[srun,"--ntasks=1"]',
 ]
 
 
@@ -35,6 +35,7 @@ def jobs():
 def test_every_stage_is_a_job_and_a_cancelled_one_is_run_again(tmp_path):
     started = subprocess.Popen(adapt(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     while not jobs():
+        assert started.poll() is None, started.stderr.read()
         time.sleep(0.1)
     for job in jobs():
         subprocess.run(["scancel", job], check=True)
