@@ -35,8 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _expanded(arguments: list[str]) -> list[str]:
     """Replace `--language X` and `--args "..."`, as the Makefile gives them, by the overrides that they stand for.
 
+    `-m` goes to the front: argparse takes the overrides only as one run of words.
+
     >>> _expanded(["plan", "--language", "dutch", "--args", "-m training.seed=1,2"])
-    ['plan', 'language=dutch', '-m', 'training.seed=1,2']
+    ['plan', '-m', 'language=dutch', 'training.seed=1,2']
     """
     if "--args" in arguments:
         place = arguments.index("--args")
@@ -44,7 +46,8 @@ def _expanded(arguments: list[str]) -> list[str]:
     if "--language" in arguments:
         place = arguments.index("--language")
         arguments[place : place + 2] = [f"language={arguments[place + 1]}"]
-    return arguments
+    flags = [word for word in arguments if word in ("-m", "--multirun")]
+    return [*arguments[:1], *flags, *(word for word in arguments[1:] if word not in flags)]
 
 
 def _dispatch(options: argparse.Namespace) -> int:

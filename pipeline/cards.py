@@ -206,16 +206,26 @@ def load_cards(folder: Path = CARDS) -> dict[str, Card]:
     return cards
 
 
-def load_lock(*paths: Path) -> Lock:
-    """Return the merged locks, a later one over an earlier one; a file that is not there counts as empty."""
-    lock: Lock = {}
-    for path in paths:
-        if not path.exists():
-            continue
-        try:
-            lock |= TypeAdapter(Lock).validate_python(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, ValidationError):
-            raise UserError(f"{path} is not a lock file; delete it, or run `make lock` to write it again") from None
+def load_lock(path: Path) -> Lock:
+    """Return a lock file's entries; a file that is not there counts as empty. Raises UserError for a broken one."""
+    if not path.exists():
+        return {}
+    try:
+        return TypeAdapter(Lock).validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, ValidationError):
+        raise UserError(f"{path} is not a lock file; delete it, or run `make lock` to write it again") from None
+
+
+def overlaid(committed: Lock, overlay: Lock) -> Lock:
+    """Return the committed lock with what mirrors forced a machine to use instead.
+
+    An overlay's entry names by sha256 the pinned file that it `replaces` (None: nothing was pinned), and counts only as
+    long as that is what is pinned: a newer committed lock wins over an older overlay.
+    """
+    lock = dict(committed)
+    for key, entry in overlay.items():
+        if entry.get("replaces") == committed.get(key, {}).get("sha256"):
+            lock[key] = {field: value for field, value in entry.items() if field != "replaces"}
     return lock
 
 

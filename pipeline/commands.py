@@ -116,10 +116,14 @@ def fetch(overrides: Sequence[str], multirun: bool) -> int:
 def status(overrides: Sequence[str], multirun: bool) -> int:
     """Show for each step whether it is finished, running on which host, or failed with which log."""
     config = load_config(overrides)
+    steps = _planned(config)
     table = Table("step", "artifact", "state", "details")
-    for step in _planned(config):
+    for step in steps:
         table.add_row(step.name, step.folder.name, explain.state(step), _details(step))
     console.print(table)
+    for step in steps:
+        if explain.state(step) == "failed":  # below the table, where no column's width cuts the path
+            console.print(f"{step.name} failed: {explain.newest_log(step.work)}")
     return 0
 
 
@@ -129,8 +133,7 @@ def _details(step: Step) -> str:
         return f"{manifest['started']}, {manifest['seconds']:.0f} s on {manifest['hardware']['host']}"
     if owner := lock.holder(step.work / "lock"):
         return f"process {owner['pid']} on {owner['host']}" + (f", job {owner['job']}" if owner["job"] else "")
-    log = explain.newest_log(step.work)
-    return f"log: {log}" if log else ""
+    return "log below" if explain.state(step) == "failed" else ""
 
 
 def logs(overrides: Sequence[str], name: str) -> int:

@@ -53,20 +53,17 @@ def reachable(artifacts: Path) -> set[str]:
 
 
 def garbage(artifacts: Path) -> list[Path]:
-    """Return the folders that no run reaches: finished artifacts, failed and unfinished attempts, sorted.
+    """Return the folders that no run reaches, sorted: finished artifacts, failed attempts, and unfinished ones.
 
-    What a live process is making is not among them.
+    Not among them: an unfinished attempt that a run reaches (it may hold checkpoints to go on from), and what a live
+    process is making.
     """
-
-    kept = reachable(artifacts)
+    kept = {fingerprint[: store.SHORT] for fingerprint in reachable(artifacts)}
     found = []
     for folder in sorted(path for path in artifacts.glob("*/*-*") if path.is_dir() and not path.is_symlink()):
-        scope, name = folder.parent, folder.name.partition(".")[0]
-        if scope.name in ("downloads",) or lock.holder(scope / "steps" / name / "lock"):
-            continue
-        manifest = store.read_manifest(folder)
-        if manifest is None and "." not in folder.name:
-            continue  # not a folder of ours
-        if manifest is None or manifest["fingerprint"] not in kept or "." in folder.name:
+        name, _, attempt = folder.name.partition(".")
+        reached = name.rpartition("-")[2] in kept and not attempt.startswith("failed")
+        ours = attempt or store.read_manifest(folder)
+        if ours and not reached and not lock.holder(folder.parent / "steps" / name / "lock"):
             found.append(folder)
     return found

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from pipeline.cards import CARDS, Lock, ResolvedCard, load_cards, load_lock, resolve_card
+from pipeline.cards import CARDS, Lock, ResolvedCard, load_cards, load_lock, overlaid, resolve_card
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Step
@@ -13,7 +13,7 @@ LOCK = CARDS / "lock.json"
 
 def current_lock(config: Config) -> Lock:
     """Return the committed lock with this machine's overlay over it; touches no network."""
-    return load_lock(LOCK, config.artifacts / "lock.json")
+    return overlaid(load_lock(LOCK), load_lock(config.artifacts / "lock.json"))
 
 
 def refreshed_lock(config: Config, steps: Iterable[Step]) -> Lock:

@@ -14,7 +14,7 @@ COLOURS = {WORSE: "red", BETTER: "green", TIE: "yellow"}
 def number(value: float | None, decimals: int = 1) -> str:
     """Return a figure that fits a column.
 
-    >>> number(None), number(3829.95), number(30561230.0), number(2.2631, 3)
+    >>> number(None), number(3829.96), number(30561230.0), number(2.2631, 3)
     ('–', '3,830.0', '3.06e+07', '2.263')
     """
     if value is None:

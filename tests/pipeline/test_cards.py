@@ -1,5 +1,4 @@
 import hashlib
-import json
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ from pipeline.cards import (
     load_cards,
     load_lock,
     missing_from_cache,
+    overlaid,
     resolve_cards,
     unlocked,
 )
@@ -143,14 +143,20 @@ def test_missing_counts_what_is_unpinned_absent_or_cut_short(tmp_path):
     assert missing_from_cache(cards, tmp_path) == ("debian/help-en",)
 
 
-def test_a_later_lock_wins_and_a_broken_one_is_named(tmp_path):
-    first, second, broken = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
-    first.write_text(json.dumps({"x": {"version": "1"}, "y": {"version": "1"}}))
-    second.write_text(json.dumps({"x": {"version": "2"}}))
+def test_an_overlay_counts_until_the_committed_lock_moves_on():
+    overlay = {"x": {"sha256": "new", "replaces": "old"}, "y": {"sha256": "found", "replaces": None}}
+    new, found = {"sha256": "new"}, {"sha256": "found"}
+    assert overlaid({"x": {"sha256": "old"}}, overlay) == {"x": new, "y": found}
+    newest = {"x": {"sha256": "newest"}, "y": {"sha256": "pinned"}}
+    assert overlaid(newest, overlay) == newest
+
+
+def test_a_broken_lock_is_named(tmp_path):
+    broken = tmp_path / "c.json"
     broken.write_text("{")
-    assert load_lock(first, second, tmp_path / "absent.json") == {"x": {"version": "2"}, "y": {"version": "1"}}
     with pytest.raises(UserError, match=r"c\.json"):
         load_lock(broken)
+    assert load_lock(tmp_path / "absent.json") == {}
 
 
 def test_every_card_of_the_project_is_sound():

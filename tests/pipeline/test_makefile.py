@@ -67,5 +67,11 @@ def test_arguments_are_handed_over_unread(tmp_path):
     assert "touch" in done.stdout
 
 
+def test_a_multirun_may_be_asked_for_after_the_language():
+    done = make("plan", "LANG=dutch", 'ARGS=-m "mapping=mean,random"')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("adapted_model ") == 2
+
+
 def test_help_is_the_default():
     assert "make adapt LANG=dutch" in make().stdout

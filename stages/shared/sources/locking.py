@@ -52,8 +52,8 @@ def refresh_lock(
 ) -> tuple[Lock, list[str]]:
     """Pin anew what is not in the cache and no longer offered, or never was pinned; return the overlay and what to say.
 
-    The overlay is a lock file beside the artifacts; it is merged over the committed one before planning. Without a
-    file missing, nothing touches the network.
+    The overlay is a lock file beside the artifacts; `overlaid` lays it over the committed one before planning. Nothing
+    touches the network unless a file is missing.
     """
     cards = tuple(cards)
     known = read_lock(overlay)
@@ -67,9 +67,17 @@ def refresh_lock(
     moved = {key: new for key, new in fresh.items() if key not in pinned or entry(pinned[key]) != new}
     if not moved:
         return known, []
-    lock = dict(sorted((known | moved).items()))
+    replacing = {key: new | {"replaces": _replaced(pinned.get(key), known.get(key))} for key, new in moved.items()}
+    lock = dict(sorted((known | replacing).items()))
     write_lock(lock, overlay)
     return lock, [_line(key, pinned.get(key), new, overlay) for key, new in sorted(moved.items())]
+
+
+def _replaced(pinned: LockedFile | None, before: Mapping[str, Any] | None) -> str | None:
+    """Return the sha256 of the committed file: what is pinned, or where that is the overlay's own, what it replaced."""
+    if pinned and before and before["sha256"] == pinned.sha256:
+        return before.get("replaces")
+    return pinned.sha256 if pinned else None
 
 
 def write_lock(lock: Mapping[str, dict[str, Any]], path: Path) -> None:

@@ -27,6 +27,7 @@ from pipeline.cards import (
     UrlSource,
     cached_path,
     locked_files,
+    overlaid,
 )
 from pipeline.errors import UserError
 from stages.shared.sources import cache, debian
@@ -371,8 +372,13 @@ def test_without_apt_the_mirror_s_index_is_read_and_a_moved_version_is_told(mirr
     fresh, lines = refresh_lock([old], overlay, tmp_path / "elsewhere", address)
     assert lines == [f"words 1:1.0-1 is gone from the mirror; using 1:1.0-1+deb12u1 (overlay lock {overlay})"]
     assert json.loads(overlay.read_text()) == fresh
-    new = locked_files(source, lock | fresh)
+    both = overlaid(lock, fresh)
+    new = locked_files(source, both)
     assert (fetch_source(source, new, tmp_path / "elsewhere", address) / "usr/share/words.txt").read_text() == "twee\n"
+
+    publish(make_deb(tmp_path, version="1:1.0-1+deb12u2", text="drie\n"))
+    again, _ = refresh_lock([card(source, new)], overlay, tmp_path / "third", address)
+    assert overlaid(lock, again)["debian/words"]["version"] == "1:1.0-1+deb12u2"
 
 
 @needs_dpkg
@@ -431,7 +437,8 @@ def test_a_version_that_the_real_mirror_does_not_have(tmp_path):
         fetch_source(source, (file,), tmp_path, None)
     lock, lines = refresh_lock([card(source, (file,))], tmp_path / "lock.json", tmp_path, None)
     assert "iso-codes 0.1-1 is gone from the mirror; using 4." in lines[0]
-    fetch_source(source, locked_files(source, lock), tmp_path, None)
+    committed = {file.key: file.model_dump(exclude={"key"})}
+    fetch_source(source, locked_files(source, overlaid(committed, lock)), tmp_path, None)
 
 
 @pytest.mark.network
