@@ -44,6 +44,13 @@ class EvaluationSettings(Section):
     report: ReportSettings
 
 
+class PackagedSizes(Section):
+    """Sizes that suit the text which packages hold for a language; presets for more text do not use them."""
+
+    vocabulary_size: int
+    training_tokens: int
+
+
 class ClusterSettings(Section):
     """How a stage is started and how fast; changes no result."""
 
@@ -95,6 +102,7 @@ class Config(Section):
 
     language: LanguageSettings
     cards: dict[str, dict[str, tuple[str, ...]]]
+    packaged: PackagedSizes
     base_model: BaseModelSettings
     corpus: CorpusSettings
     bitext: BitextSettings

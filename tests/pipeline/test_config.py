@@ -80,6 +80,14 @@ def test_planning_never_imports_torch():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
 
 
+def test_a_preset_s_sizes_win_over_those_of_the_language_s_packaged_text():
+    small = load_config(["language=tatar"])
+    assert small.training.tokens == small.packaged.training_tokens
+    assert small.tokenizer.vocabulary_size == small.packaged.vocabulary_size
+    assert load_config(["language=tatar", "training=tweety_two_stage"]).training.tokens == 106_500_000
+    assert load_config(["language=tatar", "experiment=tweety_tatar"]).tokenizer.vocabulary_size == 32_000
+
+
 def test_a_setting_re_makes_only_what_depends_on_it():
     base = {step.name: step for step in planned(load_config(["language=dutch"]))}
     changed = {step.name: step for step in planned(load_config(["language=dutch", "mapping=mean"]))}
