@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import get_int_from_env
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.continue_pretraining.batches import Blocks
 from stages.continue_pretraining.loss import check_plain_head
 from stages.continue_pretraining.settings import TrainingSettings
+from stages.shared.loading import load_causal_model
 from stages.shared.token_shard import TokenShard, read_tokens
 
 MIXED = {"float32": "no", "bfloat16": "bf16"}
@@ -45,7 +46,7 @@ def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accele
 def load_model(folder: Path, settings: TrainingSettings, device: torch.device) -> Any:
     """Load a causal language model to train, its weights in float32.
 
-    Raises UserError where it is too short for the sequences or has a head that the loss does not know.
+    Raises UserError where it is not whole, too short for the sequences, or has a head that the loss does not know.
     """
     config = AutoConfig.from_pretrained(folder)
     longest = getattr(config.get_text_config(), "max_position_embeddings", None)
@@ -54,7 +55,7 @@ def load_model(folder: Path, settings: TrainingSettings, device: torch.device) -
             f"training.sequence_length={settings.sequence_length} is more than the {longest} positions of the model in "
             f"{folder}; give at most {longest}"
         )
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    model = load_causal_model(folder, torch.float32, attn_implementation="sdpa")
     check_plain_head(model)
     for weight in model.parameters():
         # Loaded weights lie in the mapped file at any address, where vectorised sums may round differently than in

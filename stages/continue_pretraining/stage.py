@@ -4,7 +4,7 @@ import json
 import math
 import resource
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.continue_pretraining.batches import make_share
 from stages.continue_pretraining.interruption import noted_signals
 from stages.continue_pretraining.loop import Progress, Training, mean_loss, resume, train
-from stages.continue_pretraining.parameters import make_groups, make_optimizer
+from stages.continue_pretraining.parameters import Group, make_groups, make_optimizer
 from stages.continue_pretraining.schedule import make_schedule
 from stages.continue_pretraining.settings import ContinuePretrainingSettings, TrainingSettings, optimizer_steps
 from stages.continue_pretraining.setup import TrainingData, load_data, load_model, make_accelerator
@@ -42,6 +43,7 @@ def continue_pretraining(
     rows = model.get_input_embeddings().weight.shape[0]
     data = load_data(inputs["tokens"], settings.training, rows)
     training = prepare(settings.training, model, data, accelerator, out, execution)
+    trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
     progress, earlier = resume(training)
     resumed_at, started = progress.step, perf_counter()
     after = run(training, progress, earlier, data, out, execution)
@@ -117,17 +119,31 @@ def run(
     return mean_loss(training, data.validation) if data.validation is not None and main else None
 
 
+def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[str, torch.Tensor]:
+    """Return the weights that are trained under the names of the tensors that hold them in the model's files.
+
+    Raises UserError where one has no tensor of its name: transformers fuses the weights of some architectures (the
+    experts of Mixtral) while loading, and they could not be written back.
+    """
+    files, trained = tensor_files(source), [name for group in groups for name in group.names]
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    chosen = {id(weights[name]): name for name in trained}
+    held = {name: weight for name, weight in weights.items() if id(weight) in chosen and name in files}
+    homeless = set(chosen) - {id(weight) for weight in held.values()}
+    if homeless:
+        example = next(name for place, name in chosen.items() if place in homeless)
+        raise UserError(
+            f"{len(homeless)} trained weights, '{example}' among them, have no tensor of their name in {source}: "
+            f"{type(model).__name__} is not supported. Train embeddings alone, or choose a Llama-like base model"
+        )
+    return held
+
+
 def write_trained(training: Training, source: Path, out: Path) -> None:
     """Write the model folder: trained weights in the input's precision, everything else as it was."""
-    folder, files = open_model(source), tensor_files(source)
-    trained = {name for group in training.groups for name in group.names}
-    weights = dict(training.model.named_parameters(remove_duplicate=False))
-    chosen = {id(weights[name]) for name in trained}
-    tables = {
-        name: weight.detach().to("cpu", folder.read(name).dtype)
-        for name, weight in weights.items()
-        if id(weight) in chosen and name in files
-    }
+    folder = open_model(source)
+    weights = trained_weights(training.model, training.groups, source)
+    tables = {name: weight.detach().to("cpu", folder.read(name).dtype) for name, weight in weights.items()}
     write_model(folder, tables, out)
     for path in sorted(source.iterdir()):
         if path.is_file() and not any(path.match(pattern) for pattern in NOT_CARRIED):

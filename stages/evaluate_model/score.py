@@ -71,12 +71,13 @@ def score(options: argparse.Namespace) -> dict[str, Any]:
     documents = read_lines(options.text)
     # Below the checks: torch takes seconds to import.
     from stages.evaluate_model.figures import evaluate
-    from stages.evaluate_model.model import load_model, load_start_encoder
+    from stages.evaluate_model.model import load_model
+    from stages.shared.document_encoder import load_encoder
     from stages.shared.perplexity import normalized_perplexity
 
     reference_tokens = None
     if options.reference_tokenizer:
-        encoder = load_start_encoder(options.reference_tokenizer)
+        encoder = load_encoder(options.reference_tokenizer)
         reference_tokens = sum(len(ids) - 1 for ids in encoder.encode([document.text for document in documents]))
     loaded = load_model(options.model, settings.precision, options.device, settings.threads)
     figures = evaluate(loaded, documents, settings)

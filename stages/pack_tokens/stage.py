@@ -48,7 +48,7 @@ def pack_tokens(settings: PackTokensSettings, inputs: Mapping[str, Path], out: P
     meta = {
         "vocabulary_size": encoder.vocabulary_size,
         "dtype": encoder.dtype.name,
-        "bos_token_id": encoder.bos_token_id,
+        "start_token_id": encoder.start_token_id,
         "sequence_length": settings.sequence_length,
         **parts["train"],
         "validation": parts["validation"],

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AutoTokenizer
 
 from pipeline.errors import UserError
+from stages.shared.loading import load_tokenizer
 
 
 @dataclass(frozen=True)
 class DocumentEncoder:
-    """A tokenizer that puts its BOS, exactly one, before each document, whatever it would do by itself."""
+    """A tokenizer that puts one start token before each document, whatever it would do by itself."""
 
     tokenizer: Any
-    bos_token_id: int
+    start_token_id: int
     vocabulary_size: int
 
     @property
@@ -24,25 +24,27 @@ class DocumentEncoder:
         return np.dtype("<u2" if self.vocabulary_size < 2**16 else "<u4")
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """Return for each text its BOS and token ids.
+        """Return for each text its start token and token ids.
 
         The names of special tokens are text here: a page that holds `<s>` must not begin a document.
         """
         encoded = self.tokenizer(
             texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False, verbose=False
         )
-        return [[self.bos_token_id, *ids] for ids in encoded["input_ids"]]
+        return [[self.start_token_id, *ids] for ids in encoded["input_ids"]]
 
 
 def load_encoder(folder: Path) -> DocumentEncoder:
-    """Load the tokenizer of a Hugging Face folder.
+    """Load the tokenizer of a Hugging Face folder with the token that begins each document: its BOS, else its EOS.
 
-    Raises UserError where it has no BOS token.
+    Models without a BOS (GPT-NeoX, Qwen) saw their end-of-text token between documents when they were trained.
+    Raises UserError where there is neither, or no tokenizer.
     """
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if tokenizer.bos_token_id is None:
+    tokenizer = load_tokenizer(folder)
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if start is None:
         raise UserError(
-            f"the tokenizer in {folder} has no BOS token, which begins every document here. "
-            "Choose a base model whose tokenizer_config.json names a bos_token."
+            f"the tokenizer in {folder} has neither a BOS nor an EOS token to begin a document with; "
+            "name one in its tokenizer_config.json"
         )
-    return DocumentEncoder(tokenizer, tokenizer.bos_token_id, len(tokenizer))
+    return DocumentEncoder(tokenizer, start, len(tokenizer))

@@ -69,17 +69,9 @@ def load_vocabulary(folder: Path) -> Vocabulary:
 
     Raises UserError where the folder holds no tokenizer, or one that has no fast implementation.
     """
-    from transformers import AutoTokenizer  # slow to import, and planning imports this module
+    from stages.shared.loading import load_tokenizer  # slow to import, and planning imports this module
 
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder. Give one with tokenizer.json, or tokenizer.model and its config.")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{folder} holds no tokenizer that loads ({str(error).splitlines()[0]}). "
-            "It needs tokenizer.json, or tokenizer.model with tokenizer_config.json."
-        ) from error
+    tokenizer = load_tokenizer(folder)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise UserError(f"{folder}: {type(tokenizer).__name__} has no fast implementation. Save it as tokenizer.json.")

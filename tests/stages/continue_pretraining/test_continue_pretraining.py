@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training_case import PHASES, hashes, losses, make_model, make_tokens, run_case
-from transformers import AutoModelForCausalLM
+from training_case import PHASES, VOCABULARY, hashes, losses, make_model, make_tokens, run_case
+from transformers import AutoModelForCausalLM, MixtralConfig, MixtralForCausalLM
 
 from pipeline.errors import UserError
 
@@ -136,3 +136,23 @@ def test_tokens_of_another_vocabulary_are_refused(tiny_model, tmp_path):
 def test_a_gpu_that_is_not_there_is_said(tiny_model, tiny_tokens, tmp_path):
     with pytest.raises(UserError, match="torch sees no GPU"):
         run_case(tiny_model, tiny_tokens, tmp_path / "out", {"device": "cuda"})
+
+
+def test_weights_that_are_not_whole_are_refused(tiny_tokens, tmp_path):
+    model = make_model(tmp_path / "model")
+    tensors = load_file(model / "model.safetensors")
+    del tensors["model.layers.1.self_attn.q_proj.weight"]
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"layers\.1\.self_attn\.q_proj\.weight missing"):
+        run_case(model, tiny_tokens, tmp_path / "out")
+
+
+def test_an_architecture_whose_weights_are_fused_while_loading_is_refused(tiny_tokens, tmp_path):
+    folder = make_model(tmp_path / "model")
+    shape = {"vocab_size": VOCABULARY, "hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_local_experts": 2, "max_position_embeddings": 64}
+    MixtralForCausalLM(MixtralConfig(**shape, **heads)).save_pretrained(folder)
+    with pytest.raises(UserError, match="MixtralForCausalLM is not supported"):
+        run_case(folder, tiny_tokens, tmp_path / "out")
+    embeddings = [PHASES[0] | {"share": 1.0}]
+    run_case(folder, tiny_tokens, tmp_path / "embeddings", phases=embeddings)

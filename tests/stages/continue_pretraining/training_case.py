@@ -80,7 +80,7 @@ def make_tokens(folder: Path, count: int = 500, vocabulary: int = VOCABULARY) ->
     """Write packed tokens with a pattern to learn: each token follows from the one before, mostly."""
     folder.mkdir()
     generator = np.random.default_rng(0)
-    meta: dict[str, Any] = {"vocabulary_size": vocabulary, "dtype": "uint16", "bos_token_id": 0}
+    meta: dict[str, Any] = {"vocabulary_size": vocabulary, "dtype": "uint16", "start_token_id": 0}
     for split, length in (("train", count), ("validation", 60)):
         tokens = np.zeros(length, dtype="<u2")
         for place in range(1, length):

@@ -13,6 +13,7 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from tiny_models import TEXTS, save_test_split, save_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -230,6 +231,19 @@ def test_bad_models_are_one_clear_line(model_folder, tmp_path, capsys):
     weights.write_bytes(weights.read_bytes()[:500])
     assert main([str(damaged), str(text)]) == 2
     assert "cannot load the model" in capsys.readouterr().err
+    incomplete = save_tiny_model(tmp_path / "incomplete")
+    tensors = load_file(incomplete / "model.safetensors")
+    del tensors["model.layers.0.mlp.up_proj.weight"]
+    save_file(tensors, incomplete / "model.safetensors", metadata={"format": "pt"})
+    assert main([str(incomplete), str(text)]) == 2
+    assert "model.layers.0.mlp.up_proj.weight missing" in capsys.readouterr().err
+    broken = save_tiny_model(tmp_path / "broken")
+    (broken / "tokenizer.json").write_text('{"no": "tokenizer"}')
+    assert main([str(broken), str(text)]) == 2
+    assert "cannot load the tokenizer" in capsys.readouterr().err
+    (broken / "tokenizer.json").unlink()
+    assert main([str(broken), str(text)]) == 2
+    assert "holds no tokenizer" in capsys.readouterr().err
     assert main([str(model_folder), str(text), "--window", "1"]) == 2
     assert "--window=1" in capsys.readouterr().err
 

@@ -68,7 +68,7 @@ def pack(corpus: Path, tokenizer: Path, out: Path, tokens: int = 500, seed: int 
 def texts(shard: TokenShard, tokenizer_folder: Path) -> list[str]:
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     documents = [shard.document(number) for number in range(len(shard))]
-    assert all(document[0] == shard.meta["bos_token_id"] for document in documents)
+    assert all(document[0] == shard.meta["start_token_id"] for document in documents)
     return [tokenizer.decode(document[1:]) for document in documents]
 
 
@@ -90,7 +90,7 @@ def test_whole_documents_until_there_are_enough_tokens(tmp_path: Path, tokenizer
 def test_exactly_one_bos_even_where_the_text_names_it(tmp_path: Path, tokenizer_folder: Path) -> None:
     corpus = save_corpus(tmp_path / "corpus", ["<s>doorgestreept</s> <s>", "</s>"], [])
     shard = read_tokens(pack(corpus, tokenizer_folder, tmp_path / "out", tokens=1000), "train")
-    assert np.count_nonzero(shard.tokens == shard.meta["bos_token_id"]) == len(shard)
+    assert np.count_nonzero(shard.tokens == shard.meta["start_token_id"]) == len(shard)
     assert len(read_tokens(tmp_path / "out", "validation").tokens) == 0
 
 
@@ -150,10 +150,16 @@ def test_corpus_without_text_is_an_error(tmp_path: Path, tokenizer_folder: Path)
         pack(save_corpus(tmp_path / "corpus", [""], []), tokenizer_folder, tmp_path / "out")
 
 
-def test_tokenizer_without_bos_is_an_error(tmp_path: Path) -> None:
+def test_without_bos_the_eos_begins_a_document_and_without_both_it_is_an_error(tmp_path: Path) -> None:
     corpus = save_corpus(tmp_path / "corpus", DOCUMENTS, [])
-    with pytest.raises(UserError, match="no BOS"):
-        pack(corpus, save_tokenizer(tmp_path / "tokenizer", 258, bos=None), tmp_path / "out")
+    tokenizer = save_tokenizer(tmp_path / "no_bos", 258, bos=None)
+    pack(corpus, tokenizer, tmp_path / "out")
+    meta = json.loads((tmp_path / "out" / "tokens.json").read_text())
+    assert meta["start_token_id"] == AutoTokenizer.from_pretrained(tokenizer).eos_token_id
+    config = json.loads((tokenizer / "tokenizer_config.json").read_text())
+    (tokenizer / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
+    with pytest.raises(UserError, match="neither a BOS nor an EOS"):
+        pack(corpus, tokenizer, tmp_path / "neither")
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,50 @@
+"""Causal language models and tokenizers from Hugging Face folders: whole, or a UserError that says what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipeline.errors import UserError
+
+LOADING_FAULTS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def load_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
+    """Load a model with all its weights; touches no network.
+
+    Raises UserError where the folder is not one of a causal model, or where a weight is missing: transformers would
+    draw it at random with a mere warning, and every figure after that would be wrong.
+    """
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is not a Hugging Face model folder: it has no config.json")
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, output_loading_info=True, **options
+        )
+    except LOADING_FAULTS as error:
+        raise UserError(f"cannot load the model in {folder}: {_first_line(error)}") from None
+    model, loading = loaded
+    if missing := sorted(loading["missing_keys"]):
+        named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise UserError(f"the weights in {folder} are not whole: {named} missing. Fetch or save the model again")
+    return model
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a tokenizer; touches no network. Raises UserError where there is none, or a damaged one."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; give one with tokenizer.json or tokenizer.model")
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder} holds no tokenizer: give a folder with tokenizer.json or tokenizer.model")
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise UserError(f"cannot load the tokenizer in {folder}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
