@@ -1,9 +1,12 @@
 """Archives into folders, safe against names that lead outwards; links are not made at all."""
 
+import errno
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -14,12 +17,23 @@ import zstandard
 from pipeline.errors import UserError
 
 ARCHIVES = (".deb", ".whl", ".zip", ".xpi", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst")
+# zipfile and tarfile hand on their decompressors' own errors; ValueError is a header's field that should be a number.
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zstandard.ZstdError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+)
 
 
 def unpack(archive: Path, out: Path) -> None:
     """Unpack an archive into a folder; what is no archive is linked or copied into it.
 
-    Raises UserError where the archive is damaged or a name in it leads out of the folder.
+    Raises UserError where the archive is damaged or packed in a way that is not read here, or a name in it leads out
+    of the folder.
     """
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -33,7 +47,17 @@ def unpack(archive: Path, out: Path) -> None:
                 _untar(tar, archive, out)
         else:
             _place(archive, out / archive.name)
-    except (zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, EOFError) as error:
+    except DAMAGED as error:
+        raise UserError(f"{archive} is damaged ({error}); delete it and run again") from error
+    except RuntimeError as error:  # zipfile's words for a password and for an unknown compression
+        raise UserError(
+            f"{archive} is damaged or packed in a way that is not read here ({error}); delete it and run again. If it "
+            "stays so, correct the data card's source"
+        ) from error
+    except OSError as error:
+        # bz2's error for damaged data has no number, and an offset before the file's begin is an invalid argument.
+        if error.errno not in (None, errno.EINVAL):
+            raise
         raise UserError(f"{archive} is damaged ({error}); delete it and run again") from error
 
 

@@ -162,6 +162,36 @@ def test_a_truncated_archive_is_named(tmp_path):
         unpack(tmp_path / "a.tar.xz", tmp_path / "out")
 
 
+@pytest.mark.parametrize("compression", ["ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])
+def test_a_zip_with_damage_inside_is_named(tmp_path, compression):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", getattr(zipfile, compression)) as archive:
+        archive.writestr("words", " ".join(str(n * 7919) for n in range(9000)))
+    data = bytearray(path.read_bytes())
+    data[100:140] = b"\xff" * 40
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.zip is damaged .*; delete it and run again"):
+        unpack(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("field", "value"), [("flag_bits", 1), ("compress_type", 99)])
+def test_a_zip_packed_in_an_unknown_way_is_named(tmp_path, field, value):
+    make_zip(tmp_path / "a.zip", {"words": "een\n"})
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + place + (0 if field == "flag_bits" else 2)] = value
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.zip is damaged or packed in a way .*correct the data card's source"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_a_debian_package_with_a_damaged_header_is_named(tmp_path):
+    header = f"{'debian-binary':<48}{'4 kB':<10}`\n"
+    (tmp_path / "a.deb").write_bytes(b"!<arch>\n" + header.encode() + b"2.0\n")
+    with pytest.raises(UserError, match=r"a\.deb is damaged .*; delete it and run again"):
+        unpack(tmp_path / "a.deb", tmp_path / "out")
+
+
 @needs_dpkg
 def test_everything_in_the_cache_needs_no_network(tmp_path, request):
     debs = [make_deb(tmp_path, name) for name in ("help-en", "help-nl")]
