@@ -1,6 +1,7 @@
 """fast_align through systran-align: P(target word | source word) of IBM Model 1."""
 
 import importlib.util
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from stages.align_tokens.word_units import Sentences
 
 CHILD = Path(__file__).with_name("fast_align_child.py")
 NULL_NAME = b"<eps>"
+LAST_CHARACTERS, LAST_LINES = 4000, 5
 ENTRY = np.dtype([("target", "<u4"), ("probability", "<f4")])
 
 
@@ -45,15 +47,47 @@ def train_lexicon(source: Sentences, target: Sentences, targets: int, iterations
     """Run fast_align with `iterations` updates of the table, temporary files in a folder below `scratch`.
 
     Words are given to it as numbers, so that no word can break its input. One OpenMP thread: with more, the sums and so
-    the results differ from run to run.
+    the results differ from run to run. Raises UserError with its last words where it fails.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         pairs, table = Path(folder) / "pairs.txt", Path(folder) / "table.bin"
         write_pairs(source, target, pairs)
         # The last iteration of fast_align only aligns, so n updates are n + 1 iterations.
         command = [sys.executable, "-P", str(CHILD), str(pairs), str(table), str(iterations + 1)]
-        subprocess.run(["env", "OMP_NUM_THREADS=1", *command], check=True, stdout=subprocess.DEVNULL)
+        _run(["env", "OMP_NUM_THREADS=1", *command])
         return read_lexicon(table, targets)
+
+
+def _run(command: list[str]) -> None:
+    """Run fast_align, its stderr shown as it comes; raise UserError where it fails."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        said = ""
+        try:
+            while part := child.stderr.read1(1 << 16):  # type: ignore[attr-defined]
+                text = part.decode("utf-8", "replace")
+                sys.stderr.write(text)
+                sys.stderr.flush()
+                said = (said + text)[-LAST_CHARACTERS:]
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise _failed(child.returncode, said)
+
+
+def _failed(status: int, said: str) -> UserError:
+    how = f"ended with status {status}"
+    if status < 0:
+        how = f"was killed by signal {-status} ({signal.strsignal(-status)})"
+    if status == -signal.SIGKILL or "bad_alloc" in said or "MemoryError" in said:
+        how += ", most likely since memory ran out: give it more, or take fewer pairs (fewer or smaller bitext.cards)"
+    lines = [line.strip() for line in said.splitlines() if line.strip()][-LAST_LINES:]
+    words = "".join(f"\n  {line}" for line in lines) or " nothing"
+    return UserError(
+        f"fast_align {how}. Without it: align elsewhere and give the table (alignment=table alignment.path=FILE.tsv), "
+        f"or choose mapping=subtoken_mean, which needs no alignment. Its last words:{words}"
+    )
 
 
 def write_pairs(source: Sentences, target: Sentences, path: Path) -> None:

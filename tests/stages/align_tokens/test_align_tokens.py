@@ -80,6 +80,30 @@ def test_fast_align_and_the_counts_are_model_1(tmp_path_factory, pairs):
     assert found.sum() == pytest.approx(len(target.units))
 
 
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            r"killed by signal 9 \(Killed\), most likely since memory ran out: give",
+        ),
+        ("import sys; sys.exit('what():  std::bad_alloc')", r"ended with status 1, most likely since memory ran out"),
+        (
+            "import sys; sys.stderr.write('old\\n' * 9 + 'ITERATION 1\\nno such thing\\n'); sys.exit(3)",
+            r"(?s)ended with status 3\. .*alignment=table.*last words:(\n  old){3}\n  ITERATION 1\n  no such",
+        ),
+    ],
+)
+def test_a_fast_align_that_fails_is_told_with_its_last_words(tmp_path, monkeypatch, capfd, program, message):
+    child = tmp_path / "child.py"
+    child.write_text(program)
+    monkeypatch.setattr(fast_align, "CHILD", child)
+    with pytest.raises(UserError, match=message):
+        fast_align.train_lexicon(sentences([[0]]), sentences([[0]]), 1, 2, tmp_path)
+    assert list(tmp_path.iterdir()) == [child]
+    assert ("no such thing" in capfd.readouterr().err) == ("no such thing" in program)
+
+
 def test_counts_do_not_depend_on_the_chunks(tmp_path, monkeypatch):
     rows = [[n % 7, n % 3, n % 5] for n in range(40)], [[n % 4, n % 6] for n in range(40)]
     source, target = sentences(rows[0]), sentences(rows[1])
