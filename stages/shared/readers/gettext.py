@@ -1,5 +1,6 @@
 """gettext catalogues, .mo and .po."""
 
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -10,10 +11,14 @@ import polib
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment, cut
 from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, not_utf8
+from stages.shared.readers.text_file import broken, not_utf8, read_text
 
 # Translators enter their own names and addresses here.
 PERSONAL = re.compile(r"translators?[ _-]credits|(name|email) of translators|^your (names|emails)$", re.IGNORECASE)
+
+# A line that opens a string, and one that also ends it: polib cuts off the first and last character unseen.
+OPENS = re.compile(r'(msg\S+\s*)?"')
+STRING = re.compile(r'(msg\S+\s*)?"(?:[^"\\]|\\.)*"')
 
 
 class GettextOptions(Section):
@@ -29,6 +34,7 @@ def read_gettext(task: ReadTask, options: GettextOptions) -> Iterator[Document]:
     """Yield each catalogue in documents; plural forms give a pair for the singular and one for the plural.
 
     Skipped are the header, what is not translated, fuzzy and obsolete entries, and the translators' names.
+    Raises UserError for a broken catalogue.
     """
     for name, path in task.files(options.files):
         pairs = (pair for entry in _entries(path) for pair in _pairs(entry))
@@ -40,6 +46,8 @@ def _entries(path: Path) -> list[polib.POEntry]:
     try:
         if path.suffix == ".mo":
             _check_whole(path.read_bytes())
+        else:
+            _check_strings(path)
         catalogue = (polib.mofile if path.suffix == ".mo" else polib.pofile)(str(path), encoding="utf-8")
     except UnicodeDecodeError as error:
         raise not_utf8(path, "a message", error) from None
@@ -58,6 +66,13 @@ def _check_whole(data: bytes) -> None:
                 raise OSError(f"text at byte {offset:,} of a file of {len(data):,}")
         if table + 8 * count > len(data):
             raise OSError(f"a table ends at byte {table + 8 * count:,} of a file of {len(data):,}")
+
+
+def _check_strings(path: Path) -> None:
+    """Raise UserError for a .po with a string that its line does not end, as where the file is cut off."""
+    for number, line in enumerate(io.StringIO(read_text(path), newline=None), start=1):
+        if OPENS.match(line.strip()) and not STRING.fullmatch(line.strip()):
+            raise broken(path, f"line {number}", "a string without its closing quote")
 
 
 def _pairs(entry: polib.POEntry) -> Iterator[Segment]:

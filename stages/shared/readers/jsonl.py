@@ -18,7 +18,10 @@ class JsonlOptions(Section):
 
 
 def read_jsonl(task: ReadTask, options: JsonlOptions) -> Iterator[Document]:
-    """Yield a document for each row; the data card's `columns` say where its text and group stand."""
+    """Yield a document for each row; the data card's `columns` say where its text and group stand.
+
+    Raises UserError that names the line that is not JSON, or the row without the column.
+    """
     documents = row_reader(task)
     for name, path in task.files(options.files):
         for number, line in text_lines(path):
@@ -28,4 +31,6 @@ def read_jsonl(task: ReadTask, options: JsonlOptions) -> Iterator[Document]:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
                 raise broken(path, f"line {number}", f"not JSON ({error.msg}, column {error.colno})") from None
+            except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
+                raise broken(path, f"line {number}", f"JSON that cannot be read ({error})") from None
             yield from documents(name, number, row)

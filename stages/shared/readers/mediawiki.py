@@ -48,6 +48,8 @@ def messages(path: Path) -> dict[str, str]:
         found = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise broken(path, f"line {error.lineno}", f"not JSON ({error.msg})") from None
+    except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
+        raise broken(path, "file", f"JSON that cannot be read ({error})") from None
     if not isinstance(found, dict):
         raise broken(path, "file", "not a JSON object of messages")
     return {key: text for key, text in found.items() if isinstance(text, str)}

@@ -1,5 +1,6 @@
 """Text files, plain or compressed, with errors that name the place."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -9,6 +10,10 @@ from pathlib import Path
 import zstandard
 
 from pipeline.errors import UserError
+
+# UTF-32's little-endian mark begins with UTF-16's.
+UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def broken(path: Path, place: str, what: str) -> UserError:
@@ -21,36 +26,45 @@ def broken(path: Path, place: str, what: str) -> UserError:
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield number, from 1, and text of each line of a UTF-8 file; .gz and .zst are unpacked on the way.
 
-    Raises UserError with the line and the remedy where the file is not UTF-8 or ends too early.
+    Raises UserError with the line and the remedy where the file is not UTF-8, holds NUL characters or ends too early.
     """
-    number = 0
     for number, line in enumerate(byte_lines(path), start=1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise not_utf8(path, f"line {number}", error) from None
+        text = decode(line, path, f"line {number}", "utf-8-sig" if number == 1 else "utf-8")
         yield number, text.rstrip("\r\n")
 
 
-def not_utf8(path: Path, place: str, error: UnicodeDecodeError) -> UserError:
-    """Return the error for bytes that are no text."""
+def not_utf8(path: Path | str, place: str, error: UnicodeDecodeError) -> UserError:
+    """Return the error for bytes that are no text; a byte order mark tells what they are."""
+    convert = "`iconv -f WINDOWS-1252 -t UTF-8`, if that is what it is"
+    if error.object.startswith((*UTF_32, *UTF_16)):
+        found = "UTF-32" if error.object.startswith(UTF_32) else "UTF-16"
+        convert = f"it is {found} by its first bytes: `iconv -f {found} -t UTF-8`"
     return UserError(
         f"{path}: {place}, byte {error.start + 1}: invalid UTF-8 (0x{error.object[error.start]:02x}). Convert the file "
-        "(`iconv -f WINDOWS-1252 -t UTF-8`, if that is what it is), or fetch it again"
+        f"({convert}), or fetch it again"
     )
 
 
 def read_text(path: Path) -> str:
-    """Return a whole UTF-8 file; raise UserError where it is not UTF-8."""
+    """Return a whole UTF-8 file; raise UserError where it is not UTF-8 or holds NUL characters."""
     return decode(path.read_bytes(), path, "file")
 
 
-def decode(data: bytes, path: Path, place: str) -> str:
-    """Return bytes as text; raise UserError that names file and place where they are not UTF-8."""
+def decode(data: bytes, path: Path | str, place: str, encoding: str = "utf-8-sig") -> str:
+    """Return bytes as text; raise UserError that names file and place where they are not UTF-8 or hold NUL characters.
+
+    English in UTF-16 without a byte order mark is valid UTF-8, with a NUL beside every letter.
+    """
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise not_utf8(path, place, error) from None
+    if "\0" in text:
+        raise UserError(
+            f"{path}: {place}, character {text.index(chr(0)) + 1}: NUL, which no text has. Convert the file "
+            "(`iconv -f UTF-16LE -t UTF-8`, or UTF-16BE, if that is what it is), or fetch it again"
+        )
+    return text
 
 
 def byte_lines(path: Path) -> Iterator[bytes]:
@@ -65,7 +79,10 @@ def byte_lines(path: Path) -> Iterator[bytes]:
 
 
 def open_bytes(path: Path) -> io.BufferedIOBase:
-    """Open a file for reading, unpacked by what its name ends in."""
+    """Open a file for reading, unpacked by what its name ends in; raise EOFError for a compressed one of 0 bytes."""
+    # Nothing is not the compressed form of anything, but the libraries read it as no text.
+    if path.suffix in (".gz", ".zst") and not path.stat().st_size:
+        raise EOFError("0 bytes")
     if path.suffix == ".gz":
         return gzip.open(path)
     if path.suffix == ".zst":

@@ -242,12 +242,61 @@ def test_truncated_catalogue_and_table(tmp_path):
         (b'{"tekst": "een"}\n', r"row 1: no column 'text' \(there is: tekst\); correct the data card"),
         (b'{"text": ["een"]}\n', r"column 'text' holds list, not text"),
         (b"[1, 2]\n", r"no column 'text' \(there is: list\)"),
+        (b"[" * 100_000, r"a\.jsonl: line 1: JSON that cannot be read .*recursion.*Fetch the file again"),
+        (b'{"text": ' + b"1" * 5000 + b"}", r"a\.jsonl: line 1: JSON that cannot be read .*4300 digits"),
     ],
 )
 def test_faulty_rows(tmp_path, content, message):
     (tmp_path / "a.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=message):
         read(tmp_path, "jsonl", role="monolingual", columns={"text": "text"}, files="*.jsonl")
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst"])
+def test_a_compressed_file_of_no_bytes_is_cut_off(tmp_path, name):
+    (tmp_path / name).touch()
+    (tmp_path / "b.txt").write_text("een\n")
+    with pytest.raises(
+        UserError, match=rf"{name}: after line 0: the compressed data is cut off or damaged \(0 bytes\)"
+    ):
+        read(tmp_path, "text", role="monolingual", files="*.*", documents="lines")
+
+
+@pytest.mark.parametrize("line", ['msgid "x', 'msgid "', 'msgid "x\\"', 'msgid "one"\nmsgstr "een', 'msgid ""\n"x'])
+def test_a_string_that_is_not_ended_is_named(tmp_path, line):
+    (tmp_path / "a.po").write_text(HEADER + line + "\n")
+    number = 4 + line.count("\n")
+    with pytest.raises(UserError, match=rf"a\.po: line {number}: a string without its closing quote"):
+        read(tmp_path, "gettext", files="*.po", accelerators="")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("utf-16", r"a\.txt: line 1, byte 1: invalid UTF-8 \(0xff\).*it is UTF-16 .*`iconv -f UTF-16 -t UTF-8`"),
+        ("utf-16-be-bom", r"line 1, byte 1: invalid UTF-8 \(0xfe\).*`iconv -f UTF-16 -t UTF-8`"),
+        ("utf-32", r"line 1, byte 1: invalid UTF-8 \(0xff\).*`iconv -f UTF-32 -t UTF-8`"),
+        (
+            "utf-16-le",
+            r"a\.txt: line 1, character 2: NUL, which no text has.*`iconv -f UTF-16LE -t UTF-8`, or UTF-16BE",
+        ),
+        ("utf-16-be", r"a\.txt: line 1, character 1: NUL"),
+    ],
+)
+def test_other_encodings_are_told_by_their_first_bytes(tmp_path, encoding, message):
+    text = "regel\nregel\n"
+    data = b"\xfe\xff" + text.encode("utf-16-be") if encoding.endswith("bom") else text.encode(encoding)
+    (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, "text", role="monolingual", files="*.txt", documents="lines")
+
+
+def test_messages_nested_too_deeply(tmp_path):
+    (tmp_path / "i18n").mkdir()
+    (tmp_path / "i18n" / "en.json").write_text("[" * 100_000)
+    (tmp_path / "i18n" / "nl.json").write_text("{}")
+    with pytest.raises(UserError, match=r"en\.json: file: JSON that cannot be read"):
+        read(tmp_path, "mediawiki", source="**/en.json", target="**/nl.json", folder="i18n")
 
 
 def test_faulty_messages_name_the_line(tmp_path):
