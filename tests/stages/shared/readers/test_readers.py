@@ -242,6 +242,8 @@ def test_truncated_catalogue_and_table(tmp_path):
         (b'{"tekst": "een"}\n', r"row 1: no column 'text' \(there is: tekst\); correct the data card"),
         (b'{"text": ["een"]}\n', r"column 'text' holds list, not text"),
         (b"[1, 2]\n", r"no column 'text' \(there is: list\)"),
+        (b'{"text": true}\n', r"row 1: column 'text' holds bool, not text"),
+        (b'{"text": 12}\n', r"row 1: column 'text' holds int, not text"),
         (b"[" * 100_000, r"a\.jsonl: line 1: JSON that cannot be read .*recursion.*Fetch the file again"),
         (b'{"text": ' + b"1" * 5000 + b"}", r"a\.jsonl: line 1: JSON that cannot be read .*4300 digits"),
     ],
@@ -250,6 +252,31 @@ def test_faulty_rows(tmp_path, content, message):
     (tmp_path / "a.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=message):
         read(tmp_path, "jsonl", role="monolingual", columns={"text": "text"}, files="*.jsonl")
+
+
+def test_bytes_of_a_table_are_text_where_they_are_utf8(tmp_path):
+    pq.write_table(pa.table({"text": [b"caf\xc3\xa9"]}), tmp_path / "a.parquet")
+    found = read(tmp_path, "parquet", role="monolingual", columns={"text": "text"}, files="*.parquet")
+    assert segments(found) == [("", "café")]
+    pq.write_table(pa.table({"text": [b"caf\xe9"]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"a\.parquet: row 1: column 'text', byte 4: invalid UTF-8 \(0xe9\)"):
+        read(tmp_path, "parquet", role="monolingual", columns={"text": "text"}, files="*.parquet")
+
+
+def test_a_group_may_be_a_whole_number_and_nothing_else_but_text(tmp_path):
+    columns = {"text": "text", "group": "id"}
+    (tmp_path / "a.jsonl").write_text('{"text": "een", "id": 7}\n{"text": "twee", "id": "zeven"}\n')
+    found = read(tmp_path, "jsonl", role="monolingual", columns=columns, files="*.jsonl")
+    assert [document.group for document in found] == ["card:7", "card:zeven"]
+    (tmp_path / "a.jsonl").write_text('{"text": "een", "id": false}\n')
+    with pytest.raises(UserError, match=r"row 1: column 'id' holds bool, not text"):
+        read(tmp_path, "jsonl", role="monolingual", columns=columns, files="*.jsonl")
+
+
+def test_a_missing_parquet_column_is_told_with_those_that_are_there(tmp_path):
+    pq.write_table(pa.table({"tekst": ["een"], "adres": ["u"]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"card: a\.parquet: no column 'text' \(there is: adres, tekst\); correct"):
+        read(tmp_path, "parquet", role="monolingual", columns={"text": "text"}, files="*.parquet")
 
 
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst"])
