@@ -28,17 +28,18 @@ def ingest_bitext(
 ) -> Metrics:
     """Write train, validation and test.parquet (id, group, card, source_text, target_text) and bitext.json.
 
-    The split is the corpus', by its seed and shares. Raises UserError where a source is broken, a card is not parallel,
-    or no training pair is left.
+    The split is the corpus', by its seed and shares. Raises UserError where a source is broken, a card is not
+    parallel or holds no pairs, or no training pair is left.
     """
     corpus = inputs["corpus"]
     split = SplitSettings.model_validate(json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))["split"])
     cleaner = PairCleaner(Cleaner(settings.bitext.cleaning, settings.language), settings.bitext)
     tallies = {card.name: Tally() for card in settings.cards}
+    notes = [*cleaner.cleaner.notes]
     drafts = {name: out / f"{name}.draft.parquet" for name in SPLITS}
     with ExitStack() as stack:
         writers = {name: stack.enter_context(TableWriter(path, PAIR)) for name, path in drafts.items()}
-        for row in _rows(settings, execution, cleaner, tallies):
+        for row in _rows(settings, execution, cleaner, tallies, notes):
             writers[split_of(row[1], split)].add(row)
     deduplicated = {name: sum(1 for _ in read_rows(path, ["id"])) for name, path in drafts.items()}
     write_training(drafts["train"], out, held_out_index(corpus), tallies)
@@ -46,14 +47,18 @@ def ingest_bitext(
     for path in drafts.values():
         path.unlink()
     summary = summarise(settings, corpus, out, tallies)
-    summary |= {"pairs_before_overlap": deduplicated, "split": split.model_dump(), "notes": cleaner.cleaner.notes}
+    summary |= {"pairs_before_overlap": deduplicated, "split": split.model_dump(), "notes": notes}
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (out / "bitext.json").write_text(text, encoding="utf-8")
     return {"splits": summary["splits"], "overlap": summary["overlap"]}
 
 
 def _rows(
-    settings: IngestBitextSettings, execution: Execution, cleaner: PairCleaner, tallies: Mapping[str, Tally]
+    settings: IngestBitextSettings,
+    execution: Execution,
+    cleaner: PairCleaner,
+    tallies: Mapping[str, Tally],
+    notes: list[str],
 ) -> Iterator[Row]:
     if not settings.cards:
         raise UserError(
@@ -66,7 +71,7 @@ def _rows(
                 f"data card {card.name} is {card.role}; a bitext takes parallel ones: remove it from `cards`"
             )
         folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
-        documents = read_card(card, folder, settings.bitext.cleaning.catalogue_bytes)
+        documents = read_card(card, folder, settings.bitext.cleaning.catalogue_bytes, notes.append)
         yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit=" documents"), tallies[card.name])
 
 

@@ -26,25 +26,30 @@ def ingest_corpus(
 ) -> Metrics:
     """Write train, validation and test.parquet (id, group, card, text) and corpus.json with the counts.
 
-    Raises UserError where a source is broken, or a split has no documents.
+    Raises UserError where a source is broken, a card holds no text, or a split has no documents.
     """
     cleaner = DocumentCleaner(Cleaner(settings.corpus.cleaning, settings.language))
     tallies = {card.name: CardTally() for card in settings.cards}
+    notes = [*cleaner.cleaner.notes]
     draft = out / "train.draft.parquet"
-    write_splits(_rows(settings, execution, cleaner, tallies), settings.corpus.split, out, draft)
+    write_splits(_rows(settings, execution, cleaner, tallies, notes), settings.corpus.split, out, draft)
     index = held_out_index(out)
     shown = tqdm(read_rows(draft, DOCUMENT), desc="held-out lines out of training", unit=" documents")
     kept = without_overlap(shown, index, tallies, settings.corpus.cleaning.document_words)
     write_rows(out / "train.parquet", DOCUMENT, kept)
     draft.unlink()
-    summary = summarise(settings, out, tallies) | {"notes": cleaner.cleaner.notes}
+    summary = summarise(settings, out, tallies) | {"notes": notes}
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (out / "corpus.json").write_text(text, encoding="utf-8")
     return {"splits": summary["splits"], "overlap": summary["overlap"]}
 
 
 def _rows(
-    settings: IngestCorpusSettings, execution: Execution, cleaner: DocumentCleaner, tallies: dict[str, CardTally]
+    settings: IngestCorpusSettings,
+    execution: Execution,
+    cleaner: DocumentCleaner,
+    tallies: dict[str, CardTally],
+    notes: list[str],
 ) -> Iterator[Row]:
     if not settings.cards:
         raise UserError(
@@ -52,7 +57,7 @@ def _rows(
         )
     for card in settings.cards:
         folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
-        documents = read_card(card, folder, settings.corpus.cleaning.catalogue_bytes)
+        documents = read_card(card, folder, settings.corpus.cleaning.catalogue_bytes, notes.append)
         yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit=" documents"), tallies[card.name])
 
 

@@ -50,10 +50,13 @@ READERS: Registry[Reader] = Registry(
 )
 
 
-def read_card(card: ResolvedCard, folder: Path, catalogue_bytes: int) -> Iterator[Document]:
+def read_card(
+    card: ResolvedCard, folder: Path, catalogue_bytes: int, tell: Callable[[str], None]
+) -> Iterator[Document]:
     """Yield the documents of a data card whose source lies in `folder`, in an order that depends on names only.
 
-    Ids and groups begin with the card's name. Raises UserError for a faulty card and for broken files.
+    Ids and groups begin with the card's name; `tell` is given a line on what was left out. Raises UserError for a
+    faulty card, for broken files, and after the last one where none of them holds any text.
     """
     if card.role not in ("parallel", "monolingual"):
         raise UserError(f"data card {card.name} has the role '{card.role}'; text is read from parallel and monolingual")
@@ -61,9 +64,31 @@ def read_card(card: ResolvedCard, folder: Path, catalogue_bytes: int) -> Iterato
     if reader.parallel not in (None, parallel):
         can = "pairs" if reader.parallel else "monolingual text"
         raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
-    task = ReadTask(folder, card.name, parallel, card.columns, card.languages, catalogue_bytes)
+    task = ReadTask(
+        folder,
+        card.name,
+        parallel,
+        card.columns,
+        card.languages,
+        catalogue_bytes,
+        lambda note: tell(f"data card {card.name}: {note}"),
+    )
+    some = False
     for document in reader.read(task, _options(card, reader.options)):
+        some = some or any(segment.target.strip() for segment in document.segments)
         yield Document(f"{card.name}:{document.id}", f"{card.name}:{document.group}", document.segments)
+    if not some:
+        raise _without_text(task)
+
+
+def _without_text(task: ReadTask) -> UserError:
+    more = f" and {len(task.names) - 3} more" if len(task.names) > 3 else ""
+    wanted = f"pair of '{task.languages[0]}' and '{task.languages[1]}'" if task.parallel else "text"
+    return UserError(
+        f"data card {task.card}: no {wanted} in {', '.join(task.names[:3])}{more} of {task.folder}. If a file is empty "
+        "or cut off, delete it and fetch it again; else correct the card's `reader`, or leave the card out of the "
+        "language's `cards`"
+    )
 
 
 def _options(card: ResolvedCard, options: type[Section]) -> Section:

@@ -1,7 +1,7 @@
 """What a reader is told beside its options."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -19,6 +19,10 @@ class ReadTask:
     languages: tuple[str, str]
     """Codes of source and target language, as the columns' keys spell them."""
     catalogue_bytes: int
+    tell: Callable[[str], None]
+    """Takes what was left out though the card's files are sound on the whole."""
+    names: list[str] = field(default_factory=list)
+    """The files that were asked for until now."""
 
     def files(self, pattern: str) -> list[tuple[str, Path]]:
         """Return name and path of each matching file, sorted by name; raise UserError where there is none."""
@@ -29,6 +33,7 @@ class ReadTask:
                 f"data card {self.card}: no file matches '{pattern}' in its source. The package may have changed, or "
                 "not hold the language: correct the card's `reader`, or leave the card out of the language's `cards`"
             )
+        self.names.extend(name for name, _ in files)
         return files
 
     def file(self, name: str) -> tuple[str, Path]:

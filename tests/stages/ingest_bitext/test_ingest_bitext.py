@@ -117,6 +117,12 @@ def test_bitext_without_pairs_of_the_language(corpus, tmp_path):
         run_bitext(tmp_path / "out", corpus, pair_card(), language=TATAR)
 
 
+def test_a_card_without_pairs_beside_one_with_pairs_is_refused(corpus, tmp_path):
+    (tmp_path / "empty.tsv").touch()
+    with pytest.raises(UserError, match=r"data card nothing: no pair of 'en' and 'nl' in empty\.tsv of "):
+        run_bitext(tmp_path / "out", corpus, pair_card(), pair_card(tmp_path, "empty.tsv", "nothing"))
+
+
 def test_cards_that_are_not_parallel(corpus, tmp_path):
     with pytest.raises(UserError, match="data card text is monolingual; a bitext takes parallel ones"):
         run_bitext(tmp_path / "a", corpus, text_card())

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import pyarrow.parquet as pq
 import pytest
@@ -134,6 +135,26 @@ def test_card_that_holds_no_text(tmp_path):
     benchmark = card(DATA, "quiz", "text", "benchmark", files="dutch.txt", documents="lines")
     with pytest.raises(UserError, match="data card quiz has the role 'benchmark'"):
         run_corpus(tmp_path / "out", benchmark)
+
+
+def test_a_card_without_text_beside_one_with_text_is_refused(tmp_path):
+    nothing = card(tmp_path, "nothing", "text", files="*.txt", documents="lines")
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(UserError, match=r"data card nothing: no text in empty\.txt of "):
+        run_corpus(tmp_path / "out", text_card(), nothing)
+
+
+def test_what_a_reader_leaves_out_is_in_the_notes(tmp_path):
+    lines = [line for line in (DATA / "dutch.txt").read_text().splitlines() if line]
+    for name, junk in (("en.xpi", ""), ("nl.xpi", "no entry\n")):
+        with zipfile.ZipFile(tmp_path / name, "w") as pack:
+            for number in range(0, 600, 20):
+                messages = "".join(f"m{n} = {lines[n]}\n" for n in range(number, number + 20) if "{" not in lines[n])
+                pack.writestr(f"area{number}/a.ftl", messages + (junk if number == 20 else ""))
+    options = {"source": "en.xpi", "target": "nl.xpi", "source_locale": "en", "target_locale": "nl"}
+    corpus = run_corpus(tmp_path / "out", card(tmp_path, "pack", "mozilla", "parallel", **options))
+    (note,) = json.loads((corpus / "corpus.json").read_text())["notes"]
+    assert note.startswith("data card pack: nl.xpi: area20/a.ftl: entries left out as they are not valid Fluent: 1 (")
 
 
 def test_invalid_utf8_is_named(tmp_path):

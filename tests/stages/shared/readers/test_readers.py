@@ -21,7 +21,7 @@ HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n'
 SAMPLES = Path(__file__).parents[3] / "data" / "readers"
 
 
-def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), **options) -> list[Document]:
+def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), tell=print, **options) -> list[Document]:
     card = ResolvedCard(
         name="card",
         role=role,
@@ -32,7 +32,7 @@ def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), *
         columns=columns or {},
         files=(),
     )
-    return list(read_card(card, Path(content), 2000))
+    return list(read_card(card, Path(content), 2000, tell))
 
 
 def segments(documents):
@@ -279,6 +279,28 @@ def test_a_missing_parquet_column_is_told_with_those_that_are_there(tmp_path):
         read(tmp_path, "parquet", role="monolingual", columns={"text": "text"}, files="*.parquet")
 
 
+def zipped(path: Path, **files: str) -> None:
+    with zipfile.ZipFile(path, "w") as pack:
+        for name, text in files.items():
+            pack.writestr(f"{name}.ftl", text)
+
+
+def test_junk_among_fluent_messages_is_left_out_and_told(tmp_path):
+    zipped(tmp_path / "en.xpi", a="first = One\nsecond = Two\nthird = Three\n")
+    zipped(tmp_path / "nl.xpi", a="first = Een\nsecond Twee\nthird = Drie\n")
+    notes: list[str] = []
+    options = {"source": "en.xpi", "target": "nl.xpi", "source_locale": "en", "target_locale": "nl"}
+    found = read(tmp_path, "mozilla", tell=notes.append, **options)
+    assert segments(found) == [("One", "Een"), ("Three", "Drie")]
+    (note,) = notes
+    assert note.startswith(
+        "data card card: nl.xpi: a.ftl: entries left out as they are not valid Fluent: 1 (the first: "
+    )
+    zipped(tmp_path / "nl.xpi", a="# a comment\n\nfirst Een\nsecond Twee\n")
+    with pytest.raises(UserError, match=r"nl\.xpi: a\.ftl: not a valid \.ftl file \(Expected"):
+        read(tmp_path, "mozilla", **options)
+
+
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst"])
 def test_a_compressed_file_of_no_bytes_is_cut_off(tmp_path, name):
     (tmp_path / name).touch()
@@ -287,6 +309,29 @@ def test_a_compressed_file_of_no_bytes_is_cut_off(tmp_path, name):
         UserError, match=rf"{name}: after line 0: the compressed data is cut off or damaged \(0 bytes\)"
     ):
         read(tmp_path, "text", role="monolingual", files="*.*", documents="lines")
+
+
+def test_a_card_without_any_text_is_refused(tmp_path):
+    (tmp_path / "a.po").touch()
+    with pytest.raises(UserError, match=r"data card card: no pair of 'en' and 'nl' in a\.po of .*fetch it again"):
+        read(tmp_path, "gettext", files="*.po", accelerators="")
+    for name in ("en.xpi", "nl.xpi"):
+        zipped(tmp_path / name)
+    with pytest.raises(UserError, match=r"data card card: no pair of 'en' and 'nl' in en\.xpi, nl\.xpi of "):
+        read(tmp_path, "mozilla", source="en.xpi", target="nl.xpi", source_locale="en", target_locale="nl")
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\n \n"))
+    for number in range(4):
+        (tmp_path / f"{number}.jsonl").write_text('{"text": null}\n')
+    with pytest.raises(UserError, match=r"no text in a\.txt\.gz of "):
+        read(tmp_path, "text", role="monolingual", files="*.gz", documents="lines")
+    with pytest.raises(UserError, match=r"no text in 0\.jsonl, 1\.jsonl, 2\.jsonl and 1 more of "):
+        read(tmp_path, "jsonl", role="monolingual", columns={"text": "text"}, files="*.jsonl")
+
+
+def test_one_file_without_text_among_others_is_no_fault(tmp_path):
+    (tmp_path / "a.po").write_text(HEADER)
+    (tmp_path / "b.po").write_text(HEADER + 'msgid "one"\nmsgstr "een"\n')
+    assert segments(read(tmp_path, "gettext", files="*.po", accelerators="")) == [("one", "een")]
 
 
 @pytest.mark.parametrize("line", ['msgid "x', 'msgid "', 'msgid "x\\"', 'msgid "one"\nmsgstr "een', 'msgid ""\n"x'])
