@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue, PositiveInt, TypeAdapter, ValidationError
 
 from pipeline.errors import UserError
 from pipeline.registry import unknown
-from pipeline.section import Section
+from pipeline.section import LocalPath, Section
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "data_cards"
@@ -97,7 +97,7 @@ class FileSource(Section):
     """Files on this machine; their content enters the recipe."""
 
     kind: Literal["file"]
-    folder: str
+    folder: LocalPath
     """Absolute, or from the project's root."""
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     """Glob patterns below the folder."""

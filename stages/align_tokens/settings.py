@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.section import Section
+from pipeline.section import LocalPath, Section
 
 
 class FastAlignSettings(Section):
@@ -30,7 +30,7 @@ class TableSettings(Section):
     """A table that exists already, in fast_align's format."""
 
     method: Literal["table"]
-    path: Path
+    path: LocalPath
     """The table: source unit, target unit, log-probability, count; tab-separated, UTF-8."""
     sha256: str
     """Of the file, taken from it when the run is planned (null in the YAML): another table makes another run."""

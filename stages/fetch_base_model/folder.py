@@ -7,32 +7,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from pipeline.errors import UserError
-from stages.fetch_base_model.settings import FolderModelSource
-
-ROOT = Path(__file__).resolve().parents[2]
-WANTED = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template*",
-    "model*.safetensors",
-    "model.safetensors.index.json",
-)
-"""What a Hugging Face folder needs; not the same weights in another format, which many repositories hold too."""
-
-
-def wanted(names: Iterable[str]) -> list[str]:
-    """Return the files of a repository or folder that make up the model, small ones first.
-
-    >>> wanted(["model.safetensors", "README.md", "config.json", "original/params.json"])
-    ['config.json', 'model.safetensors']
-    """
-    chosen = [name for name in names if "/" not in name and any(fnmatch(name, pattern) for pattern in WANTED)]
-    return sorted(chosen, key=lambda name: (name.endswith(".safetensors"), name))
+from stages.fetch_base_model.model_files import wanted
+from stages.fetch_base_model.settings import ROOT, FolderModelSource
 
 
 def require_model(names: Iterable[str], place: str) -> None:
@@ -56,8 +32,6 @@ def require_model(names: Iterable[str], place: str) -> None:
 def copy_folder(source: FolderModelSource, out: Path) -> None:
     """Take a model folder over, by hard links where the file system allows."""
     folder = ROOT / source.path
-    if not folder.is_dir():
-        raise UserError(f"base_model.source.path={source.path}: there is no folder {folder}")
     names = wanted(path.name for path in folder.iterdir())
     require_model(names, str(folder))
     place([folder / name for name in names], out)

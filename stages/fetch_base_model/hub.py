@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from huggingface_hub import HfApi, hf_hub_download
@@ -18,8 +19,10 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 from stages.fetch_base_model.describe import check_config
-from stages.fetch_base_model.folder import place, require_model, wanted
+from stages.fetch_base_model.folder import place, require_model
+from stages.fetch_base_model.model_files import wanted
 from stages.fetch_base_model.settings import BaseModelSettings, HubModelSource
+from stages.shared.sources.cache import sha256_of
 
 SPARE_BYTES = 2**30
 
@@ -39,9 +42,19 @@ def fetch_hub(
     assert info.sha is not None
     kept = downloads / "hub" / source.repository.replace("/", "--") / info.sha
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    hashes = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings or [] if sibling.lfs}
+    if source.revision != info.sha:
+        print(
+            f"note: revision '{source.revision}' of {source.repository} is {info.sha} today; pin it with "
+            f"base_model.source.revision={info.sha}",
+            file=sys.stderr,
+        )
     check_disk(sum(sizes[name] for name in names if not (kept / name).is_file()), out)
     for name in tqdm(names, desc=f"fetching {source.repository}", unit="file"):
         fetch_file(source, name, info.sha, kept, endpoint)
+        if name in hashes and sha256_of(kept / name) != hashes[name]:
+            (kept / name).unlink()
+            raise UserError(f"{name} of {source.repository} arrived damaged and was deleted; run again")
         if name == "config.json":
             check_config(model, kept)
     place([kept / name for name in names], out)

@@ -7,8 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import UserError
-from stages.fetch_base_model.folder import ROOT
-from stages.fetch_base_model.settings import BaseModelSettings, RandomModelSource
+from stages.fetch_base_model.settings import ROOT, BaseModelSettings, RandomModelSource
 from stages.shared.byte_level_bpe import train_byte_level_bpe
 from stages.shared.tokenizer_conventions import TokenizerConventions
 from stages.shared.tokenizer_folder import write_tokenizer_folder

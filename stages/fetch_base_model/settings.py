@@ -1,11 +1,16 @@
 """What fetch_base_model sees of the configuration."""
 
-from typing import Annotated, Literal
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.cards import Sha256
-from pipeline.section import Section
+from pipeline.section import LocalPath, Section
+from stages.fetch_base_model.model_files import wanted
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class PypiModelSource(Section):
@@ -39,8 +44,26 @@ class FolderModelSource(Section):
     """A Hugging Face folder on this machine."""
 
     kind: Literal["folder"]
-    path: str
-    """Absolute, or from the project's root. Its content must not change: only the path is part of the recipe."""
+    path: LocalPath
+    """Absolute, or from the project's root."""
+    sha256: Sha256
+    """Of the names and contents of its files, taken from them when the run is planned (left out in the YAML)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fingerprint(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("path") is None:
+            raise ValueError("base_model.source.kind=folder needs base_model.source.path=FOLDER")
+        folder = ROOT / values["path"]
+        if not folder.is_dir():
+            raise ValueError(f"base_model.source.path: there is no folder {folder}")
+        found = hashlib.sha256()
+        for name in wanted(path.name for path in folder.iterdir()):
+            with (folder / name).open("rb") as file:
+                found.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        if values.get("sha256") not in (None, found.hexdigest()):
+            raise ValueError(f"{folder} has changed since the run was planned; start it again")
+        return {**values, "sha256": found.hexdigest()}
 
 
 class RandomModelSource(Section):

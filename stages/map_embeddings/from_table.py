@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         print(run(given))
-    except UserError as error:
+    except (UserError, OSError) as error:  # OSError: a full disk, no permission
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -76,13 +76,15 @@ def check_needs(given: argparse.Namespace) -> None:
     missing = [f"--{need}" for need in INIT_METHODS[given.method].needs if need in EXTRAS and not getattr(given, need)]
     if missing:
         raise UserError(f"init method '{given.method}' needs {' and '.join(missing)}")
-    absent = [f"--{name} {getattr(given, name)}" for name in EXTRAS if getattr(given, name)]
-    absent = [flag for flag in absent if not Path(flag.split(" ", 1)[1]).exists()]
+    read = {"": given.table} | {f"--{name} ": getattr(given, name) for name in EXTRAS}
+    absent = [f"{flag}{path}" for flag, path in read.items() if path is not None and not path.exists()]
     if absent:
         raise UserError(f"{' and '.join(absent)} does not exist")
-    for path in (given.out, given.counts):
-        if path is not None and not path.parent.is_dir():
+    for path in filter(None, (given.out, given.counts)):
+        if not path.parent.is_dir():
             raise UserError(f"the folder of {path} does not exist; make it first")
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; give the name of a file to write")
 
 
 def task_of(given: argparse.Namespace, source: Vocabulary, target: Vocabulary) -> MappingTask:
@@ -114,7 +116,9 @@ def summary(initialization: Initialization, path: Path, weights: csr_matrix, sec
     rows, columns = weights.shape
     times = ", ".join(f"{part} {value:.2f} s" for part, value in seconds.items())
     share = f"{initialization.mapped_share:.1%} of {rows} target tokens mapped to {columns} source tokens"
-    return f"{path}: {share}, {weights.nnz} weights\nseconds: {times}"
+    empty = rows - int((weights.indptr[1:] > weights.indptr[:-1]).sum())
+    left = f", {empty} rows left empty, to be filled by: {initialization.fallback}" if empty else ""
+    return f"{path}: {share}, {weights.nnz} weights{left}\nseconds: {times}"
 
 
 if __name__ == "__main__":

@@ -31,8 +31,10 @@ def aligned_counts(pairs: Iterable[WordPair], source: Vocabulary, target: Vocabu
     out, and so are tokens that the vocabularies do not have. Raises UserError where that leaves nothing of a table.
     """
     groups: dict[tuple[int, int], Group] = defaultdict(lambda: ([], [], []))
+    largest = -1
     for pair in pairs:
         count = int(pair.expected_count)
+        largest = max(largest, count)
         if count < min_count or pair.source == NULL or pair.target == NULL:
             continue
         parts = _unit_ids(pair.source, source.ids), _unit_ids(pair.target, target.ids)
@@ -45,7 +47,14 @@ def aligned_counts(pairs: Iterable[WordPair], source: Vocabulary, target: Vocabu
         sources, targets, numbers = (np.array(part, dtype=np.int64) for part in groups[m, n])
         found.append(spread(sources.reshape(-1, m), targets.reshape(-1, n), numbers))
     counts = sum_pairs(found, source, target)
-    if groups and not counts.nnz:
+    if largest < 0:
+        raise UserError("the alignment table has no pairs: align more text, or give another table")
+    if not groups:
+        raise UserError(
+            f"no pair of words in the alignment table has a count of at least min_count={min_count} (the largest of "
+            f"any line is {largest}): align more text, or lower mapping.options.min_count"
+        )
+    if not counts.nnz:
         raise UserError(
             f"none of the alignment table's tokens are in the vocabularies of {source.folder} and {target.folder}. "
             "Give the tokenizers that the table was made with, the source first."

@@ -78,7 +78,8 @@ def read_table(path: Path) -> Iterator[WordPair]:
 
 def _parse_line(line: bytes, path: Path, number: int) -> WordPair:
     try:
-        columns = line.decode("utf-8").split("\t")
+        # Some editors put a byte order mark before the first line.
+        columns = line.decode("utf-8-sig" if number == 1 else "utf-8").split("\t")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}). Convert the table to UTF-8.") from error
     if len(columns) != 4:

@@ -91,8 +91,26 @@ def test_a_preset_s_sizes_win_over_those_of_the_language_s_packaged_text():
 def test_a_setting_re_makes_only_what_depends_on_it():
     base = {step.name: step for step in planned(load_config(["language=dutch"]))}
     changed = {step.name: step for step in planned(load_config(["language=dutch", "mapping=mean"]))}
-    differ = {name for name in base if base[name].fingerprint != changed[name].fingerprint}
+    differ = {name for name in changed if base[name].fingerprint != changed[name].fingerprint}
     assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
+
+
+def test_a_mapping_without_alignment_needs_no_bitext():
+    config = load_config(["language=dutch", "mapping=subtoken_mean", "bitext.cards=[]"])
+    assert not {"bitext", "alignment"} & {step.name for step in planned(config)}
+    with pytest.raises(UserError, match="mapping=subtoken_mean"):
+        load_config(["language=dutch", "bitext.cards=[]"])
+
+
+def test_the_place_of_a_local_file_is_no_part_of_the_recipe(tmp_path):
+    names = []
+    for name in ("one", "other"):
+        table = tmp_path / name / "table.tsv"
+        table.parent.mkdir()
+        table.write_text("huis\thouse\t-1\t20\n")
+        steps = planned(load_config(["language=dutch", "alignment=table", f"alignment.path={table}"]))
+        names.append([step.fingerprint for step in steps])
+    assert names[0] == names[1]
 
 
 def test_what_changes_only_speed_or_place_changes_no_name():

@@ -1,6 +1,8 @@
 """fetch_base_model: every kind of source ends in a folder that transformers loads."""
 
+import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import UserError
@@ -85,6 +88,14 @@ def test_folder_is_taken_over_without_what_is_not_the_model(tiny: Path, tmp_path
     assert {path.name for path in (tmp_path / "model").iterdir()} == {path.name for path in tiny.iterdir()}
 
 
+def test_the_same_folder_elsewhere_is_the_same_model_and_another_content_is_not(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "copy")
+    one, other = (settings_of("tiny_random", source=folder_source(path)) for path in (tiny, tmp_path / "copy"))
+    assert one.identity() == other.identity()
+    (tmp_path / "copy" / "config.json").write_text("{}")
+    assert one.identity() != settings_of("tiny_random", source=folder_source(tmp_path / "copy")).identity()
+
+
 def folder_source(path: Path) -> dict:
     return {"kind": "folder", "path": str(path)}
 
@@ -97,8 +108,8 @@ def test_wrong_facts_are_named_with_what_the_model_says(tiny: Path, tmp_path: Pa
 
 
 def test_incomplete_folders_are_refused(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no folder"):
-        fetch(settings_of("tiny_random", source=folder_source(tmp_path / "nowhere")), tmp_path / "a")
+    with pytest.raises(ValidationError, match="there is no folder"):
+        settings_of("tiny_random", source=folder_source(tmp_path / "nowhere"))
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_bytes((tiny / "config.json").read_bytes())
@@ -117,6 +128,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), HubHandler)
         self.folder = folder
         self.fetched: list[str] = []
+        self.sha256: str | None = None  # of the weights, where it is not to be the true one
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -134,7 +146,7 @@ class HubHandler(BaseHTTPRequestHandler):
         if "gated" in self.path:
             return self.send(403, b"{}", {"X-Error-Code": "GatedRepo"}, body)
         if self.path.startswith("/api/models/"):
-            files = [{"rfilename": path.name, "size": path.stat().st_size} for path in self.server.folder.iterdir()]
+            files = [self.listed(path) for path in self.server.folder.iterdir()]
             info = {
                 "id": "someone/tiny",
                 "sha": COMMIT,
@@ -147,6 +159,13 @@ class HubHandler(BaseHTTPRequestHandler):
             self.server.fetched.append(name)
         content = (self.server.folder / name).read_bytes()
         return self.send(200, content, {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT}, body)
+
+    def listed(self, path: Path) -> dict[str, object]:
+        entry: dict[str, object] = {"rfilename": path.name, "size": path.stat().st_size}
+        if path.suffix == ".safetensors":
+            sha256 = self.server.sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+            entry["lfs"] = {"sha256": sha256, "size": path.stat().st_size, "pointerSize": 130}
+        return entry
 
     def send(self, status: int, content: bytes, headers: dict[str, str], body: bool) -> None:
         self.send_response(status)
@@ -181,6 +200,13 @@ def test_hub_model_is_fetched_once_and_its_commit_noted(hub: Hub, tiny: Path, tm
         for path in tiny.iterdir():
             assert (tmp_path / name / path.name).read_bytes() == path.read_bytes()
     assert sorted(hub.fetched) == sorted(path.name for path in tiny.iterdir())
+
+
+def test_hub_weights_that_arrive_damaged_are_deleted(hub: Hub, tmp_path: Path) -> None:
+    hub.sha256 = "0" * 64
+    with pytest.raises(UserError, match=r"model\.safetensors of someone/tiny arrived damaged"):
+        fetch_hub(settings_of("tiny_random").base_model, hub_source(), tmp_path / "d", tmp_path, hub.endpoint)
+    assert not list((tmp_path / "d").rglob("model.safetensors"))
 
 
 def test_hub_config_that_contradicts_the_facts_stops_before_the_weights(hub: Hub, tmp_path: Path) -> None:

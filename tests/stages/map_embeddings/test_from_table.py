@@ -62,3 +62,25 @@ def test_bad_line_is_named(given, tmp_path, capsys):
 def test_absent_folder(given, capsys, tmp_path):
     given[given.index("--source") + 1] = str(tmp_path / "nowhere")
     assert "nowhere is not a folder" in refused(given, capsys)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"), [([], "has no pairs"), ([("Ġhouse", "▁huis", 9.9)], "the largest of any line is 9")]
+)
+def test_a_table_without_evidence_is_refused(given, tmp_path, capsys, lines, message):
+    tiny.write_lines(tmp_path / "table.tsv", lines)
+    assert message in refused(given, capsys)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(given, tmp_path):
+    table = tmp_path / "table.tsv"
+    assert main(given) == 0
+    before = (tmp_path / "out.npz").read_bytes()
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert main(given) == 0
+    assert (tmp_path / "out.npz").read_bytes() == before
+
+
+def test_places_that_cannot_be_read_or_written_are_named(given, tmp_path, capsys):
+    assert "is a folder" in refused([*given[:-1], str(tmp_path)], capsys)
+    assert "nope.tsv does not exist" in refused([str(tmp_path / "nope.tsv"), *given[1:], "--method", "mean"], capsys)
