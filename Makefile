@@ -8,9 +8,9 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-language :=
+override language :=
 ifeq ($(origin LANG),command line)
-language := $(value LANG)
+override language := $(value LANG)
 endif
 override MAKEOVERRIDES := $(filter-out LANG=%,$(MAKEOVERRIDES))
 unexport LANG LANGUAGE
@@ -45,7 +45,7 @@ verify du: $(INSTALLED)
 	@$(PIPELINE) $@ --args "$$MT_ARGS"
 
 gc: $(INSTALLED)
-	@$(PIPELINE) gc $(if $(filter 1,$(APPLY)),--apply) --args "$$MT_ARGS"
+	@$(PIPELINE) gc $(if $(filter 1,$(value APPLY)),--apply) --args "$$MT_ARGS"
 
 setup: $(INSTALLED)
 

@@ -11,23 +11,22 @@ from rich.table import Table
 from pipeline import explain, graph, lock, runs, store
 from pipeline.config import Config, as_yaml, languages, load_config, split_sweep
 from pipeline.errors import UserError
-from pipeline.estimate import check_disk, estimate
+from pipeline.estimate import check_disk, estimate, existing
 from pipeline.plan import Step, only, unique
 from pipeline.registry import unknown
 from pipeline.runner import run_plan
-from pipeline.sources import current_lock, refreshed_lock, write_newest_lock
+from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
 from stages.write_report.table import comparison_table, results_table
 
-console = Console(width=None if os.isatty(1) else 140, highlight=False, soft_wrap=True)
+console = Console(width=None if os.isatty(1) else 140, highlight=False, soft_wrap=True, markup=False)
 
 
 def adapt(overrides: Sequence[str], multirun: bool) -> int:
     """Run everything that is not made yet, for one config or for each of a multirun; end with the table."""
-    jobs = split_sweep(overrides) if multirun else [list(overrides)]
-    configs = [load_config(job) for job in jobs]
+    jobs, configs = _configs(overrides, multirun)
     plans = [_planned_to_run(config) for config in configs]
     steps = unique(plans)
-    check_disk(steps, configs[0])
+    check_disk(_with_config(plans, configs))
     for config, plan in zip(configs, plans, strict=True):
         _check_code(plan, config)
         runs.begin_run(plan, config, overrides)
@@ -48,6 +47,25 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     for folder in folders:
         console.print(f"Report: {folder / 'report.html'}")
     return 0
+
+
+def _configs(overrides: Sequence[str], multirun: bool) -> tuple[list[list[str]], list[Config]]:
+    """Return the overrides and the config of each job: one, or every combination of a multirun.
+
+    Raises UserError for a sweep over what all jobs share.
+    """
+    jobs = split_sweep(overrides) if multirun else [list(overrides)]
+    configs = [load_config(job) for job in jobs]
+    for section in ("machine", "cluster", "run"):
+        if any(getattr(config, section) != getattr(configs[0], section) for config in configs):
+            raise UserError(f"a multirun has one {section}: give {section} settings a single value")
+    return jobs, configs
+
+
+def _with_config(plans: Sequence[Sequence[Step]], configs: Sequence[Config]) -> list[tuple[Step, Config]]:
+    """Return each step of the union of plans with a config that it is planned for."""
+    owners = {step.fingerprint: config for config, plan in zip(configs, plans, strict=True) for step in plan}
+    return [(step, owners[step.fingerprint]) for step in unique(plans)]
 
 
 def _planned(config: Config) -> list[Step]:
@@ -82,23 +100,24 @@ def _rates(made: Sequence[Step]) -> str:
 
 def plan(overrides: Sequence[str], multirun: bool) -> int:
     """Show what would run and why, with tokens, disk and time; run nothing."""
-    jobs = split_sweep(overrides) if multirun else [list(overrides)]
-    configs = [load_config(job) for job in jobs]
-    steps = unique([_planned(config) for config in configs])
+    _, configs = _configs(overrides, multirun)
+    steps = _with_config([_planned(config) for config in configs], configs)
     table = Table("step", "artifact", "state", "why", "tokens", "disk", "time")
     for column in table.columns[4:]:
         column.justify = "right"
     seconds = 0.0
-    for step in steps:
-        cost = estimate(step, configs[0])
+    for step, config in steps:
         row = [step.name, step.folder.name, explain.state(step), explain.reason(step)]
         if not step.finished:
+            cost = estimate(step, config)
             seconds += cost.seconds
             row += [f"{cost.tokens:,}" if cost.tokens else "", _size(cost.disk_bytes), _time(cost.seconds)]
         table.add_row(*row)
     console.print(table)
-    needed, free = check_disk(steps, configs[0])
-    waiting = sum(not step.finished for step in steps)
+    for line in overlay_notes(configs[0]):
+        console.print(f"note: {line}")
+    needed, free = check_disk(steps)
+    waiting = sum(not step.finished for step, _ in steps)
     console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")
     console.print(f"Disk: about {_size(needed)} needed, {_size(free)} free under {configs[0].artifacts}.")
     return 0
@@ -106,9 +125,11 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
 
 def fetch(overrides: Sequence[str], multirun: bool) -> int:
     """Run only the stages that need the network, for a login node."""
-    config = load_config(overrides)
-    steps = only(_planned_to_run(config), lambda step: step.stage.uses_network)
-    outcome = run_plan(steps, config)
+    _, configs = _configs(overrides, multirun)
+    plans = [_planned_to_run(config) for config in configs]
+    for plan, config in zip(plans, configs, strict=True):
+        runs.begin_run(plan, config, overrides)  # so that `make gc` spares what is fetched
+    outcome = run_plan(only(unique(plans), lambda step: step.stage.uses_network), configs[0])
     console.print(f"Fetched: {len(outcome.made)} made, {len(outcome.kept)} were there. The rest runs without network.")
     return 0
 
@@ -178,7 +199,7 @@ def lock_sources() -> int:
 
 def verify(artifacts: Path) -> int:
     """Hash every finished artifact again; exit status 1 where one differs from its manifest."""
-    folders = list(store.finished_artifacts(artifacts))
+    folders = list(store.final_artifacts(artifacts))
     problems = [problem for folder in folders for problem in store.verify(folder)]
     for problem in problems:
         console.print(problem)
@@ -193,18 +214,15 @@ def du(artifacts: Path) -> int:
     unreached = set(runs.garbage(artifacts))
     table = Table("artifact", "size", "")
     table.columns[1].justify = "right"
-    sizes = {folder: store.folder_size(folder) for folder in _folders(artifacts)}
+    downloads = [path for path in artifacts.glob("downloads") if path.is_dir()]
+    folders = [*(found.folder for found in store.artifact_folders(artifacts)), *downloads]
+    sizes = {folder: store.folder_size(folder) for folder in folders}
     for folder, size in sorted(sizes.items(), key=lambda item: -item[1]):
         table.add_row(str(folder.relative_to(artifacts)), _size(size), "no run uses it" if folder in unreached else "")
     console.print(table)
-    total, free = store.folder_size(artifacts), shutil.disk_usage(artifacts).free
-    console.print(f"{_size(total)} in all, {_size(free)} free.")
+    free = shutil.disk_usage(existing(artifacts)).free
+    console.print(f"{_size(store.folder_size(artifacts))} in all under {artifacts}, {_size(free)} free.")
     return 0
-
-
-def _folders(artifacts: Path) -> list[Path]:
-    made = [path for path in artifacts.glob("*/*-*") if path.is_dir() and not path.is_symlink()]
-    return [*made, *(path for path in artifacts.glob("downloads") if path.is_dir())]
 
 
 def gc(artifacts: Path, apply: bool) -> int:
@@ -217,6 +235,8 @@ def gc(artifacts: Path, apply: bool) -> int:
     console.print(
         f"{len(found)} folders." + ("" if apply or not found else " Nothing was removed; APPLY=1 removes them.")
     )
+    if used := [str(path.parent) for path in runs.run_files(artifacts)]:
+        console.print("Kept for these runs; remove a run's folder to let go of what it alone uses:", *used, sep="\n  ")
     return 0
 
 

@@ -92,22 +92,29 @@ def _manifests(folder: Path, makes: str) -> list[dict]:
     return sorted(manifests, key=lambda manifest: manifest["started"])
 
 
-def check_disk(steps: Sequence[Step], config: Config) -> tuple[int, int]:
-    """Return bytes needed and bytes free for the artifact folder; raise UserError where they cannot suffice."""
-    estimates = [estimate(step, config) for step in steps if not step.finished]
-    checkpoints = CHECKPOINT_MODELS * config.base_model.disk_bytes
-    trainings = [cost for cost in estimates if cost.disk_bytes > checkpoints]
+def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
+    """Return bytes needed and bytes free for the artifact folder; raise UserError where they cannot suffice.
+
+    Each step comes with a config that it is planned for.
+    """
+    needed, checkpoints = 0, []
+    for step, config in steps:
+        if not step.finished:
+            needed += estimate(step, config).disk_bytes
+            if step.stage.name == "continue_pretraining":
+                checkpoints.append(CHECKPOINT_MODELS * config.base_model.disk_bytes)
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
-    needed = sum(cost.disk_bytes for cost in estimates) - checkpoints * max(len(trainings) - 1, 0)
-    free = shutil.disk_usage(_existing(config.artifacts)).free
+    needed -= sum(checkpoints) - max(checkpoints, default=0)
+    artifacts = steps[0][1].artifacts
+    free = shutil.disk_usage(existing(artifacts)).free
     if needed > free:
         raise UserError(
-            f"the run needs about {needed / 1e9:.1f} GB of disk, "
-            f"and {free / 1e9:.1f} GB are free under {config.artifacts}. "
+            f"the run needs about {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free under {artifacts}. "
             "Free some (`make du`, `make gc APPLY=1`) or set machine.artifacts in conf/local.yaml to a larger disk"
         )
     return needed, free
 
 
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.parent)
+def existing(path: Path) -> Path:
+    """Return the path or its nearest parent that is there."""
+    return path if path.exists() else existing(path.parent)

@@ -15,7 +15,7 @@ def state(step: Step) -> str:
         return "finished"
     if lock.holder(step.work / "lock"):
         return "running"
-    return "failed" if newest_log(step.work) else "not made"
+    return "failed" if (step.work / store.BEGUN).exists() and newest_log(step.work) else "not made"
 
 
 def newest_log(work: Path) -> Path | None:

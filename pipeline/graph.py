@@ -32,7 +32,9 @@ INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
 ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
-MAP_EMBEDDINGS = Stage("map_embeddings", "initialized_model", MapEmbeddingsSettings)
+MAP_EMBEDDINGS = Stage(
+    "map_embeddings", "initialized_model", MapEmbeddingsSettings, libraries=("numpy", "scipy", *TORCH, *TOKENIZING)
+)
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
 CONTINUE_PRETRAINING = Stage(
     "continue_pretraining",
@@ -43,8 +45,10 @@ CONTINUE_PRETRAINING = Stage(
     parallel=True,
     resumes=True,
 )
-EVALUATE_MODEL = Stage("evaluate_model", "evaluation", EvaluateModelSettings, libraries=TORCH, uses_gpus=True)
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings)
+EVALUATE_MODEL = Stage(
+    "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
+)
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, libraries=("matplotlib",))
 
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
 

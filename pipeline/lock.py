@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Hold the lock `path`; wait while another live process has it, telling `on_wait` once who that is."""
+def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[Callable[[], None]]:
+    """Hold the lock `path`; wait while another live process has it, telling `on_wait` once who that is.
+
+    Yields a function to call before anything irrevocable: it ends this process if the lock was lost.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     owner = _myself()
     _acquire(path, owner, on_wait)
@@ -31,7 +34,7 @@ def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[None
     thread = threading.Thread(target=_beat, args=(path, owner["token"], stop), daemon=True)
     thread.start()
     try:
-        yield
+        yield lambda: _end_if_lost(path, owner["token"])
     finally:
         stop.set()
         thread.join()
@@ -41,14 +44,10 @@ def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[None
 
 def holder(path: Path) -> dict[str, Any] | None:
     """Return who holds the lock (host, pid, job, since), or None where nobody alive on this host or elsewhere does."""
-    owner = _read(path)
-    if owner is None or _is_dead(owner):
+    owner, beat = _read(path), _mtime(path)
+    if owner is None or beat is None or _is_dead(owner):
         return None
-    try:
-        age = time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return None
-    return owner if age < STALE_SECONDS else None
+    return owner if _is_here(owner) or time.time() - beat < STALE_SECONDS else None
 
 
 def _myself() -> dict[str, Any]:
@@ -71,7 +70,9 @@ def _acquire(path: Path, owner: dict[str, Any], on_wait: Callable[[dict[str, Any
         if beat != last_beat:
             last_beat, last_change = beat, time.monotonic()
         # The other host's clock may differ from ours, so a heartbeat is dead when *we* saw it stand still for long.
-        if other is not None and (_is_dead(other) or time.monotonic() - last_change > STALE_SECONDS):
+        # A process of this host that lives but sleeps (Ctrl-Z) keeps its lock: it would write on when it wakes.
+        silent = time.monotonic() - last_change > STALE_SECONDS
+        if other is not None and (_is_dead(other) or (silent and not _is_here(other))):
             _steal(path, other["token"])
             continue
         if other is not None and not told:
@@ -86,6 +87,7 @@ def _create(path: Path, owner: dict[str, Any]) -> bool:
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     try:
         os.write(descriptor, json.dumps(owner).encode())
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
     try:
@@ -115,11 +117,20 @@ def _steal(path: Path, token: str) -> None:
 
 def _beat(path: Path, token: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
-        if (_read(path) or {}).get("token") != token:
-            # This process slept so long (a suspended laptop) that another took over: two writers must never be.
-            print(f"error: lost the lock {path} to another process; stopping", file=sys.stderr, flush=True)
-            os._exit(75)
-        os.utime(path)
+        _end_if_lost(path, token)
+        with suppress(OSError):  # a network file system that stumbles; the next beat tries again
+            os.utime(path)
+
+
+def _end_if_lost(path: Path, token: str) -> None:
+    try:
+        lost = (_read(path) or {}).get("token") != token
+    except OSError:  # unreadable for the moment, which is not lost
+        return
+    if lost:
+        # This process slept so long (a suspended laptop) that another took over: two writers must never be.
+        print(f"error: lost the lock {path} to another process; stopping", file=sys.stderr, flush=True)
+        os._exit(75)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -127,6 +138,8 @@ def _read(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    except ValueError:  # cut off by a power loss: nobody's, and taken over once it is old
+        return {"token": "", "host": "an unknown host", "pid": 0, "born": None, "job": None}
 
 
 def _mtime(path: Path) -> float | None:
@@ -136,10 +149,12 @@ def _mtime(path: Path) -> float | None:
         return None
 
 
+def _is_here(owner: dict[str, Any]) -> bool:
+    return owner["host"] == socket.gethostname()
+
+
 def _is_dead(owner: dict[str, Any]) -> bool:
-    if owner["host"] != socket.gethostname():
-        return False
-    return _birth(owner["pid"]) != owner["born"]
+    return _is_here(owner) and _birth(owner["pid"]) != owner["born"]
 
 
 def _birth(pid: int) -> int | None:

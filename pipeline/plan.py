@@ -35,7 +35,7 @@ class Step:
     @property
     def work(self) -> Path:
         """Folder of the step file, the lock and the logs, beside the artifacts."""
-        return self.folder.parent / "steps" / self.folder.name
+        return self.folder.parent / store.STEPS / self.folder.name
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of the finished artifact, empty where it is not finished."""

@@ -3,14 +3,17 @@
 import hashlib
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARED_IMPORT = re.compile(r"^\s*(?:from|import) (stages\.shared[\w.]*)", re.MULTILINE)
 
 RECORDED = (
     "torch",
@@ -33,7 +36,8 @@ RECORDED = (
 
 def provenance() -> dict[str, Any]:
     """Return the git state, the versions of the libraries that matter, and the hardware, as JSON values."""
-    return {"git": git_state(), "versions": library_versions(RECORDED), "hardware": hardware()}
+    versions = library_versions(RECORDED) | {"python": platform.python_version()}
+    return {"git": git_state(), "versions": versions, "hardware": hardware()}
 
 
 def git_state() -> dict[str, Any]:
@@ -52,8 +56,8 @@ def _git(*arguments: str) -> str | None:
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str | None]:
-    """Return the installed version of each distribution, None where it is not installed."""
-    versions: dict[str, str | None] = {"python": platform.python_version()}
+    """Return Python's version without its patch level and that of each distribution, None where it is not installed."""
+    versions: dict[str, str | None] = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     for name in names:
         try:
             versions[name] = metadata.version(name)
@@ -84,10 +88,32 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@lru_cache
 def stage_digest(stage: str) -> str:
-    """Return the sha256 of a stage's files (code, templates): shown by `plan` where they changed, never hashed."""
+    """Return the sha256 of a stage's files and of the modules that they import from `stages.shared`.
+
+    Shown by `plan` where it changed, never hashed into a recipe.
+    """
     digest = hashlib.sha256()
-    folder = ROOT / "stages" / stage
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in _stage_files(stage):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _stage_files(stage: str) -> list[Path]:
+    folder = ROOT / "stages" / stage
+    waiting = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _shared_imports(path) if path.suffix == ".py" else []
+    return sorted(found)
+
+
+def _shared_imports(path: Path) -> list[Path]:
+    names = set(SHARED_IMPORT.findall(path.read_text(encoding="utf-8")))
+    modules = [ROOT / (name.replace(".", "/") + ".py") for name in names]
+    packages = [ROOT / name.replace(".", "/") / "__init__.py" for name in names]
+    return [path for path in (*modules, *packages) if path.is_file()]

@@ -69,7 +69,8 @@ def run_step(step: Step, config: Config) -> None:
     log = logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     environment = dict(os.environ) if step.stage.uses_network else {**os.environ, **OFFLINE}
     command = [*config.launcher(step.stage.uses_gpus), sys.executable, "-m", "pipeline.worker", str(file)]
-    # The worker writes to the log itself, not to a pipe: it lives on when the terminal or this process goes away.
+    (step.work / store.BEGUN).touch()
+    # The worker writes to the log itself, not to a pipe: it does not end with this process.
     with log.open("wb") as sink, log.open("rb") as tail:
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
         with _signals_passed_on(process):
@@ -89,7 +90,10 @@ def _copy(tail: BinaryIO) -> None:
 
 @contextmanager
 def _signals_passed_on(process: subprocess.Popen) -> Iterator[None]:
-    """Let the worker end in its own way: Ctrl-C reaches it from the terminal by itself, SIGTERM is handed on."""
+    """Let the worker end in its own way.
+
+    Ctrl-C and a terminal's end reach it from the terminal, as one of its process group; SIGTERM is handed on.
+    """
     received: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
@@ -97,7 +101,7 @@ def _signals_passed_on(process: subprocess.Popen) -> Iterator[None]:
         if number == signal.SIGTERM:
             process.terminate()
 
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
     try:
         yield
     finally:

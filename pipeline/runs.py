@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import lock, store
 from pipeline.config import Config, as_yaml
+from pipeline.errors import UserError
 from pipeline.plan import Step
 
 LINKED = ("results.json", "report.html")
@@ -47,9 +48,20 @@ def read_results(steps: Sequence[Step]) -> dict[str, Any]:
 
 
 def reachable(artifacts: Path) -> set[str]:
-    """Return the fingerprints that some run uses."""
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in artifacts.glob("*/runs/*/run.json")]
-    return {fingerprint for run in runs for fingerprint in run["fingerprints"].values()}
+    """Return the short fingerprints that some run uses. Raises UserError for a damaged run.json."""
+    return {fingerprint[: store.SHORT] for run in run_files(artifacts) for fingerprint in _fingerprints(run)}
+
+
+def run_files(artifacts: Path) -> list[Path]:
+    """Return the run.json of each run that was ever begun and whose folder is still there."""
+    return sorted(artifacts.glob("*/runs/*/run.json"))
+
+
+def _fingerprints(path: Path) -> list[str]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["fingerprints"].values())
+    except (ValueError, KeyError):
+        raise UserError(f"{path} is damaged; remove {path.parent}, and start that run again if you need it") from None
 
 
 def garbage(artifacts: Path) -> list[Path]:
@@ -58,12 +70,10 @@ def garbage(artifacts: Path) -> list[Path]:
     Not among them: an unfinished attempt that a run reaches (it may hold checkpoints to go on from), and what a live
     process is making.
     """
-    kept = {fingerprint[: store.SHORT] for fingerprint in reachable(artifacts)}
+    kept = reachable(artifacts)
     found = []
-    for folder in sorted(path for path in artifacts.glob("*/*-*") if path.is_dir() and not path.is_symlink()):
-        name, _, attempt = folder.name.partition(".")
-        reached = name.rpartition("-")[2] in kept and not attempt.startswith("failed")
-        ours = attempt or store.read_manifest(folder)
-        if ours and not reached and not lock.holder(folder.parent / "steps" / name / "lock"):
-            found.append(folder)
+    for one in store.artifact_folders(artifacts):
+        reached = one.short in kept and one.attempt in ("", "unfinished")
+        if not reached and not lock.holder(one.work / "lock"):
+            found.append(one.folder)
     return found

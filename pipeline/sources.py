@@ -16,6 +16,16 @@ def current_lock(config: Config) -> Lock:
     return overlaid(load_lock(LOCK), load_lock(config.artifacts / "lock.json"))
 
 
+def overlay_notes(config: Config) -> list[str]:
+    """Return a line for each file whose pinned version this machine's overlay replaces."""
+    pinned, used, overlay = load_lock(LOCK), current_lock(config), config.artifacts / "lock.json"
+    return [
+        f"{key} {pinned[key]['version']} is replaced by {entry['version']} (overlay lock {overlay})"
+        for key, entry in sorted(used.items())
+        if key in pinned and entry != pinned[key]
+    ]
+
+
 def refreshed_lock(config: Config, steps: Iterable[Step]) -> Lock:
     """Return the lock after a look at the mirrors, where an unfinished step needs a file that is not in the cache.
 

@@ -8,13 +8,40 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
+
 MANIFEST = "manifest.json"
+STEPS = "steps"
+BEGUN = "begun"
+"""Empty file in a step's folder from an attempt's start to its success."""
 SHORT = 12  # hex digits of a fingerprint in a folder's name: 48 bits, no collision among millions of artifacts
+NAME = re.compile(r"(?P<artifact>[a-z_]+-(?P<short>[0-9a-f]{12}))(\.(?P<attempt>unfinished|(failed|deleting)-\w+))?")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A folder of ours below the artifact folder."""
+
+    folder: Path
+    artifact: str
+    """Its final name."""
+    short: str
+    """First digits of its fingerprint."""
+    attempt: str
+    """`unfinished`, `failed-N`, `deleting-X`, or empty for a final name."""
+
+    @property
+    def work(self) -> Path:
+        """Folder of its step file, lock and logs."""
+        return self.folder.parent / STEPS / self.artifact
 
 
 def canonical_json(value: Any) -> bytes:
@@ -39,11 +66,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a finished artifact, or None where the folder is not finished."""
+    """Return the manifest of a finished artifact, or None where the folder is not finished.
+
+    Raises UserError for one that is damaged: it is written before the folder gets its name, so the disk was at fault.
+    """
+    path = folder / MANIFEST
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValueError:
+        raise UserError(f"{path} is damaged; remove {folder} and run again, which makes it anew") from None
 
 
 def unfinished(folder: Path) -> Path:
@@ -54,9 +87,12 @@ def unfinished(folder: Path) -> Path:
 def prepare(folder: Path, resumes: bool) -> Path:
     """Return an unfinished folder to write into: empty, or with what a killed run left where the stage resumes.
 
-    What cannot be resumed is kept beside it as `.failed-N`, to be looked at.
+    What cannot be resumed is kept beside it as `.failed-N`, to be looked at; so is a folder that has the final name and
+    no manifest, as a deletion by hand leaves it when it is interrupted.
     """
     target = unfinished(folder)
+    if folder.exists():
+        folder.rename(_next_failed(folder))
     if target.exists() and not resumes:
         target.rename(_next_failed(folder))
     target.mkdir(parents=True, exist_ok=True)
@@ -97,10 +133,16 @@ def file_sha256(path: Path, sync: bool = False) -> str:
 
 
 def verify(folder: Path) -> list[str]:
-    """Return what differs between a finished artifact's files and its manifest: one line a problem, none if sound."""
-    manifest = read_manifest(folder)
+    """Return what differs between an artifact's files and its manifest: one line a problem, none if sound."""
+    try:
+        manifest = read_manifest(folder)
+    except UserError as error:
+        return [str(error)]
     if manifest is None:
-        return [f"{folder}: no manifest"]
+        return [f"{folder}: no {MANIFEST}"]
+    named = manifest["fingerprint"][:SHORT] == folder.name.rpartition("-")[2]
+    if not named or fingerprint(manifest["recipe"]) != manifest["fingerprint"]:
+        return [f"{folder / MANIFEST}: its recipe is not the one that the folder is named by"]
     recorded, found = manifest["files"], hash_files(folder)
     problems = [f"{folder / name}: missing" for name in recorded if name not in found]
     problems += [f"{folder / name}: not in the manifest" for name in found if name not in recorded]
@@ -133,16 +175,30 @@ def replace_link(link: Path, target: str) -> None:
 
 def remove(folder: Path) -> None:
     """Delete an artifact; renamed first, so that a killed deletion never leaves a finished name half empty."""
-    doomed = folder.with_name(f"{folder.name}.deleting")
-    folder.rename(doomed)
+    doomed = folder
+    if ".deleting-" not in folder.name:
+        doomed = folder.with_name(f"{folder.name.partition('.')[0]}.deleting-{uuid.uuid4().hex[:8]}")
+        folder.rename(doomed)
     shutil.rmtree(doomed)
 
 
-def finished_artifacts(artifacts: Path) -> Iterator[Path]:
-    """Yield the folders of all finished artifacts below the artifact folder, sorted."""
-    for manifest in sorted(artifacts.glob(f"*/*/{MANIFEST}")):
-        if not manifest.parent.is_symlink() and "." not in manifest.parent.name:
-            yield manifest.parent
+def artifact_folders(artifacts: Path) -> Iterator[Found]:
+    """Yield what is ours below the artifact folder, finished or not, sorted.
+
+    Ours is what has a name of the form that we give and a step's folder beside it: the artifact folder may hold other
+    people's things too.
+    """
+    for folder in sorted(artifacts.glob("*/*-*")):
+        name = NAME.fullmatch(folder.name)
+        if name and folder.is_dir() and not folder.is_symlink():
+            found = Found(folder, name["artifact"], name["short"], name["attempt"] or "")
+            if found.work.is_dir():
+                yield found
+
+
+def final_artifacts(artifacts: Path) -> Iterator[Path]:
+    """Yield the folders with a final name; all of them are finished, unless somebody's hand or disk damaged one."""
+    yield from (found.folder for found in artifact_folders(artifacts) if not found.attempt)
 
 
 def _sync_folder(folder: Path) -> None:

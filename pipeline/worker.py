@@ -4,9 +4,11 @@ Needs the standard library and pydantic besides what the stage itself imports. H
 looks whether the artifact is there until it is published, so that two runs never write the same artifact.
 """
 
+import ctypes
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +25,9 @@ from pipeline.provenance import provenance, stage_digest
 from pipeline.stage import Execution, Metrics, stage_function
 
 RANK_METRICS = "metrics.json"
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+WORKER = "MOTHERTONGUE_WORKER"
+"""Environment variable by which the ranks know their worker's process."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -56,7 +61,7 @@ def _fail(message: str) -> int:
 
 def _run_locked(step: dict[str, Any], step_path: Path) -> None:
     work, folder = step_path.parent, Path(step["folder"])
-    with lock.hold(work / "lock", lambda owner: _tell_wait(step, owner)):
+    with lock.hold(work / "lock", lambda owner: _tell_wait(step, owner)) as check_lock:
         if store.read_manifest(folder) is not None:
             print(f"{folder.name} was finished by another process", file=sys.stderr)
             return
@@ -64,7 +69,10 @@ def _run_locked(step: dict[str, Any], step_path: Path) -> None:
         store.prepare(folder, step["resumes"])
         started = time.time()
         metrics = _launch(step, step_path) if step["processes"] > 1 else run_stage(step)
-        store.publish(folder, _manifest(step, metrics, started))
+        manifest = _manifest(step, metrics, started)
+        check_lock()
+        store.publish(folder, manifest)
+        (work / store.BEGUN).unlink(missing_ok=True)
 
 
 def _tell_wait(step: dict[str, Any], owner: dict[str, Any]) -> None:
@@ -94,13 +102,35 @@ def _launch(step: dict[str, Any], step_path: Path) -> Metrics:
     # torchrun on CPU too: `accelerate launch --cpu --num_processes 2` silently starts one process.
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     count = f"--nproc_per_node={step['processes']}"
-    done = subprocess.run([*torchrun, count, "-m", "pipeline.worker", "--rank", str(step_path)])
-    if done.returncode != 0:
+    command = [*torchrun, count, "-m", "pipeline.worker", "--rank", str(step_path)]
+    environment = {**os.environ, WORKER: str(os.getpid())}
+    status = _wait(subprocess.Popen(command, preexec_fn=die_with_parent, env=environment))
+    if status != 0:
         raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
     return json.loads((step_path.parent / RANK_METRICS).read_text(encoding="utf-8"))
 
 
+def _wait(process: subprocess.Popen) -> int:
+    """Wait for torchrun, which hands a SIGTERM that comes here on to its processes; Ctrl-C reaches them by itself."""
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate()), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that ends.
+
+    The lock is the parent's: a torchrun or a rank that outlived it would write into the next run's folder.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _run_rank(step: dict[str, Any], work: Path) -> None:
+    die_with_parent()
+    os.kill(int(os.environ[WORKER]), 0)  # ProcessLookupError where it ended before the line above
     metrics = run_stage(step)
     if os.environ["RANK"] == "0":
         store.write_json(work / RANK_METRICS, metrics)

@@ -44,7 +44,7 @@ def without_network() -> tuple[str, ...]:
 
 
 def hashes(artifacts: Path) -> dict[str, dict]:
-    manifests = {folder.name: store.read_manifest(folder) for folder in store.finished_artifacts(artifacts)}
+    manifests = {folder.name: store.read_manifest(folder) for folder in store.final_artifacts(artifacts)}
     return {
         name: {file: entry["sha256"] for file, entry in manifest["files"].items()}
         for name, manifest in manifests.items()
@@ -90,7 +90,7 @@ def test_models_are_plain_hugging_face_folders(finished):
 
 
 def test_equal_bytes_were_trained_on_in_both_systems(finished):
-    manifests = [store.read_manifest(folder) for folder in store.finished_artifacts(finished[0])]
+    manifests = [store.read_manifest(folder) for folder in store.final_artifacts(finished[0])]
     packed = [manifest["metrics"]["bytes"] for manifest in manifests if manifest["artifact"] == "packed_tokens"]
     assert len(packed) == 2
     assert packed[0] == packed[1] > 0
@@ -169,7 +169,7 @@ def test_killed_at_any_moment_and_run_twice_at_once_it_gives_the_same_bytes(fini
         for process in both:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        for folder in store.finished_artifacts(artifacts):
+        for folder in store.final_artifacts(artifacts):
             assert store.verify(folder) == []
     both = [start(), start()]
     assert [process.wait() for process in both] == [0, 0]

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish to stop at the end of the step."""
+"""SIGTERM, SIGINT and SIGHUP (the terminal was closed) as a wish to stop at the end of the step."""
 
 import signal
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import current_thread, main_thread
 from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Interruption:
 
 @contextmanager
 def noted_signals() -> Iterator[Interruption]:
-    """Note the first SIGTERM or SIGINT instead of ending; the second has its usual effect."""
+    """Note the first of them instead of ending; the second has its usual effect."""
     noted = Interruption()
     if current_thread() is not main_thread():
         yield noted

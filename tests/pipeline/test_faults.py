@@ -1,12 +1,15 @@
 """What a user sees when the machine, not the program, is at fault."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline import store
@@ -33,6 +36,22 @@ except UserError as error:
 """
 
 
+def command(artifacts: Path, *more: str) -> list[str]:
+    smoke = ["language=dutch", "experiment=smoke", f"machine.artifacts={artifacts}", "machine.tracking=false"]
+    return [sys.executable, "-m", "pipeline", "adapt", *smoke, *more]
+
+
+def adapt(artifacts: Path, *more: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        command(artifacts, *more),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def can_mount() -> bool:
     return bool(shutil.which("unshare")) and subprocess.run([*SMALL_DISK, "true"], capture_output=True).returncode == 0
 
@@ -51,38 +70,15 @@ def test_a_full_disk_is_named_and_nothing_is_taken_as_finished(tmp_path):
 @pytest.mark.skipif(not can_mount(), reason="this machine gives no mount namespaces")
 def test_a_plan_that_cannot_fit_is_refused_before_it_starts(tmp_path):
     script = f'mount -t tmpfs -o size=300k tmpfs "{tmp_path}" && exec "$@"'
-    adapt = [
-        sys.executable,
-        "-m",
-        "pipeline",
-        "adapt",
-        "language=dutch",
-        "experiment=smoke",
-        f"machine.artifacts={tmp_path}",
-    ]
-    done = subprocess.run([*SMALL_DISK, "sh", "-c", script, "sh", *adapt], cwd=ROOT, capture_output=True, text=True)
+    mounted = [*SMALL_DISK, "sh", "-c", script, "sh", *command(tmp_path)]
+    done = subprocess.run(mounted, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "GB of disk" in done.stderr
     assert "conf/local.yaml" in done.stderr
 
 
 def test_ctrl_c_ends_the_worker_and_the_next_run_goes_on(tmp_path):
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pipeline",
-            "adapt",
-            "language=dutch",
-            "experiment=smoke",
-            f"machine.artifacts={tmp_path}",
-        ],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = adapt(tmp_path)
     while not list(tmp_path.glob("shared/steps/*/lock")):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does
@@ -90,4 +86,32 @@ def test_ctrl_c_ends_the_worker_and_the_next_run_goes_on(tmp_path):
     assert process.returncode == 130
     assert "goes on from here" in said
     assert not list(tmp_path.glob("shared/steps/*/lock"))
-    assert not list(store.finished_artifacts(tmp_path))
+    assert not list(store.final_artifacts(tmp_path))
+
+
+def ranks(artifacts) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(artifacts) in " ".join(process.cmdline()) and "--rank" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def test_no_training_process_outlives_its_worker(tmp_path):
+    more = ["cluster.processes=2", "training.tokens=200000", "mapping=mean", "evaluation.baselines=[]"]
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = adapt(tmp_path, *more)
+        deadline = time.monotonic() + 200
+        while len(ranks(tmp_path)) < 2:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        children = psutil.Process(process.pid).children()
+        (worker,) = (child for child in children if "pipeline.worker" in child.cmdline())
+        worker.kill() if number == signal.SIGKILL else process.terminate()
+        process.wait(timeout=60)
+        gone = time.monotonic() + 5
+        while ranks(tmp_path):
+            assert time.monotonic() < gone
+            time.sleep(0.1)

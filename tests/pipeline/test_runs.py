@@ -1,39 +1,64 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from pipeline import commands, lock, runs, store
+from pipeline.errors import UserError
+
+UNUSED, USED, RESUMABLE, ABANDONED, LIVE = ({"number": number} for number in range(5))
 
 
-def artifact(artifacts: Path, role: str, fingerprint: str) -> Path:
-    folder = artifacts / "dutch" / f"{role}-{fingerprint[: store.SHORT]}"
-    (store.prepare(folder, resumes=False) / "file.txt").write_text("content")
-    store.publish(folder, {"fingerprint": fingerprint})
+def named(artifacts: Path, role: str, recipe: dict) -> Path:
+    folder = artifacts / "dutch" / f"{role}-{store.fingerprint(recipe)[: store.SHORT]}"
+    (artifacts / "dutch" / store.STEPS / folder.name).mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def used_by_a_run(artifacts: Path, **fingerprints: str) -> None:
-    folder = artifacts / "dutch" / "runs" / "one"
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"fingerprints": fingerprints}))
+def artifact(artifacts: Path, recipe: dict) -> Path:
+    folder = named(artifacts, "corpus", recipe)
+    (store.prepare(folder, resumes=False) / "file.txt").write_text("content")
+    store.publish(folder, {"fingerprint": store.fingerprint(recipe), "recipe": recipe})
+    return folder
+
+
+def used_by_a_run(artifacts: Path, *recipes: dict) -> Path:
+    file = artifacts / "dutch" / "runs" / "one" / "run.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"fingerprints": {str(recipe): store.fingerprint(recipe) for recipe in recipes}}))
+    return file
 
 
 def test_gc_removes_what_no_run_uses_and_nothing_else(tmp_path):
-    used, unused = artifact(tmp_path, "corpus", "a" * 64), artifact(tmp_path, "corpus", "b" * 64)
-    used_by_a_run(tmp_path, corpus="a" * 64, adapted_model="c" * 64)
-    resumable = store.prepare(tmp_path / "dutch" / f"adapted_model-{'c' * 12}", resumes=True)
-    abandoned = store.prepare(tmp_path / "dutch" / f"adapted_model-{'d' * 12}", resumes=True)
-    failed = tmp_path / "dutch" / f"{used.name}.failed-1"
-    failed.mkdir()
-    live = store.prepare(tmp_path / "dutch" / f"adapted_model-{'e' * 12}", resumes=True)
-    foreign = tmp_path / "dutch" / "my-notes"
-    foreign.mkdir()
-    work = tmp_path / "dutch" / "steps" / f"adapted_model-{'e' * 12}"
-    work.mkdir(parents=True)
+    used, unused = artifact(tmp_path, USED), artifact(tmp_path, UNUSED)
+    used_by_a_run(tmp_path, USED, RESUMABLE)
+    resumable = store.prepare(named(tmp_path, "adapted_model", RESUMABLE), resumes=True)
+    abandoned = store.prepare(named(tmp_path, "adapted_model", ABANDONED), resumes=True)
+    live = store.prepare(named(tmp_path, "adapted_model", LIVE), resumes=True)
+    failed, deleting = (used.with_name(f"{used.name}.{end}") for end in ("failed-1", "deleting-0a1b"))
+    foreign = [tmp_path / "dutch" / "my-notes", tmp_path / "projects" / "thesis-1.0", tmp_path / "tools" / unused.name]
+    for folder in (failed, deleting, *foreign):
+        folder.mkdir(parents=True)
+    work = named(tmp_path, "adapted_model", LIVE).parent / store.STEPS / live.name.partition(".")[0]
     with lock.hold(work / "lock", print):
-        assert runs.garbage(tmp_path) == sorted([unused, abandoned, failed])
+        assert runs.garbage(tmp_path) == sorted([unused, abandoned, failed, deleting])
         assert commands.gc(tmp_path, apply=False) == 0
         assert unused.exists()
         assert commands.gc(tmp_path, apply=True) == 0
-    assert [folder for folder in (unused, abandoned, failed) if folder.exists()] == []
-    assert all(folder.exists() for folder in (used, resumable, live, foreign))
+    assert [folder for folder in (unused, abandoned, failed, deleting) if folder.exists()] == []
+    assert all(folder.exists() for folder in (used, resumable, live, *foreign))
     assert runs.garbage(tmp_path) == [live]
+
+
+def test_a_damaged_run_is_named_before_anything_is_removed(tmp_path):
+    artifact(tmp_path, USED)
+    file = used_by_a_run(tmp_path, USED)
+    file.write_text("{")
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        runs.garbage(tmp_path)
+
+
+def test_du_and_verify_of_a_folder_that_is_not_there_yet(tmp_path, capsys):
+    assert commands.du(tmp_path / "none") == 0
+    assert commands.verify(tmp_path / "none") == 0
+    assert "0 artifacts" in capsys.readouterr().out

@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,11 +20,14 @@ JSON = st.recursive(
 )
 
 
-def make(folder: Path, text: str = "content") -> Path:
+def make(scope: Path, recipe: dict | None = None) -> Path:
+    recipe = recipe or {"stage": "ingest_corpus"}
+    fingerprint = store.fingerprint(recipe)
+    folder = scope / f"corpus-{fingerprint[: store.SHORT]}"
     target = store.prepare(folder, resumes=False)
     (target / "sub").mkdir()
-    (target / "sub" / "file.txt").write_text(text)
-    store.publish(folder, {"fingerprint": "f" * 64})
+    (target / "sub" / "file.txt").write_text("content")
+    store.publish(folder, {"fingerprint": fingerprint, "recipe": recipe})
     return folder
 
 
@@ -65,7 +70,7 @@ def test_what_cannot_resume_is_put_aside_and_kept(tmp_path):
 
 @pytest.mark.parametrize("damage", ["truncate", "remove", "add", "same size"])
 def test_verify_names_the_damaged_file(tmp_path, damage):
-    folder = make(tmp_path / "corpus-0123")
+    folder = make(tmp_path)
     assert store.verify(folder) == []
     file = folder / "sub" / "file.txt"
     match damage:
@@ -79,6 +84,44 @@ def test_verify_names_the_damaged_file(tmp_path, damage):
             file.write_text("kontent")
     (problem,) = store.verify(folder)
     assert ("other.txt" if damage == "add" else "file.txt") in problem
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:50], "is damaged; remove"),
+        (lambda text: text.replace("ingest_corpus", "ingest_bitext"), "its recipe is not the one"),
+        (None, "no manifest"),
+    ],
+)
+def test_verify_names_a_damaged_manifest(tmp_path, damage, said):
+    folder = make(tmp_path)
+    manifest = folder / store.MANIFEST
+    if damage:
+        manifest.write_text(damage(manifest.read_text()))
+    else:
+        manifest.unlink()
+    (problem,) = store.verify(folder)
+    assert said in problem
+    assert str(folder) in problem
+
+
+def test_a_final_name_without_manifest_stands_in_nobodys_way(tmp_path):
+    folder = make(tmp_path)
+    (folder / store.MANIFEST).unlink()
+    assert make(tmp_path) == folder
+    assert store.verify(folder) == []
+    assert (tmp_path / f"{folder.name}.failed-1" / "sub" / "file.txt").exists()
+
+
+def test_a_deletion_that_was_killed_can_be_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.shutil, "rmtree", lambda folder: None)
+    store.remove(make(tmp_path))
+    monkeypatch.undo()
+    store.remove(make(tmp_path))
+    (left,) = tmp_path.iterdir()
+    store.remove(left)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_is_replaced_in_one_step(tmp_path):
@@ -152,6 +195,35 @@ def test_the_one_who_waits_is_told_for_whom(tmp_path):
         pass
     process.wait()
     assert [owner["pid"] for owner in told] == [process.pid]
+
+
+def test_a_stopped_process_of_this_host_keeps_its_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "STALE_SECONDS", 0.5)
+    path = tmp_path / "lock"
+    sleeper = "import sys, time; from pathlib import Path; from pipeline import lock\n"
+    sleeper += "with lock.hold(Path(sys.argv[1]), print): time.sleep(600)"
+    process = start(sleeper, str(path))
+    while lock.holder(path) is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    assert lock.holder(path)["pid"] == process.pid
+    waiting = threading.Thread(target=lambda: lock.hold(path, print).__enter__(), daemon=True)
+    waiting.start()
+    waiting.join(1.5)
+    assert waiting.is_alive()
+    process.kill()
+    process.wait()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_a_lock_file_cut_off_by_a_power_loss_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "STALE_SECONDS", 1.0)
+    path = tmp_path / "lock"
+    path.write_text("")
+    with lock.hold(path, print):
+        assert lock.holder(path)["pid"] == os.getpid()
 
 
 def test_a_silent_lock_of_another_host_is_taken_over(tmp_path, monkeypatch):
