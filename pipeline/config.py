@@ -1,19 +1,19 @@
 """From Hydra's YAML files and the command line to one checked, immutable Config."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import hydra
 import omegaconf
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import OmegaConf
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ValidationError, model_validator
 
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
@@ -70,11 +70,25 @@ class ClusterSettings(Section):
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
 
 
+def _below_home(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("names no folder of its own; everything would be written into the project's root")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{error}; write the folder out") from None
+
+
+Folder = Annotated[Path, AfterValidator(_below_home)]
+"""A folder on this machine, `~` being the user's home."""
+
+
 class MachineSettings(Section):
     """This machine's facts; set them in conf/local.yaml."""
 
-    artifacts: Path
-    downloads: Path
+    artifacts: Folder
+    """From the project's root, where not absolute."""
+    downloads: Folder
     debian_mirror: str | None
     account: str | None
     partition: str | None
@@ -184,12 +198,14 @@ def load_config(overrides: Sequence[str]) -> Config:
 
     Raises UserError with one line a problem, all of them together.
     """
+    overrides = [_quoted_home(override) for override in overrides]
     _check_language(overrides)
-    values = OmegaConf.to_container(_compose(overrides), resolve=True, throw_on_missing=True)
+    local = local_facts(LOCAL, overrides)
+    values = _compose(overrides, local)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(sorted(set(_problems(error))))) from None
+        raise UserError("\n".join(sorted(set(_problems(error, local))))) from None
 
 
 def _check_language(overrides: Sequence[str]) -> None:
@@ -200,95 +216,182 @@ def _check_language(overrides: Sequence[str]) -> None:
         raise UserError(unknown("language", chosen[-1], languages()))
 
 
-def _parse(overrides: Sequence[str]) -> list:
+def _quoted_home(override: str) -> str:
+    """Quote a value that begins at the user's home: Hydra's grammar has no bare `~`.
+
+    >>> _quoted_home("machine.artifacts=~/mt")
+    "machine.artifacts='~/mt'"
+    """
+    key, _, value = override.partition("=")
+    return f"{key}={_hydra_value(value)}" if value == "~" or value.startswith("~/") else override
+
+
+def _parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
         raise UserError(f"cannot read the overrides {list(overrides)}: {_first_line(error)}") from None
 
 
-def local_overrides(file: Path, given: Sequence[str]) -> list[str]:
-    """Return this machine's facts as overrides to put before the given ones, which win.
+def local_facts(file: Path, given: Sequence[str]) -> dict[str, str]:
+    """Return this machine's facts, each by its key as an override to put before the given ones, which win.
 
     Hydra has no optional file outside of a group, and as overrides they may also choose, say, `cluster: one_gpu`.
+    A section of which nothing is left is skipped: the example file has all of `machine` to be commented out.
     """
     if not file.exists():
-        return []
-    try:
-        facts = OmegaConf.to_container(OmegaConf.load(file))
-    except (yaml.YAMLError, OSError) as error:
-        raise UserError(f"{file} is not YAML: {_first_line(error)}") from None
+        return {}
     keys = {override.lstrip("+~").partition("=")[0] for override in given}
-    return [f"{key}={json.dumps(value)}" for key, value in _leaves(facts) if key not in keys]
+    facts = {
+        key: f"{key}={_hydra_value(value)}"
+        for key, value in _leaves(_read_local(file))
+        if key not in keys and not (value is None and _is_section(key))
+    }
+    for key, override in facts.items():
+        try:
+            OverridesParser.create().parse_override(override)
+        except HydraException:
+            raise UserError(f"{_shown(file)}: cannot read '{key}'; a key is words joined by dots") from None
+    return facts
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, item in (value or {}).items():
+def _read_local(file: Path) -> Any:
+    try:
+        text = file.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            raise UserError(f"{_shown(file)} must hold keys and values, as conf/local.example.yaml does")
+        return OmegaConf.to_container(OmegaConf.create(text))
+    except OSError as error:
+        raise UserError(f"{_shown(file)} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_shown(file)} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        place = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        raise UserError(f"{_shown(file)} is not YAML: {error.problem}{place}") from None
+    except (yaml.YAMLError, omegaconf.errors.OmegaConfBaseException) as error:
+        raise UserError(f"{_shown(file)} is not YAML: {_first_line(error)}") from None
+
+
+def _shown(file: Path) -> str:
+    return str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file)
+
+
+def _leaves(value: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
         if isinstance(item, Mapping):
             yield from _leaves(item, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", item
 
 
-def _compose(overrides: Sequence[str]) -> omegaconf.DictConfig:
-    overrides = [*local_overrides(LOCAL, overrides), *overrides]
+def _hydra_value(value: Any) -> str:
+    r"""Return a value as Hydra's grammar spells it: JSON's escapes would be taken for the characters themselves.
+
+    >>> print(_hydra_value(["mé", "it's", 1, None, {"a": True}]))
+    ['mé','it\'s',1,null,{a:true}]
+    """
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_hydra_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_hydra_value, value)) + "]"
+    if isinstance(value, str):
+        return QuotedString(value, Quote.single).with_quotes()
+    return "null" if value is None else str(value).lower()
+
+
+def _compose(overrides: Sequence[str], local: Mapping[str, str]) -> Any:
+    """Return the composed values as plain dicts and lists."""
     for override in _parse(overrides):
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} names several values; put -m before it for a multirun")
+    everything = [*local.values(), *overrides]
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            config = hydra.compose("adapt", overrides=list(overrides))
-        OmegaConf.resolve(config)
+        return OmegaConf.to_container(_composed(everything), resolve=True, throw_on_missing=True)
     except MissingConfigException as error:
-        raise UserError(_missing_choice(error)) from None
+        raise UserError(_missing_choice(error, local)) from None
     except ConfigCompositionException as error:
-        raise UserError(_bad_override(error, overrides)) from None
+        raise UserError(_bad_override(error, everything, local)) from None
     except omegaconf.errors.OmegaConfBaseException as error:
-        raise UserError(f"configuration: {_first_line(error)}") from None
-    return config
+        key = str(error.full_key or "")
+        raise UserError(f"{key or 'configuration'}: {_first_line(error)}{_origin(key, local)}") from None
 
 
-def _missing_choice(error: MissingConfigException) -> str:
+def _composed(overrides: Sequence[str]) -> omegaconf.DictConfig:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("adapt", overrides=list(overrides))
+
+
+def _origin(key: str, local: Mapping[str, str]) -> str:
+    """Return where a value comes from if that is conf/local.yaml, which the command line does not show."""
+    # A key without a dot chooses a file of a group: the values in that file are not the local file's.
+    below = any("." in fact and key.startswith(f"{fact}.") for fact in local)
+    return f" (set in {_shown(LOCAL)})" if key in local or below else ""
+
+
+def _missing_choice(error: MissingConfigException, local: Mapping[str, str]) -> str:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
-    return unknown(group or "config", name, error.options or [])
+    return unknown(group or "config", name, error.options or []) + _origin(group, local)
 
 
-def _bad_override(error: ConfigCompositionException, overrides: Sequence[str]) -> str:
+def _bad_override(error: ConfigCompositionException, overrides: Sequence[str], local: Mapping[str, str]) -> str:
     text = f"{error}\n{error.__cause__}"
     key = re.search(r"full_key: (\S+)", text) or re.search(
         r"Could not (?:override|append|delete).*?'?\+?([\w.]+)'?", text
     )
     if key is None:
         return f"configuration: {_first_line(error)}"
-    base = [override for override in overrides if "=" in override and "." not in override.split("=")[0]]
     parent, _, name = key.group(1).rpartition(".")
-    section = OmegaConf.select(_compose(base), parent) if parent else None
-    if parent and not isinstance(section, omegaconf.DictConfig):
-        return unknown("key", key.group(1), _groups())
-    siblings = list(section) if section is not None else _groups()
-    return unknown(f"key in {parent}" if parent else "key", name, [str(sibling) for sibling in siblings])
+    below = next((fact for fact in local if fact.startswith(f"{key.group(1)}.")), key.group(1))
+    origin = _origin(below, local)
+    siblings = _siblings(parent, overrides) if parent else _top_keys()
+    if siblings is None:
+        return unknown("key", key.group(1), _top_keys()) + origin
+    return unknown(f"key in {parent}" if parent else "key", name, siblings) + origin
+
+
+def _siblings(parent: str, overrides: Sequence[str]) -> list[str] | None:
+    """Return the keys of a section under the groups' chosen files; None where it is no section."""
+    choices = [override for override in overrides if override.partition("=")[0] in _groups()]
+    try:
+        section = OmegaConf.select(_composed(choices), parent)
+    except (HydraException, omegaconf.errors.OmegaConfBaseException):
+        return None  # a faulty choice beside the faulty key
+    return [str(key) for key in section] if isinstance(section, omegaconf.DictConfig) else None
 
 
 def _groups() -> list[str]:
-    return sorted({path.name for path in CONF.iterdir() if path.is_dir()} | {"machine", "run"})
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def _top_keys() -> list[str]:
+    return sorted({*_groups(), *Config.model_fields})
 
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
+def _problems(error: ValidationError, local: Mapping[str, str]) -> Iterator[str]:
     for problem in error.errors():
         place = [str(part) for part in problem["loc"]]
         path = ".".join(place)
+        origin = _origin(path, local)
         if problem["type"] == "extra_forbidden":
-            yield unknown(f"key in {'.'.join(place[:-1])}" if place[:-1] else "key", place[-1], _fields(place[:-1]))
+            kind = f"key in {'.'.join(place[:-1])}" if place[:-1] else "key"
+            yield unknown(kind, place[-1], _fields(place[:-1])) + origin
         elif problem["type"] == "missing":
             yield f"{path} has no value; set it in its file under conf/ or on the command line"
         else:
             message = problem["msg"].removeprefix("Value error, ")
             message = f"{message[:1].lower()}{message[1:]}"
-            yield f"{path}={problem['input']!r}: {message}" if path else message
+            yield f"{path}={problem['input']!r}{origin}: {message}" if path else message
+
+
+def _is_section(key: str) -> bool:
+    return bool("." not in key or _fields(key.split(".")))
 
 
 def _fields(place: Sequence[str]) -> list[str]:
