@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from stages.continue_pretraining.schedule import Schedule
 from stages.continue_pretraining.settings import PhaseSettings, TrainingSettings
 
-LAYER = re.compile(r"\.layers\.(\d+)\.")
+LAYER = re.compile(r"\.(?:layers|h)\.(\d+)\.")  # Llama and its kin; GPT-2
 
 
 @dataclass(frozen=True)

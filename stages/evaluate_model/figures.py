@@ -29,6 +29,7 @@ def evaluate(loaded: LoadedModel, documents: Sequence[Document], settings: Scori
     return {
         **summarize(per_document, settings),
         "window": window,
+        "documents_in_windows": sum(len(row) > window for row in ids),
         "start_token": loaded.start_token,
         "parameters": sum(weights.numel() for weights in loaded.model.parameters()),
         "vocabulary_size": loaded.encoder.vocabulary_size,

@@ -36,10 +36,11 @@ def continue_texts(loaded: LoadedModel, prompts: Sequence[dict[str, Any]], max_n
 def _continue(loaded: LoadedModel, prompt: str, max_new_tokens: int) -> str:
     model, tokenizer = loaded.model, loaded.tokenizer
     ids = loaded.encoder.encode([prompt])[0]
-    # A config of its own: the folder's may sample, penalise repetition or stop at other tokens.
-    end = tokenizer.eos_token_id
+    # A config of its own: the folder's may sample, penalise repetition or stop at other tokens. In packed text the next
+    # document's start token ends a document, so here it ends a text as well.
+    ends = sorted({ids[0], tokenizer.eos_token_id} - {None})
     config = GenerationConfig(  # type: ignore[no-untyped-call]
-        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=end, pad_token_id=ids[0] if end is None else end
+        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=ends, pad_token_id=ids[0]
     )
     given = torch.tensor([ids], device=model.device)
     with torch.inference_mode():

@@ -92,7 +92,9 @@ def vocabulary_of(folder: Path, backend: Any, roles: dict[str, str]) -> Vocabula
     added = backend.get_added_tokens_decoder()
     special = np.array([token == "" for token in tokens])
     special[[row for row, token in added.items() if token.special]] = True
-    special[[ids[token] for token in roles.values() if token in ids]] = True
+    # The unknown piece that SentencePiece must have stands for no text, whether or not it has the role.
+    named = {*roles.values(), getattr(backend.model, "unk_token", None)}
+    special[[ids[token] for token in named if token in ids]] = True
     literal = frozenset(row for row, token in added.items() if not token.special)
     style, prefix = tokenizer_style(json.loads(backend.to_str()))
     text, byte_fallback = decode_tokens(tokens, special, literal, style, prefix)

@@ -26,12 +26,9 @@ class System:
     samples: list[dict[str, Any]]
     """samples.json."""
     curve: list[dict[str, Any]]
-    """metrics.jsonl of its training, one entry an optimizer step; empty where it was not trained."""
-
-    @property
-    def tokens_trained(self) -> int:
-        """Tokens seen in training."""
-        return int(self.curve[-1]["tokens"]) if self.curve else 0
+    """metrics.jsonl of its training, the optimizer steps that have a loss; empty where it was not trained."""
+    tokens_trained: int
+    """Tokens seen in training."""
 
     @property
     def label(self) -> str:
@@ -47,8 +44,15 @@ def read_systems(names: Sequence[str], inputs: Mapping[str, Path]) -> list[Syste
     systems = []
     for name in names:
         folder, trained = inputs[f"evaluation_{name}"], inputs.get(TRAINED_MODELS.get(name, ""))
-        curve = read_curve(trained / "metrics.jsonl") if trained else []
-        systems.append(System(name, read_json(folder / "evaluation.json"), read_json(folder / "samples.json"), curve))
+        steps = read_steps(trained / "metrics.jsonl") if trained else []
+        system = System(
+            name=name,
+            evaluation=read_json(folder / "evaluation.json"),
+            samples=read_json(folder / "samples.json"),
+            curve=[step for step in steps if step["loss"] is not None],
+            tokens_trained=steps[-1]["tokens"] if steps else 0,
+        )
+        systems.append(system)
     samples = {system.evaluation["sample"]["sha256"] for system in systems}
     if len(samples) > 1:
         raise ValueError(f"the systems {', '.join(names)} were scored on different text and cannot be compared")
@@ -60,8 +64,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def read_curve(path: Path) -> list[dict[str, Any]]:
-    """Read metrics.jsonl: the entries that hold a training loss."""
+def read_steps(path: Path) -> list[dict[str, Any]]:
+    """Read metrics.jsonl; the loss of a step that was skipped is None."""
     with path.open(encoding="utf-8") as lines:
-        entries = [json.loads(line) for line in lines if line.strip()]
-    return [entry for entry in entries if entry.get("loss") is not None]
+        return [json.loads(line) for line in lines if line.strip()]
