@@ -3,7 +3,8 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from pipeline import commands
 from pipeline.config import artifact_folder
@@ -16,13 +17,23 @@ PLANNED = {
     "status": commands.status,
     "config": commands.config,
 }
+SWEPT = ("adapt", "plan", "fetch")
+MULTIRUN = ("-m", "--multirun")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError instead of printing the usage."""
+        raise UserError(f"{message}; `make help` and `{self.prog} --help` say what there is")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a UserError is one clear line each and exit status 2."""
-    options = _parser().parse_args(_expanded(list(sys.argv[1:] if arguments is None else arguments)))
     try:
-        return _dispatch(options)
+        words = _expanded(list(sys.argv[1:] if arguments is None else arguments))
+        return _dispatch(_parser().parse_args(words))
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -35,24 +46,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _expanded(arguments: list[str]) -> list[str]:
     """Replace `--language X` and `--args "..."`, as the Makefile gives them, by the overrides that they stand for.
 
-    `-m` goes to the front: argparse takes the overrides only as one run of words.
+    `-m` goes to the front: argparse takes the overrides only as one run of words. A step's name may begin with `-`.
 
     >>> _expanded(["plan", "--language", "dutch", "--args", "-m training.seed=1,2"])
     ['plan', '-m', 'language=dutch', 'training.seed=1,2']
     """
-    if "--args" in arguments:
-        place = arguments.index("--args")
-        arguments[place : place + 2] = shlex.split(arguments[place + 1])
-    if "--language" in arguments:
-        place = arguments.index("--language")
-        arguments[place : place + 2] = [f"language={arguments[place + 1]}"]
-    flags = [word for word in arguments if word in ("-m", "--multirun")]
-    return [*arguments[:1], *flags, *(word for word in arguments[1:] if word not in flags)]
+    words = _replaced(arguments, "--step", lambda name: [f"--step={name}"])
+    words = _replaced(words, "--args", _split)
+    words = _replaced(words, "--language", lambda name: [f"language={name}"])
+    flags = [word for word in words if word in MULTIRUN]
+    if flags and words[0] not in SWEPT:
+        raise UserError(f"{words[0]} takes one config; leave {flags[0]} out ({', '.join(SWEPT)} take several)")
+    return [*words[:1], *flags, *(word for word in words[1:] if word not in flags)]
+
+
+def _replaced(arguments: list[str], option: str, words: Callable[[str], list[str]]) -> list[str]:
+    """Return the arguments with `option` and its value replaced by the words for that value."""
+    if option not in arguments:
+        return arguments
+    before, after = arguments[: arguments.index(option)], arguments[arguments.index(option) + 1 :]
+    if not after:
+        raise UserError(f"{option} needs a value")
+    return [*before, *words(after[0]), *after[1:]]
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UserError(f"cannot read ARGS: {str(error).lower()} in {line}") from None
 
 
 def _dispatch(options: argparse.Namespace) -> int:
     if options.command in PLANNED:
-        return PLANNED[options.command](options.overrides, options.multirun)
+        return PLANNED[options.command](options.overrides, getattr(options, "multirun", False))
     if options.command == "logs":
         return commands.logs(options.overrides, options.step)
     if options.command == "languages":
@@ -66,11 +93,12 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    parser = Parser(prog="python -m pipeline", description=__doc__)
     names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in PLANNED.items():
         one = names.add_parser(name, help=command.__doc__, description=command.__doc__)
-        one.add_argument("-m", "--multirun", action="store_true", help="every combination of comma-separated values")
+        if name in SWEPT:
+            one.add_argument(*MULTIRUN, action="store_true", help="every combination of comma-separated values")
         _takes_overrides(one)
     logs = names.add_parser("logs", help=commands.logs.__doc__)
     logs.add_argument("--step", required=True)

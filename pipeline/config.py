@@ -4,16 +4,24 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import hydra
 import omegaconf
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import OmegaConf
-from pydantic import AfterValidator, BaseModel, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
@@ -37,8 +45,8 @@ LOCAL = CONF / "local.yaml"
 class EvaluationSettings(Section):
     """What is measured, and against what."""
 
-    baselines: tuple[str, ...]
-    """Systems that cost a training of their own: `source_finetuned`, or none."""
+    baselines: tuple[Literal["source_finetuned"], ...]
+    """Systems that cost a training of their own; there may be none."""
     scoring: ScoringSettings
     generation: GenerationSettings
     report: ReportSettings
@@ -47,26 +55,25 @@ class EvaluationSettings(Section):
 class PackagedSizes(Section):
     """Sizes that suit the text which packages hold for a language; presets for more text do not use them."""
 
-    vocabulary_size: int
-    training_tokens: int
+    vocabulary_size: PositiveInt
+    training_tokens: PositiveInt
 
 
 class ClusterSettings(Section):
     """How a stage is started and how fast; changes no result."""
 
     name: str
-    processes: int
+    processes: PositiveInt
     """Training processes, one a GPU (on a CPU: gloo processes)."""
-    device: str
-    """`cpu` or `cuda`."""
-    workers: int | None
+    device: Literal["cpu", "cuda"]
+    workers: PositiveInt | None
     """Processes for CPU work; null for one a core."""
-    micro_batch: int
-    checkpoint_seconds: float
+    micro_batch: PositiveInt
+    checkpoint_seconds: NonNegativeFloat
     launch_cpu: tuple[str, ...]
     """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
     launch_gpu: tuple[str, ...]
-    flops_per_second: float
+    flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
 
 
@@ -107,7 +114,7 @@ class RunSettings(Section):
 class PlanningSettings(Section):
     """Facts for estimates, never hashed."""
 
-    source_token_ratio: float
+    source_token_ratio: PositiveFloat
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
 
 
@@ -174,7 +181,7 @@ class Config(Section):
 
 def languages() -> list[str]:
     """Return the names that LANG may have."""
-    return sorted(path.stem for path in (CONF / "language").glob("*.yaml"))
+    return _choices("language")
 
 
 def artifact_folder(overrides: Sequence[str]) -> Path:
@@ -190,7 +197,26 @@ def split_sweep(overrides: Sequence[str]) -> list[list[str]]:
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    return BasicSweeper.split_arguments(_parse(overrides), max_batch_size=None)[0]
+    parsed = _parse([_without_glob(override) for override in _parse(overrides)])
+    try:
+        jobs = BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
+    except HydraException as error:
+        raise UserError(f"cannot sweep over {list(overrides)}: {_first_line(error)}. Name the values: a,b") from None
+    if not jobs:
+        raise UserError(f"{list(overrides)} names no value at all")
+    return jobs
+
+
+def _without_glob(override: Override) -> str:
+    """Return `mapping=glob(*mean)` as `mapping=mean,subtoken_mean`, and any other override as it stands."""
+    glob, key = override.value(), override.key_or_group
+    if not isinstance(glob, Glob):
+        return str(override.input_line)
+    if key not in _groups():
+        raise UserError(f"{override.input_line}: glob() takes files of a group: {', '.join(_groups())}")
+    if not (names := glob.filter(_choices(key))):
+        raise UserError(f"{override.input_line} matches none of: {', '.join(_choices(key))}")
+    return f"{key}={','.join(names)}"
 
 
 def load_config(overrides: Sequence[str]) -> Config:
@@ -304,10 +330,9 @@ def _hydra_value(value: Any) -> str:
 
 def _compose(overrides: Sequence[str], local: Mapping[str, str]) -> Any:
     """Return the composed values as plain dicts and lists."""
-    for override in _parse(overrides):
-        if override.is_sweep_override():
-            raise UserError(f"{override.input_line} names several values; put -m before it for a multirun")
     everything = [*local.values(), *overrides]
+    for override in _parse(everything):
+        _check_override(override, local)
     try:
         return OmegaConf.to_container(_composed(everything), resolve=True, throw_on_missing=True)
     except MissingConfigException as error:
@@ -317,6 +342,24 @@ def _compose(overrides: Sequence[str], local: Mapping[str, str]) -> Any:
     except omegaconf.errors.OmegaConfBaseException as error:
         key = str(error.full_key or "")
         raise UserError(f"{key or 'configuration'}: {_first_line(error)}{_origin(key, local)}") from None
+
+
+def _check_override(override: Override, local: Mapping[str, str]) -> None:
+    """Refuse what Hydra refuses with an exception of another kind, or only in its own terms."""
+    line, group = override.input_line, override.key_or_group
+    if override.is_sweep_override():
+        raise UserError(
+            f"{line} names several values; give one, or put -m before it for a multirun of adapt, plan or fetch"
+        )
+    if group not in _groups() or override.is_delete():
+        return
+    if override.package is not None:
+        raise UserError(f"{line}: a group has one place only; leave @{override.package} out")
+    if override.is_add() or override.is_force_add():
+        raise UserError(f"{group} has a choice already: write {str(line).lstrip('+')} without +")
+    name = override.get_value_element_as_str().strip("'\"")
+    if name not in _choices(group):
+        raise UserError(unknown(group, name, _choices(group)) + _origin(group, local))
 
 
 def _composed(overrides: Sequence[str]) -> omegaconf.DictConfig:
@@ -338,9 +381,9 @@ def _missing_choice(error: MissingConfigException, local: Mapping[str, str]) -> 
 
 def _bad_override(error: ConfigCompositionException, overrides: Sequence[str], local: Mapping[str, str]) -> str:
     text = f"{error}\n{error.__cause__}"
-    key = re.search(r"full_key: (\S+)", text) or re.search(
-        r"Could not (?:override|append|delete).*?'?\+?([\w.]+)'?", text
-    )
+    if taken := re.search(r"An item is already at '([\w.]+)'", text):
+        return f"{taken.group(1)} has a value already: write it without +{_origin(taken.group(1), local)}"
+    key = re.search(r"full_key: (\S+)", text) or re.search(r"Could not (?:override|delete)[\w ]*'\+?([\w.]+)'", text)
     if key is None:
         return f"configuration: {_first_line(error)}"
     parent, _, name = key.group(1).rpartition(".")
@@ -364,6 +407,10 @@ def _siblings(parent: str, overrides: Sequence[str]) -> list[str] | None:
 
 def _groups() -> list[str]:
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def _choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def _top_keys() -> list[str]:

@@ -22,7 +22,13 @@ class Section(BaseModel):
     Fields have no defaults: a value stands in one place only, the YAML file of its group.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,  # JSON, in which everything is hashed, has no word for them
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
 
     def identity(self) -> dict[str, Any]:
         """Return what is hashed, as JSON values: everything but the places of local files."""

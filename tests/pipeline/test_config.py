@@ -7,6 +7,7 @@ import yaml
 
 from pipeline import config as configuration
 from pipeline import graph
+from pipeline.__main__ import PLANNED, main
 from pipeline.config import CONF, languages, load_config, split_sweep
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
@@ -68,6 +69,24 @@ def mistake(overrides):
         (["language=dutch", "training.tokens=many"], "training.tokens='many': input should be a valid integer"),
         (["language=dutch", "training.seed=1,2"], "put -m before it"),
         (["language=dutch", "training.seed"], "cannot read the overrides"),
+        (["language=dutch", "training=null"], "unknown training 'null'. Available: default"),
+        (["language=dutch", "experiment=null"], "unknown experiment 'null'. Available: smoke"),
+        (["language=dutch", "mapping="], "unknown mapping ''"),
+        (["language=dutch", "mapping={a: 1}"], "unknown mapping '{a:1}'"),
+        (["language=dutch", "+mapping=mean"], "write mapping=mean without +"),
+        (["language=dutch", "++mapping=mean"], "write mapping=mean without +"),
+        (["language=dutch", "mapping@other=mean"], "leave @other out"),
+        (["language=dutch", "+training.phases.0=3"], "training.phases"),
+        (["language=dutch", "training.seed=???"], "training.seed"),
+        (["language=dutch", "training.weight_decay=inf"], "training.weight_decay=inf: input should be a finite number"),
+        (["language=dutch", "cluster.processes=0"], "cluster.processes=0: input should be greater than 0"),
+        (["language=dutch", "cluster.flops_per_second=0"], "cluster.flops_per_second=0: input should be greater"),
+        (["language=dutch", "cluster.micro_batch=0"], "cluster.micro_batch=0: input should be greater than 0"),
+        (["language=dutch", "cluster.workers=-3"], "cluster.workers=-3: input should be greater than 0"),
+        (["language=dutch", "cluster.checkpoint_seconds=-1"], "cluster.checkpoint_seconds=-1: input should be greater"),
+        (["language=dutch", "cluster.device=tpu"], "cluster.device='tpu': input should be 'cpu' or 'cuda'"),
+        (["language=dutch", "planning.source_token_ratio=0"], "planning.source_token_ratio=0"),
+        (["language=dutch", "evaluation.baselines=[source_finetund]"], "input should be 'source_finetuned'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(overrides, said):
@@ -225,3 +244,52 @@ def test_a_sweep_is_every_combination():
         for mapping in ("mean", "random")
         for seed in (1, 2)
     ]
+
+
+def test_a_glob_is_every_file_of_the_group_that_matches():
+    assert split_sweep(["language=dutch", "mapping=glob(*mean)"]) == [
+        ["language=dutch", "mapping=mean"],
+        ["language=dutch", "mapping=subtoken_mean"],
+    ]
+
+
+@pytest.mark.parametrize("sweep", ["mapping=glob(x*)", "training.seed=glob(*)", "training.seed=interval(0,1)"])
+def test_a_sweep_that_cannot_be_listed_is_one_clear_line(sweep):
+    with pytest.raises(UserError, match=sweep.partition("=")[0]) as caught:
+        split_sweep(["language=dutch", sweep])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["config", "--language", "dutch", "--args", "'unbalanced"], "cannot read ARGS: no closing quotation"),
+        (["config", "--language", "dutch", "--args"], "--args needs a value"),
+        (["plan", "--language", "dutch", "--args", "-m mapping=glob(x*)"], "matches none of: mean"),
+        (
+            ["status", "--language", "dutch", "--args", "-m mapping=mean,random"],
+            "status takes one config; leave -m out",
+        ),
+        (["config", "-m", "language=dutch"], "config takes one config; leave -m out"),
+        (
+            ["logs", "--step", "corpus", "--args", "--multirun language=dutch"],
+            "logs takes one config; leave --multirun",
+        ),
+        (["logs", "--step", "-x", "--language", "dutch", "--args", ""], "unknown step '-x'. Available: adapted_model"),
+        (["config", "--nosuch"], "unrecognized arguments: --nosuch"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_clear_line(capsys, arguments, said):
+    assert main(arguments) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("error: ")
+    assert said in line
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize(("command", "flag"), [(name, flag) for name in ("adapt", "plan", "fetch") for flag in (0, 1)])
+def test_a_multirun_is_handed_on(monkeypatch, command, flag):
+    seen = []
+    monkeypatch.setitem(PLANNED, command, lambda *given: seen.append(given) or 0)
+    assert main([command, "--language", "dutch", "--args", "-m x=1,2" if flag else "x=1"]) == 0
+    assert seen == [(["language=dutch", "x=1,2" if flag else "x=1"], bool(flag))]

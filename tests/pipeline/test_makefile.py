@@ -73,5 +73,10 @@ def test_a_multirun_may_be_asked_for_after_the_language():
     assert done.stdout.count("adapted_model ") == 2
 
 
+def test_a_step_may_be_named_anyhow():
+    done = make("logs", "LANG=dutch", "STEP=-x")
+    assert done.stderr.startswith("error: unknown step '-x'. Available: adapted_model")
+
+
 def test_help_is_the_default():
     assert "make adapt LANG=dutch" in make().stdout
