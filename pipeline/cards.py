@@ -8,11 +8,11 @@ import fnmatch
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, JsonValue, PositiveInt, TypeAdapter, ValidationError, field_validator
+from pydantic import AfterValidator, Field, JsonValue, PositiveInt, TypeAdapter, ValidationError, field_validator
 
 from pipeline.errors import UserError
 from pipeline.registry import unknown
@@ -24,6 +24,31 @@ CARDS = ROOT / "data_cards"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Lock = dict[str, dict[str, Any]]
+
+READERS = (
+    "gettext",
+    "jsonl",
+    "libreoffice_help",
+    "mediawiki",
+    "moses",
+    "mozilla",
+    "parquet",
+    "text",
+    "tsv",
+    "udhr",
+)
+"""The readers that a card may name. They stand here too because planning must not import what they read with."""
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"named more than once: {', '.join(twice)}; name each card once")
+    return names
+
+
+CardNames = Annotated[tuple[str, ...], AfterValidator(_distinct)]
+"""Names of files in data_cards/, each once."""
 
 
 class DebianSource(Section):
@@ -102,6 +127,15 @@ class FileSource(Section):
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     """Glob patterns below the folder."""
 
+    @field_validator("files")
+    @classmethod
+    def _below(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            parts = PurePosixPath(pattern).parts
+            if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
+                raise ValueError(f"'{pattern}' is no pattern below `folder`; give one like corpus/*.txt or **/*.txt")
+        return patterns
+
 
 Source = Annotated[
     DebianSource | PypiSource | NpmSource | OpusSource | HubSource | UrlSource | FileSource,
@@ -117,16 +151,28 @@ class Reader(Section):
     """The reader's own, with `{code}` and `{source_code}` where a path holds a language."""
 
 
-class LockedFile(Section):
-    """One pinned file."""
+class LockEntry(Section):
+    """What a lock file says under a file's key."""
 
-    key: str
-    """What it is a file of, for example `debian/mediawiki`."""
     name: str
     version: str
     sha256: Sha256
     size: int
     """In bytes."""
+
+
+class OverlayEntry(LockEntry):
+    """What the lock file beside the artifacts says."""
+
+    replaces: Sha256 | None = None
+    """The pinned file instead of which it is used; none where nothing was pinned."""
+
+
+class LockedFile(LockEntry):
+    """One pinned file."""
+
+    key: str
+    """What it is a file of, for example `debian/mediawiki`."""
 
 
 class Ingest(Section):
@@ -188,9 +234,12 @@ def load_card(path: Path) -> Card:
     if not isinstance(values, dict):
         raise UserError(f"data card {path}: the front matter holds no keys")
     try:
-        return Card.model_validate({**values, "name": path.stem})
+        card = Card.model_validate({**values, "name": path.stem})
     except ValidationError as error:
         raise UserError("\n".join(_problem(path, problem) for problem in error.errors())) from None
+    if card.ingest.reader.kind not in READERS:
+        raise UserError(f"data card {path}: ingest.reader.kind: {unknown('reader', card.ingest.reader.kind, READERS)}")
+    return card
 
 
 def load_cards(folder: Path = CARDS) -> dict[str, Card]:
@@ -211,9 +260,22 @@ def load_lock(path: Path) -> Lock:
     if not path.exists():
         return {}
     try:
-        return TypeAdapter(Lock).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        entries = TypeAdapter(Lock).validate_python(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, ValidationError):
         raise UserError(f"{path} is not a lock file; delete it, or run `make lock` to write it again") from None
+    try:
+        TypeAdapter(dict[str, OverlayEntry]).validate_python(entries)
+    except ValidationError as error:
+        faults = {f"'{problem['loc'][0]}' ({_fault(problem)})": None for problem in error.errors()}
+        raise UserError(
+            f"{path} has faulty entries: {', '.join(faults)}. Delete them, or run `make lock` to write them again"
+        ) from None
+    return entries
+
+
+def _fault(problem: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in problem["loc"][1:])
+    return f"lacks {field}" if problem["type"] == "missing" else f"{field}: {problem['msg']}"
 
 
 def overlaid(committed: Lock, overlay: Lock) -> Lock:
@@ -261,17 +323,23 @@ def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[s
         return _fill(value, pair)
 
     paths = ingest.codes | ingest.path_codes
-    source = TypeAdapter(Source).validate_python(fill(ingest.source.model_dump(), ingest.codes))
-    return ResolvedCard(
-        name=card.name,
-        role=ingest.role,
-        licence=card.license_name or card.license,
-        languages=(source_code, target_code),
-        source=source,
-        reader=Reader.model_validate(fill(ingest.reader.model_dump(), paths)),
-        columns=fill(ingest.columns, paths),
-        files=locked_files(source, lock),
-    )
+    try:
+        source = TypeAdapter(Source).validate_python(fill(ingest.source.model_dump(), ingest.codes))
+        return ResolvedCard(
+            name=card.name,
+            role=ingest.role,
+            licence=card.license_name or card.license,
+            languages=(source_code, target_code),
+            source=source,
+            reader=Reader.model_validate(fill(ingest.reader.model_dump(), paths)),
+            columns=fill(ingest.columns, paths),
+            files=locked_files(source, lock),
+        )
+    except ValidationError as error:  # the card was sound; its codes, filled in, or the lock's entry are not
+        faults = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise UserError(
+            f"data card {card.name}, for '{source_code}' and '{target_code}' and with its lock entries: {faults}"
+        ) from None
 
 
 def lock_keys(source: Source) -> tuple[str, ...]:
@@ -369,4 +437,5 @@ def _problem(path: Path, problem: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         return f"data card {path}: unknown key `{key}`; remove it or correct its spelling"
     remedy = "; quote the code ('no' is false in YAML)" if isinstance(problem["input"], bool) else ""
-    return f"data card {path}: {key}={problem['input']!r}: {problem['msg']}{remedy}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"data card {path}: {key}={problem['input']!r}: {message}{remedy}"

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from pipeline.errors import UserError
+from pipeline.plan import SHARED
 from pipeline.provenance import ROOT
 from pipeline.registry import unknown
 from pipeline.section import Section
@@ -40,6 +41,7 @@ from stages.write_report.settings import ReportSettings
 
 CONF = ROOT / "conf"
 LOCAL = CONF / "local.yaml"
+RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
 
 
 class EvaluationSettings(Section):
@@ -138,13 +140,30 @@ class Config(Section):
     planning: PlanningSettings
 
     @model_validator(mode="after")
-    def _alignable(self) -> "Config":
+    def _consistent(self) -> "Config":
+        problems = [*self._language_problems(), *self._card_problems()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _language_problems(self) -> Iterator[str]:
+        language = self.language
+        if language.name in RESERVED:
+            yield f"language.name={language.name!r} is taken by a folder beside the languages'; choose another name"
+        if language.code == language.source_code:
+            yield (
+                f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
+                "base model's language"
+            )
+
+    def _card_problems(self) -> Iterator[str]:
+        if not self.corpus.cards:
+            yield "corpus.cards=[]: a corpus needs at least one data card; name files of data_cards/"
         if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method == "fast_align":
-            raise ValueError(
+            yield (
                 "fast_align needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
                 "mapping that needs no alignment: mapping=subtoken_mean"
             )
-        return self
 
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
-from pipeline.cards import ResolvedCard
+from pipeline.cards import CardNames, ResolvedCard
+from pipeline.errors import UserError
 from pipeline.section import Section
 from stages.shared.text_settings import CleaningSettings, LanguageSettings
 
@@ -12,8 +13,8 @@ from stages.shared.text_settings import CleaningSettings, LanguageSettings
 class BitextSettings(Section):
     """Which pairs are taken and how they are cleaned. The split is the corpus's."""
 
-    cards: tuple[str, ...]
-    """Names of files in data_cards/, parallel ones."""
+    cards: CardNames
+    """Parallel ones."""
     cleaning: CleaningSettings
     untranslated_words: PositiveInt
     """A pair of two equal sides with at least so many words was not translated; shorter ones may be names."""
@@ -27,3 +28,17 @@ class IngestBitextSettings(Section):
     language: LanguageSettings
     bitext: BitextSettings
     cards: tuple[ResolvedCard, ...]
+
+    @field_validator("cards")
+    @classmethod
+    def _parallel(cls, cards: tuple[ResolvedCard, ...]) -> tuple[ResolvedCard, ...]:
+        """Refuse when planned what would else be found after the downloads; pydantic hands a UserError on as it is."""
+        wrong = [card for card in cards if card.role != "parallel"]
+        if wrong:
+            raise UserError(
+                "\n".join(
+                    f"data card {card.name} is {card.role}; a bitext takes parallel ones: remove it from bitext.cards"
+                    for card in wrong
+                )
+            )
+        return cards

@@ -1,6 +1,6 @@
 """What ingest_corpus sees of the configuration."""
 
-from pipeline.cards import ResolvedCard
+from pipeline.cards import CardNames, ResolvedCard
 from pipeline.section import Section
 from stages.shared.text_settings import CleaningSettings, LanguageSettings, SplitSettings
 
@@ -10,8 +10,8 @@ __all__ = ["CorpusSettings", "IngestCorpusSettings", "LanguageSettings"]
 class CorpusSettings(Section):
     """Which texts are taken, how they are cleaned and split."""
 
-    cards: tuple[str, ...]
-    """Names of files in data_cards/. Of parallel ones the target side is taken."""
+    cards: CardNames
+    """Of parallel ones the target side is taken."""
     cleaning: CleaningSettings
     split: SplitSettings
 

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import yaml
 
 from pipeline.cards import (
     CARDS,
+    READERS,
     ROOT,
     cached_path,
     load_card,
@@ -81,6 +83,14 @@ def test_an_empty_licence_is_refused(tmp_path):
         (
             {"ingest": FRONT["ingest"] | {"source": {"kind": "hub", "id": "a/b", "revision": "main", "files": ["*"]}}},
             "revision='main'",
+        ),
+        (
+            {"ingest": FRONT["ingest"] | {"reader": {"kind": "gettex"}}},
+            "ingest.reader.kind: unknown reader 'gettex'. Did you mean 'gettext'? Available: gettext, jsonl",
+        ),
+        *(
+            ({"ingest": FRONT["ingest"] | {"source": {"kind": "file", "folder": "x", "files": [pattern]}}}, pattern)
+            for pattern in ("/data/*.txt", "**.txt", "")
         ),
     ],
 )
@@ -157,6 +167,38 @@ def test_a_broken_lock_is_named(tmp_path):
     with pytest.raises(UserError, match=r"c\.json"):
         load_lock(broken)
     assert load_lock(tmp_path / "absent.json") == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"size": None}, "'debian/help-nl' (size: "),
+        ({"sha256": "00"}, "'debian/help-nl' (sha256: "),
+        ({"colour": "red"}, "'debian/help-nl' (colour: "),
+        ("version", "'debian/help-nl' (lacks version)"),
+    ],
+)
+def test_a_faulty_lock_entry_is_named_with_its_file(tmp_path, fault, said):
+    entry = ENTRY | fault if isinstance(fault, dict) else {key: ENTRY[key] for key in ENTRY if key != fault}
+    path = tmp_path / "lock.json"
+    path.write_text(json.dumps({"debian/help-en": ENTRY | {"replaces": None}, "debian/help-nl": entry}))
+    with pytest.raises(UserError) as caught:
+        load_lock(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_faulty_entry_of_a_lock_that_is_no_file_is_named_with_the_card(tmp_path):
+    write_card(tmp_path)
+    with pytest.raises(UserError, match="data card test"):
+        resolve_cards(["test"], "en", "nl", {"debian/help-nl": {"name": "x"}}, tmp_path)
+
+
+def test_a_card_may_name_every_reader_there_is():
+    from stages.shared.readers import catalogue
+
+    assert set(READERS) == set(catalogue.READERS)
 
 
 def test_every_card_of_the_project_is_sound():

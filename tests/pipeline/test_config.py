@@ -87,6 +87,12 @@ def mistake(overrides):
         (["language=dutch", "cluster.device=tpu"], "cluster.device='tpu': input should be 'cpu' or 'cuda'"),
         (["language=dutch", "planning.source_token_ratio=0"], "planning.source_token_ratio=0"),
         (["language=dutch", "evaluation.baselines=[source_finetund]"], "input should be 'source_finetuned'"),
+        (["language=dutch", "corpus.cards=[]"], "corpus.cards=[]: a corpus needs at least one data card"),
+        (["language=dutch", "corpus.cards=[udhr,iso_codes,udhr]"], "named more than once: udhr"),
+        (["language=dutch", "bitext.cards=[udhr,udhr]"], "named more than once: udhr"),
+        (["language=dutch", "language.source_code=nl"], "language.source_code='nl' is the target language's own"),
+        (["language=dutch", "language.name=shared"], "language.name='shared' is taken"),
+        (["language=dutch", "language.name=Dutch/x"], "language.name='Dutch/x'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(overrides, said):
@@ -205,6 +211,11 @@ def test_a_mapping_without_alignment_needs_no_bitext():
     assert not {"bitext", "alignment"} & {step.name for step in planned(config)}
     with pytest.raises(UserError, match="mapping=subtoken_mean"):
         load_config(["language=dutch", "bitext.cards=[]"])
+
+
+def test_only_pairs_are_bitext():
+    with pytest.raises(UserError, match="data card sample_text is monolingual; a bitext takes parallel ones"):
+        planned(load_config(["language=dutch", "bitext.cards=[sample_text]"]))
 
 
 def test_the_place_of_a_local_file_is_no_part_of_the_recipe(tmp_path):
