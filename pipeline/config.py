@@ -4,7 +4,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import hydra
 import omegaconf
@@ -15,7 +16,6 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from pydantic import (
     AfterValidator,
-    BaseModel,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
@@ -41,6 +41,7 @@ from stages.write_report.settings import ReportSettings
 
 CONF = ROOT / "conf"
 LOCAL = CONF / "local.yaml"
+QUOTE = "'"
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
 
 
@@ -442,31 +443,83 @@ def _first_line(error: BaseException) -> str:
 
 def _problems(error: ValidationError, local: Mapping[str, str]) -> Iterator[str]:
     for problem in error.errors():
-        place = [str(part) for part in problem["loc"]]
-        path = ".".join(place)
+        place, kind = problem["loc"], problem["type"]
+        path, _ = _walk(place)
         origin = _origin(path, local)
-        if problem["type"] == "extra_forbidden":
-            kind = f"key in {'.'.join(place[:-1])}" if place[:-1] else "key"
-            yield unknown(kind, place[-1], _fields(place[:-1])) + origin
-        elif problem["type"] == "missing":
+        if kind == "extra_forbidden":
+            parent, keys = _walk(place[:-1])
+            yield unknown(f"key in {parent}" if parent else "key", str(place[-1]), keys) + origin
+        elif kind == "missing":
             yield f"{path} has no value; set it in its file under conf/ or on the command line"
+        elif kind == "union_tag_invalid":
+            name, tag, tags = (problem["ctx"][part] for part in ("discriminator", "tag", "expected_tags"))
+            key = f"{path}.{name.strip(QUOTE)}"
+            yield unknown(key, tag, [choice.strip(QUOTE) for choice in tags.split(", ")]) + _origin(key, local)
         else:
             message = problem["msg"].removeprefix("Value error, ")
             message = f"{message[:1].lower()}{message[1:]}"
-            yield f"{path}={problem['input']!r}{origin}: {message}" if path else message
+            # A whole section is no value that the user gave.
+            given = "" if isinstance(problem["input"], Mapping) else f"={problem['input']!r}"
+            yield f"{path}{given}{origin}: {message}" if path else message
 
 
 def _is_section(key: str) -> bool:
-    return bool("." not in key or _fields(key.split(".")))
+    return "." not in key or bool(_walk(key.split("."))[1])
 
 
-def _fields(place: Sequence[str]) -> list[str]:
-    """Return the keys that the section at `place` allows, empty where it is not a plain section."""
-    model: Any = Config
-    for part in place:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        model = field.annotation if field else None
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+def _walk(place: Sequence[int | str]) -> tuple[str, list[str]]:
+    """Return a place in the configuration as users write it, and the keys that the section there allows.
+
+    Pydantic names in the place also which member of a union it took, which is no key.
+
+    >>> _walk(("alignment", "table", "path"))
+    ('alignment.path', [])
+    >>> _walk(("training", "phases", 0))
+    ('training.phases.0', ['embedding_learning_rate', 'learning_rate', 'name', 'share', 'train'])
+    """
+    shown: list[str] = []
+    here: list[Any] = [Config]
+    for part in map(str, place):
+        taken = [member for member in here if part in _tags(member)]
+        if len(here) > 1 and taken:
+            here = taken
+        else:
+            shown.append(part)
+            here = [inner for outer in here for inner in _inner(outer, part)]
+    return ".".join(shown), sorted({key for member in here if _section(member) for key in member.model_fields})
+
+
+def _section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _tags(annotation: Any) -> set[str]:
+    """Return the names by which a union's member is chosen, for example {"table"}."""
+    fields = annotation.model_fields.values() if _section(annotation) else ()
+    choices = [get_args(field.annotation) for field in fields if get_origin(field.annotation) is Literal]
+    return {choice[0] for choice in choices if len(choice) == 1}
+
+
+def _inner(annotation: Any, part: str) -> list[Any]:
+    """Return what may stand under one key of a section or dict, or at one place of a tuple."""
+    if _section(annotation):
+        field = annotation.model_fields.get(part)
+        return _members(field.annotation) if field else []
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return _members(arguments[1])
+    if get_origin(annotation) is tuple and part.isdecimal():
+        same = arguments[-1] is Ellipsis
+        return [member for item in (arguments[:1] if same else arguments[int(part) :][:1]) for member in _members(item)]
+    return []
+
+
+def _members(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for argument in get_args(annotation) for member in _members(argument)]
+    return [annotation]
 
 
 def as_yaml(config: Config) -> str:

@@ -87,6 +87,18 @@ def mistake(overrides):
         (["language=dutch", "cluster.device=tpu"], "cluster.device='tpu': input should be 'cpu' or 'cuda'"),
         (["language=dutch", "planning.source_token_ratio=0"], "planning.source_token_ratio=0"),
         (["language=dutch", "evaluation.baselines=[source_finetund]"], "input should be 'source_finetuned'"),
+        (["language=dutch", "+alignment.foo=3"], "unknown key in alignment 'foo'. Available: beam_threshold, examples"),
+        (
+            ["language=dutch", "+base_model.source.foo=3"],
+            "unknown key in base_model.source 'foo'. Available: dtype",
+        ),
+        (
+            ["language=dutch", "+training.phases.0.foo=3"],
+            "unknown key in training.phases.0 'foo'. Available: embedding_learning_rate, learning_rate, name",
+        ),
+        (["language=dutch", "alignment.min_count=0"], "alignment.min_count=0: input should be greater than 0"),
+        (["language=dutch", "alignment.method=tabel"], "unknown alignment.method 'tabel'. Did you mean 'table'?"),
+        (["language=dutch", "alignment=table"], "alignment: alignment=table needs the table: alignment.path=FILE.tsv"),
         (["language=dutch", "corpus.cards=[]"], "corpus.cards=[]: a corpus needs at least one data card"),
         (["language=dutch", "corpus.cards=[udhr,iso_codes,udhr]"], "named more than once: udhr"),
         (["language=dutch", "bitext.cards=[udhr,udhr]"], "named more than once: udhr"),
