@@ -5,7 +5,6 @@ A card is a Hugging Face dataset card with one block of ours, `ingest`. The pros
 """
 
 import fnmatch
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from pydantic import AfterValidator, Field, JsonValue, PositiveInt, TypeAdapter,
 
 from pipeline.errors import UserError
 from pipeline.registry import unknown
-from pipeline.section import LocalPath, Section
+from pipeline.section import LocalPath, Section, file_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "data_cards"
@@ -411,9 +410,7 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _hashed(path: Path, name: str) -> LockedFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return LockedFile(key=f"file/{name}", name=name, version="", sha256=digest, size=path.stat().st_size)
+    return LockedFile(key=f"file/{name}", name=name, version="", sha256=file_sha256(path), size=path.stat().st_size)
 
 
 def _fill(value: Any, pair: Mapping[str, str]) -> Any:

@@ -1,12 +1,11 @@
 """What align_tokens sees of the configuration."""
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.section import LocalPath, Section
+from pipeline.section import LocalPath, Section, with_sha256
 
 
 class FastAlignSettings(Section):
@@ -42,16 +41,8 @@ class TableSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _fingerprint(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("path") is None:
-            raise ValueError("alignment=table needs the table: alignment.path=FILE.tsv")
-        path = Path(values["path"]).absolute()
-        if not path.is_file():
-            raise ValueError(f"alignment.path: {path} is not a file")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if values.get("sha256") not in (None, found):
-            raise ValueError(f"{path} has changed since the run was planned (sha256 {found}); start it again")
-        return {**values, "path": path, "sha256": found}
+        found = with_sha256(values, "path", "alignment=table needs the table: alignment.path=FILE.tsv", Path.cwd())
+        return {**found, "path": Path.cwd() / found["path"]}  # the worker's folder may be another
 
 
 AlignmentSettings = Annotated[FastAlignSettings | TableSettings, Field(discriminator="method")]

@@ -7,10 +7,20 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.cards import Sha256
-from pipeline.section import LocalPath, Section
+from pipeline.section import Estimated, LocalPath, Section, file_sha256, with_sha256
 from stages.fetch_base_model.model_files import wanted
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def folder_sha256(folder: Path) -> str:
+    """Return the sha256 of the names and contents of a model folder's files; raise ValueError where it is no folder."""
+    if not folder.is_dir():
+        raise ValueError(f"base_model.source.path: there is no folder {folder}")
+    found = hashlib.sha256()
+    for name in wanted(path.name for path in folder.iterdir()):
+        found.update(f"{name} {file_sha256(folder / name)}\n".encode())
+    return found.hexdigest()
 
 
 class PypiModelSource(Section):
@@ -52,26 +62,18 @@ class FolderModelSource(Section):
     @model_validator(mode="before")
     @classmethod
     def _fingerprint(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("path") is None:
-            raise ValueError("base_model.source.kind=folder needs base_model.source.path=FOLDER")
-        folder = ROOT / values["path"]
-        if not folder.is_dir():
-            raise ValueError(f"base_model.source.path: there is no folder {folder}")
-        found = hashlib.sha256()
-        for name in wanted(path.name for path in folder.iterdir()):
-            with (folder / name).open("rb") as file:
-                found.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        if values.get("sha256") not in (None, found.hexdigest()):
-            raise ValueError(f"{folder} has changed since the run was planned; start it again")
-        return {**values, "sha256": found.hexdigest()}
+        missing = "base_model.source.kind=folder needs base_model.source.path=FOLDER"
+        return with_sha256(values, "path", missing, ROOT, folder_sha256)
 
 
 class RandomModelSource(Section):
     """A randomly initialised Llama, for smoke tests."""
 
     kind: Literal["random"]
-    text: str
-    """File that the byte-level tokenizer is trained on, from the project's root."""
+    text: LocalPath
+    """File that the byte-level tokenizer is trained on: absolute, or from the project's root."""
+    sha256: Sha256
+    """Of that file, taken from it when the run is planned (left out in the YAML)."""
     heads: PositiveInt
     intermediate_size: PositiveInt
     context: PositiveInt
@@ -79,6 +81,11 @@ class RandomModelSource(Section):
     tied: bool
     """Is the output head the input table?"""
     seed: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fingerprint(cls, values: Any) -> Any:
+        return with_sha256(values, "text", "base_model.source.kind=random needs base_model.source.text=FILE", ROOT)
 
 
 ModelSource = Annotated[
@@ -95,7 +102,7 @@ class BaseModelSettings(Section):
     """Rows of the input table."""
     hidden_size: PositiveInt
     layers: PositiveInt
-    disk_bytes: PositiveInt
+    disk_bytes: Annotated[PositiveInt, Estimated]
     """Size of the folder, roughly."""
     source: ModelSource
 

@@ -98,6 +98,10 @@ def mistake(overrides):
         ),
         (["language=dutch", "alignment.min_count=0"], "alignment.min_count=0: input should be greater than 0"),
         (["language=dutch", "alignment.method=tabel"], "unknown alignment.method 'tabel'. Did you mean 'table'?"),
+        (["language=dutch", "alignment=table", "alignment.path=3"], "alignment: path=3 is no path"),
+        (["language=dutch", "alignment=table", "alignment.path=/nowhere"], "alignment: path: /nowhere is not a file"),
+        (["language=dutch", "alignment=table", "alignment.path=/"], "alignment: path: / is not a file"),
+        (["language=dutch", "base_model=tiny_random", "base_model.source.text=no.txt"], "no.txt is not a file"),
         (["language=dutch", "alignment=table"], "alignment: alignment=table needs the table: alignment.path=FILE.tsv"),
         (["language=dutch", "corpus.cards=[]"], "corpus.cards=[]: a corpus needs at least one data card"),
         (["language=dutch", "corpus.cards=[udhr,iso_codes,udhr]"], "named more than once: udhr"),
@@ -239,6 +243,25 @@ def test_the_place_of_a_local_file_is_no_part_of_the_recipe(tmp_path):
         steps = planned(load_config(["language=dutch", "alignment=table", f"alignment.path={table}"]))
         names.append([step.fingerprint for step in steps])
     assert names[0] == names[1]
+
+
+def test_a_random_model_depends_on_its_text_and_not_on_where_it_is(tmp_path):
+    def fingerprints(name, content):
+        text = tmp_path / name
+        text.write_text(content)
+        given = ["base_model=tiny_random", f"base_model.source.text={text}"]
+        return [step.fingerprint for step in planned(load_config(["language=dutch", *given]))]
+
+    first = fingerprints("one.txt", "one\n")
+    assert fingerprints("other.txt", "one\n") == first
+    assert fingerprints("one.txt", "two\n") != first
+
+
+def test_an_estimate_is_no_part_of_the_recipe():
+    base = planned(load_config(["language=dutch"]))
+    other = planned(load_config(["language=dutch", "base_model.disk_bytes=1"]))
+    assert [step.fingerprint for step in base] == [step.fingerprint for step in other]
+    assert other[0].settings.model_dump(mode="json")["base_model"]["disk_bytes"] == 1
 
 
 def test_what_changes_only_speed_or_place_changes_no_name():
