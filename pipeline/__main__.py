@@ -1,6 +1,7 @@
 """The command line behind the Makefile: `python -m pipeline COMMAND [-m] language=dutch [KEY=VALUE ...]`."""
 
 import argparse
+import errno
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ PLANNED = {
     "status": commands.status,
     "config": commands.config,
 }
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
 SWEPT = ("adapt", "plan", "fetch")
 MULTIRUN = ("-m", "--multirun")
 
@@ -37,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(f"error: {error.strerror}: {error.filename}. {DISK_REMEDY}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)

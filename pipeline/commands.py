@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import explain, graph, lock, runs, store
-from pipeline.config import Config, as_yaml, languages, load_config, split_sweep
+from pipeline.config import as_yaml, languages, load_config, split_sweep
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk, estimate, existing
 from pipeline.plan import Step, only, unique
 from pipeline.registry import unknown
 from pipeline.runner import run_plan
+from pipeline.settings import Config
 from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
 from stages.write_report.table import comparison_table, results_table
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import store
-from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Step
+from pipeline.settings import Config
 
 # Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
 USUAL = {

@@ -3,8 +3,8 @@
 from typing import Any
 
 from pipeline.cards import Lock, ResolvedCard, resolve_cards
-from pipeline.config import Config
 from pipeline.plan import Planner, Step
+from pipeline.settings import Config
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings

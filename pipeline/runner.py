@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline import store
-from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Step, step_file
 from pipeline.provenance import ROOT
+from pipeline.settings import Config
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 POLL_SECONDS = 0.1

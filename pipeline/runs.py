@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import lock, store
-from pipeline.config import Config, as_yaml
+from pipeline.config import as_yaml
 from pipeline.errors import UserError
 from pipeline.plan import Step
+from pipeline.settings import Config
 
 LINKED = ("results.json", "report.html")
 

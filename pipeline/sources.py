@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterable
 
 from pipeline.cards import CARDS, Lock, ResolvedCard, load_cards, load_lock, overlaid, resolve_card
-from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.plan import Step
+from pipeline.settings import Config
 
 LOCK = CARDS / "lock.json"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pipeline.errors import UserError
 from stages.fetch_base_model.settings import ROOT, BaseModelSettings, RandomModelSource
 from stages.shared.byte_level_bpe import train_byte_level_bpe
 from stages.shared.tokenizer_conventions import TokenizerConventions
@@ -51,7 +50,4 @@ def write_random_model(model: BaseModelSettings, source: RandomModelSource, out:
 
 def read_text(source: RandomModelSource) -> Iterator[str]:
     """Yield the lines of the text file."""
-    path = ROOT / source.text
-    if not path.is_file():
-        raise UserError(f"base_model.source.text={source.text}: there is no file {path}")
-    yield from path.read_text(encoding="utf-8").splitlines()
+    yield from (ROOT / source.text).read_text(encoding="utf-8").splitlines()

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import config as configuration
-from pipeline import graph
+from pipeline import graph, local_config
 from pipeline.__main__ import PLANNED, main
 from pipeline.config import CONF, languages, load_config, split_sweep
 from pipeline.errors import UserError
@@ -43,7 +42,7 @@ def test_every_language_composes_and_plans(language):
 @pytest.fixture
 def local(tmp_path, monkeypatch):
     file = tmp_path / "local.yaml"
-    monkeypatch.setattr(configuration, "LOCAL", file)
+    monkeypatch.setattr(local_config, "LOCAL", file)
     return file
 
 

@@ -77,6 +77,15 @@ def test_a_plan_that_cannot_fit_is_refused_before_it_starts(tmp_path):
     assert "conf/local.yaml" in done.stderr
 
 
+def test_an_artifact_folder_that_cannot_be_one_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(command(tmp_path / "file"), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert str(tmp_path / "file") in done.stderr
+    assert "machine.artifacts" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_ctrl_c_ends_the_worker_and_the_next_run_goes_on(tmp_path):
     process = adapt(tmp_path)
     while not list(tmp_path.glob("shared/steps/*/lock")):

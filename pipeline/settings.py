@@ -1,0 +1,178 @@
+"""The checked configuration: what each key means, and what it may be."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from pipeline.plan import SHARED
+from pipeline.provenance import ROOT
+from pipeline.section import Section
+from pipeline.stage import Execution
+from stages.align_tokens.settings import AlignmentSettings
+from stages.continue_pretraining.settings import TrainingSettings
+from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
+from stages.fetch_base_model.settings import BaseModelSettings
+from stages.ingest_bitext.settings import BitextSettings
+from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
+from stages.map_embeddings.settings import MappingSettings
+from stages.train_tokenizer.settings import TokenizerSettings
+from stages.write_report.settings import ReportSettings
+
+RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
+
+
+class EvaluationSettings(Section):
+    """What is measured, and against what."""
+
+    baselines: tuple[Literal["source_finetuned"], ...]
+    """Systems that cost a training of their own; there may be none."""
+    scoring: ScoringSettings
+    generation: GenerationSettings
+    report: ReportSettings
+
+
+class PackagedSizes(Section):
+    """Sizes that suit the text which packages hold for a language; presets for more text do not use them."""
+
+    vocabulary_size: PositiveInt
+    training_tokens: PositiveInt
+
+
+class ClusterSettings(Section):
+    """How a stage is started and how fast; changes no result."""
+
+    name: str
+    processes: PositiveInt
+    """Training processes, one a GPU (on a CPU: gloo processes)."""
+    device: Literal["cpu", "cuda"]
+    workers: PositiveInt | None
+    """Processes for CPU work; null for one a core."""
+    micro_batch: PositiveInt
+    checkpoint_seconds: NonNegativeFloat
+    launch_cpu: tuple[str, ...]
+    """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
+    launch_gpu: tuple[str, ...]
+    flops_per_second: PositiveFloat
+    """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
+
+
+def _below_home(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("names no folder of its own; everything would be written into the project's root")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{error}; write the folder out") from None
+
+
+Folder = Annotated[Path, AfterValidator(_below_home)]
+"""A folder on this machine, `~` being the user's home."""
+
+
+class MachineSettings(Section):
+    """This machine's facts; set them in conf/local.yaml."""
+
+    artifacts: Folder
+    """From the project's root, where not absolute."""
+    downloads: Folder
+    debian_mirror: str | None
+    account: str | None
+    partition: str | None
+    tracking: bool
+    wandb_project: str
+    wandb_entity: str | None
+
+
+class RunSettings(Section):
+    """How a plan is run."""
+
+    strict: bool
+    """Stop where a stage's code changed since its artifact was made."""
+
+
+class PlanningSettings(Section):
+    """Facts for estimates, never hashed."""
+
+    source_token_ratio: PositiveFloat
+    """Tokens that the source tokenizer needs for one token of the new one, roughly."""
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    language: LanguageSettings
+    cards: dict[str, dict[str, tuple[str, ...]]]
+    packaged: PackagedSizes
+    base_model: BaseModelSettings
+    corpus: CorpusSettings
+    bitext: BitextSettings
+    tokenizer: TokenizerSettings
+    alignment: AlignmentSettings
+    mapping: MappingSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    cluster: ClusterSettings
+    machine: MachineSettings
+    run: RunSettings
+    planning: PlanningSettings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        problems = [*self._language_problems(), *self._card_problems()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _language_problems(self) -> Iterator[str]:
+        language = self.language
+        if language.name in RESERVED:
+            yield f"language.name={language.name!r} is taken by a folder beside the languages'; choose another name"
+        if language.code == language.source_code:
+            yield (
+                f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
+                "base model's language"
+            )
+
+    def _card_problems(self) -> Iterator[str]:
+        if not self.corpus.cards:
+            yield "corpus.cards=[]: a corpus needs at least one data card; name files of data_cards/"
+        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method == "fast_align":
+            yield (
+                "fast_align needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
+                "mapping that needs no alignment: mapping=subtoken_mean"
+            )
+
+    def sections(self) -> dict[str, Any]:
+        """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
+
+    def execution(self) -> Execution:
+        """Return what stages are told about the machine."""
+        machine, cluster = self.machine, self.cluster
+        return Execution(
+            workers=cluster.workers or len(os.sched_getaffinity(0)),
+            device=cluster.device,
+            micro_batch=cluster.micro_batch,
+            checkpoint_seconds=cluster.checkpoint_seconds,
+            downloads=(ROOT / machine.downloads).resolve(),
+            tracking=(self.artifacts / self.language.name / "wandb") if machine.tracking else None,
+            tracking_project=machine.wandb_project,
+            tracking_entity=machine.wandb_entity,
+            run_name="",
+            debian_mirror=machine.debian_mirror,
+        )
+
+    def launcher(self, gpu: bool) -> tuple[str, ...]:
+        """Return the command to put before a worker, with this machine's Slurm account and partition."""
+        command = self.cluster.launch_gpu if gpu else self.cluster.launch_cpu
+        facts = {"--account": self.machine.account, "--partition": self.machine.partition}
+        return (*command, *(f"{option}={value}" for option, value in facts.items() if command and value))
+
+    @property
+    def artifacts(self) -> Path:
+        """The artifact folder, absolute; a relative one is taken from the project's root."""
+        return (ROOT / self.machine.artifacts).resolve()
