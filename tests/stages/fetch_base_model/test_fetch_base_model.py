@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
-from stages.fetch_base_model.hub import check_disk, fetch_hub
+from stages.fetch_base_model.hub import check_disk, fetch_model
 from stages.fetch_base_model.settings import (
     BaseModelSettings,
     FetchBaseModelSettings,
@@ -195,7 +195,7 @@ def test_hub_model_is_fetched_once_and_its_commit_noted(hub: Hub, tiny: Path, tm
     model = settings_of("tiny_random").base_model
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        origin = fetch_hub(model, hub_source(), tmp_path / "downloads", tmp_path / name, hub.endpoint)
+        origin = fetch_model(model, hub_source(), tmp_path / "downloads", tmp_path / name, hub.endpoint)
         assert origin == {"repository": "someone/tiny", "commit": COMMIT, "requested_revision": "main"}
         for path in tiny.iterdir():
             assert (tmp_path / name / path.name).read_bytes() == path.read_bytes()
@@ -205,27 +205,27 @@ def test_hub_model_is_fetched_once_and_its_commit_noted(hub: Hub, tiny: Path, tm
 def test_hub_weights_that_arrive_damaged_are_deleted(hub: Hub, tmp_path: Path) -> None:
     hub.sha256 = "0" * 64
     with pytest.raises(UserError, match=r"model\.safetensors of someone/tiny arrived damaged"):
-        fetch_hub(settings_of("tiny_random").base_model, hub_source(), tmp_path / "d", tmp_path, hub.endpoint)
+        fetch_model(settings_of("tiny_random").base_model, hub_source(), tmp_path / "d", tmp_path, hub.endpoint)
     assert not list((tmp_path / "d").rglob("model.safetensors"))
 
 
 def test_hub_config_that_contradicts_the_facts_stops_before_the_weights(hub: Hub, tmp_path: Path) -> None:
     model = settings_of("tiny_random", layers=32).base_model
     with pytest.raises(UserError, match="num_hidden_layers is 2"):
-        fetch_hub(model, hub_source(), tmp_path / "downloads", tmp_path, hub.endpoint)
+        fetch_model(model, hub_source(), tmp_path / "downloads", tmp_path, hub.endpoint)
     assert "model.safetensors" not in hub.fetched
 
 
 def test_gated_model_says_how_to_be_let_in(hub: Hub, tmp_path: Path) -> None:
     model = settings_of("tiny_random").base_model
-    with pytest.raises(UserError, match=r"Accept its licence on .*someone/gated.* HF_TOKEN, or run `hf auth login`"):
-        fetch_hub(model, hub_source("someone/gated"), tmp_path, tmp_path, hub.endpoint)
+    with pytest.raises(UserError, match=r"Accept its terms on .*someone/gated.* HF_TOKEN, or run `hf auth login`"):
+        fetch_model(model, hub_source("someone/gated"), tmp_path, tmp_path, hub.endpoint)
 
 
 def test_hub_out_of_reach_is_said_plainly(tmp_path: Path) -> None:
     model = settings_of("tiny_random").base_model
     with pytest.raises(UserError, match="cannot be reached"):
-        fetch_hub(model, hub_source(), tmp_path, tmp_path, "http://127.0.0.1:9")
+        fetch_model(model, hub_source(), tmp_path, tmp_path, "http://127.0.0.1:9")
 
 
 def test_too_small_a_disk_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
