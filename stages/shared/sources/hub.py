@@ -51,7 +51,7 @@ class HubRepository:
         path = self.folder / name
         if self.has(name):
             return path
-        where = {"repo_type": self.kind, "revision": self.commit, "endpoint": self.endpoint}
+        where: dict[str, Any] = {"repo_type": self.kind, "revision": self.commit, "endpoint": self.endpoint}
         try:
             hf_hub_download(self.name, name, local_dir=self.folder, **where)
         except HfHubHTTPError as error:
