@@ -6,57 +6,16 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from smoke_chain import command, hashes, run
 
-from pipeline import graph, lock, store
-from pipeline.config import load_config
+from pipeline import store
 from pipeline.provenance import ROOT
-from pipeline.sources import current_lock
 
-SMOKE = ["language=dutch", "experiment=smoke"]
 pytestmark = pytest.mark.timeout(600)
-
-
-def command(artifacts: Path, *more: str, name: str = "adapt") -> list[str]:
-    return [sys.executable, "-m", "pipeline", name, *SMOKE, f"machine.artifacts={artifacts}", *more]
-
-
-def run(artifacts: Path, *more: str, prefix: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [*prefix, *command(artifacts, *more)],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def without_network() -> tuple[str, ...]:
-    """Return the command prefix that takes the network away, empty where this machine cannot."""
-    prefix = ("unshare", "--map-root-user", "--net")
-    if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0:
-        return prefix
-    return ()
-
-
-def hashes(artifacts: Path) -> dict[str, dict]:
-    manifests = {folder.name: store.read_manifest(folder) for folder in store.final_artifacts(artifacts)}
-    return {
-        name: {file: entry["sha256"] for file, entry in manifest["files"].items()}
-        for name, manifest in manifests.items()
-    }
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    artifacts = tmp_path_factory.mktemp("first")
-    done = run(artifacts, prefix=without_network())
-    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-2000:]
-    return artifacts, done
 
 
 def test_one_command_makes_all_that_the_contract_names(finished):
@@ -180,28 +139,13 @@ def _differences(left: dict, right: dict) -> dict:
     return {name: (left.get(name), right.get(name)) for name in left if left[name] != right.get(name)}
 
 
-def test_status_names_the_running_host_and_the_failed_log(tmp_path):
-    artifacts = tmp_path / "artifacts"
-    config = load_config([*SMOKE, f"machine.artifacts={artifacts}"])
-    corpus = next(step for step in graph.adapt(config, current_lock(config)) if step.name == "corpus")
-    failing = subprocess.run(
-        command(artifacts, "machine.downloads=/dev/null/nowhere", "tokenizer.vocabulary_size=9000000"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def test_status_names_the_failed_log(finished):
+    too_large = "tokenizer.vocabulary_size=9000000"
+    failing = run(finished[0], too_large)
     assert failing.returncode == 2
-    assert "vocabulary" in failing.stderr
+    assert "largest possible" in failing.stderr
     assert "Traceback" not in failing.stderr
-    with lock.hold(corpus.work / "lock", print):
-        pass
-    shown = subprocess.run(
-        command(artifacts, "tokenizer.vocabulary_size=9000000", name="status"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "300"},
-    ).stdout
-    assert "failed" in shown
-    assert ".log" in shown
-    assert "finished" in shown
+    shown = subprocess.run(command(finished[0], too_large, name="status"), cwd=ROOT, capture_output=True, text=True)
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith("tokenizer failed: ")]
+    assert "largest possible" in Path(line.partition(": ")[2]).read_text()
+    assert "finished" in shown.stdout

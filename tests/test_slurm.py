@@ -2,10 +2,10 @@
 
 import json
 import subprocess
-import sys
 import time
 
 import pytest
+from smoke_chain import command
 
 from pipeline.provenance import ROOT
 
@@ -19,21 +19,12 @@ CLUSTER = [
 ]
 
 
-def adapt(artifacts, *more):
-    return [
-        *(sys.executable, "-m", "pipeline", "adapt", "language=dutch", "experiment=smoke"),
-        *CLUSTER,
-        f"machine.artifacts={artifacts}",
-        *more,
-    ]
-
-
 def jobs():
     return subprocess.run(["squeue", "--noheader", "--format=%i"], capture_output=True, text=True).stdout.split()
 
 
 def test_every_stage_is_a_job_and_a_cancelled_one_is_run_again(tmp_path):
-    started = subprocess.Popen(adapt(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(command(tmp_path, *CLUSTER), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     while not jobs():
         assert started.poll() is None, started.stderr.read()
         time.sleep(0.1)
@@ -43,7 +34,7 @@ def test_every_stage_is_a_job_and_a_cancelled_one_is_run_again(tmp_path):
     assert started.returncode != 0
     assert "Log: " in said
 
-    done = subprocess.run(adapt(tmp_path), cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command(tmp_path, *CLUSTER), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     results = json.loads((tmp_path / "dutch" / "latest" / "results.json").read_text())
     assert len(results["systems"]) == 5

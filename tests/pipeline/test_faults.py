@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from smoke_chain import command
 
 from pipeline import store
 from pipeline.provenance import ROOT
@@ -36,11 +37,6 @@ except UserError as error:
 """
 
 
-def command(artifacts: Path, *more: str) -> list[str]:
-    smoke = ["language=dutch", "experiment=smoke", f"machine.artifacts={artifacts}", "machine.tracking=false"]
-    return [sys.executable, "-m", "pipeline", "adapt", *smoke, *more]
-
-
 def adapt(artifacts: Path, *more: str) -> subprocess.Popen:
     return subprocess.Popen(
         command(artifacts, *more),
@@ -59,8 +55,8 @@ def can_mount() -> bool:
 @pytest.mark.skipif(not can_mount(), reason="this machine gives no mount namespaces")
 def test_a_full_disk_is_named_and_nothing_is_taken_as_finished(tmp_path):
     script = f'mount -t tmpfs -o size=300k tmpfs "{tmp_path}" && exec "$@" && ls -R "{tmp_path}"'
-    command = [*SMALL_DISK, "sh", "-c", script, "sh", sys.executable, "-c", RUN_BASE_MODEL, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    mounted = [*SMALL_DISK, "sh", "-c", script, "sh", sys.executable, "-c", RUN_BASE_MODEL, str(tmp_path)]
+    done = subprocess.run(mounted, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "no space left" in done.stderr
     assert "make gc" in done.stderr
@@ -107,8 +103,9 @@ def ranks(artifacts) -> list[psutil.Process]:
     return found
 
 
-def test_no_training_process_outlives_its_worker(tmp_path):
-    more = ["cluster.processes=2", "training.tokens=200000", "mapping=mean", "evaluation.baselines=[]"]
+def test_no_training_process_outlives_its_worker(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, symlinks=True, dirs_exist_ok=True)
+    more = ["cluster.processes=2", "training.tokens=200000", "evaluation.baselines=[]"]
     for number in (signal.SIGKILL, signal.SIGTERM):
         process = adapt(tmp_path, *more)
         deadline = time.monotonic() + 200
