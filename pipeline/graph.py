@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from pipeline.cards import Lock, ResolvedCard, resolve_cards
+from pipeline.card_lock import Lock
+from pipeline.cards import ResolvedCard, resolve_cards
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage import Stage

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Iterable
 
-from pipeline.cards import CARDS, Lock, ResolvedCard, load_cards, load_lock, overlaid, resolve_card
+from pipeline.card_lock import Lock, load_lock, overlaid
+from pipeline.cards import CARDS, ResolvedCard, load_cards, resolve_card
 from pipeline.errors import UserError
 from pipeline.plan import Step
 from pipeline.settings import Config

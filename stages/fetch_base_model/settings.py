@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from pipeline.cards import Sha256
+from pipeline.card_sources import Sha256
 from pipeline.section import Estimated, LocalPath, Section, file_sha256, with_sha256
 from stages.fetch_base_model.model_files import wanted
 

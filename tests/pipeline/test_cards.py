@@ -6,20 +6,10 @@ import sys
 import pytest
 import yaml
 
-from pipeline.cards import (
-    CARDS,
-    READERS,
-    ROOT,
-    cached_path,
-    load_card,
-    load_cards,
-    load_lock,
-    missing_from_cache,
-    overlaid,
-    resolve_cards,
-    unlocked,
-)
+from pipeline.card_lock import cached_path, load_lock, overlaid
+from pipeline.cards import CARDS, READERS, load_card, load_cards, missing_from_cache, resolve_cards, unlocked
 from pipeline.errors import UserError
+from pipeline.provenance import ROOT
 
 FRONT = {
     "pretty_name": "Test",

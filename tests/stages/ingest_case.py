@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.cards import FileSource, Reader, ResolvedCard
+from pipeline.card_sources import FileSource
+from pipeline.cards import Reader, ResolvedCard
 from pipeline.stage import Execution
 from stages.ingest_bitext.settings import BitextSettings, IngestBitextSettings
 from stages.ingest_bitext.stage import ingest_bitext

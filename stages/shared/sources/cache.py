@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.cards import LockedFile, cached_path
+from pipeline.card_lock import LockedFile, cached_path
 from pipeline.errors import UserError
 
 

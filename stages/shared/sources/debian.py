@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cards import LockedFile
+from pipeline.card_lock import LockedFile
 from pipeline.errors import UserError
 from stages.shared.sources.address import download
 from stages.shared.sources.cache import failed

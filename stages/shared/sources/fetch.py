@@ -6,19 +6,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.cards import (
-    ROOT,
+from pipeline.card_lock import ROOT, LockedFile, local_files, lock_keys
+from pipeline.card_sources import (
     DebianSource,
     FileSource,
     HubSource,
-    LockedFile,
     NpmSource,
     OpusSource,
     PypiSource,
     Source,
     UrlSource,
-    local_files,
-    lock_keys,
 )
 from pipeline.errors import UserError
 from stages.shared.sources.address import download

@@ -18,7 +18,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
 )
 from tqdm import tqdm
 
-from pipeline.cards import HubSource, matches
+from pipeline.card_sources import HubSource, matches
 from pipeline.errors import UserError
 from stages.shared.sources.cache import disk_errors, sha256_of
 

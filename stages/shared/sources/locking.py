@@ -8,18 +8,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.cards import (
-    Lock,
-    LockedFile,
-    NpmSource,
-    OpusSource,
-    PypiSource,
-    ResolvedCard,
-    Source,
-    lock_keys,
-    missing_from_cache,
-)
-from pipeline.cards import load_lock as read_lock
+from pipeline.card_lock import Lock, LockedFile, lock_keys
+from pipeline.card_lock import load_lock as read_lock
+from pipeline.card_sources import NpmSource, OpusSource, PypiSource, Source
+from pipeline.cards import ResolvedCard, missing_from_cache
 from pipeline.errors import UserError
 from stages.shared.sources.address import download
 from stages.shared.sources.cache import describe, keep, workspace

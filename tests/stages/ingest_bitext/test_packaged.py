@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ingest_case import ROOT, execution
 
-from pipeline.cards import load_lock, resolve_cards
+from pipeline.card_lock import load_lock
+from pipeline.cards import resolve_cards
 from pipeline.config import load_config
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_bitext.stage import ingest_bitext

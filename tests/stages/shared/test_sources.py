@@ -14,21 +14,9 @@ import zipfile
 import pytest
 import zstandard
 
-from pipeline.cards import (
-    DebianSource,
-    FileSource,
-    HubSource,
-    LockedFile,
-    NpmSource,
-    OpusSource,
-    PypiSource,
-    Reader,
-    ResolvedCard,
-    UrlSource,
-    cached_path,
-    locked_files,
-    overlaid,
-)
+from pipeline.card_lock import LockedFile, cached_path, locked_files, overlaid
+from pipeline.card_sources import DebianSource, FileSource, HubSource, NpmSource, OpusSource, PypiSource, UrlSource
+from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
 from stages.shared.sources import cache, debian
 from stages.shared.sources.cache import describe, find, keep, sha256_of

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from pipeline.cards import FileSource, Reader, ResolvedCard
+from pipeline.card_sources import FileSource
+from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
 from stages.shared.documents import Document, Segment
 from stages.shared.readers.catalogue import read_card
