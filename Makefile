@@ -65,14 +65,14 @@ test: check
 	@$(VENV)/bin/python -m pytest
 
 test-network: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest -m network
+	@$(VENV)/bin/python -m pytest -m "network and not slow"
 
 test-slurm: $(INSTALLED)
 	@tests/slurm_node.sh
 	@$(VENV)/bin/python -m pytest -m slurm
 
 test-slow: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest -m slow --timeout 3600
+	@$(VENV)/bin/python -m pytest -m slow --timeout 5400
 
 check: $(INSTALLED)
 	@$(VENV)/bin/ruff check --quiet .
