@@ -13,10 +13,9 @@ from pipeline.stage import Execution, Metrics
 from stages.ingest_bitext.pairs import PairCleaner, Row
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_bitext.summary import summarise
+from stages.shared.card_documents import card_documents
 from stages.shared.cleaning import Cleaner
 from stages.shared.overlap import SentenceIndex
-from stages.shared.readers.catalogue import read_card
-from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS, split_of
 from stages.shared.tally import Tally
 from stages.shared.text_settings import SplitSettings
@@ -70,9 +69,8 @@ def _rows(
             raise UserError(
                 f"data card {card.name} is {card.role}; a bitext takes parallel ones: remove it from `cards`"
             )
-        folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
-        documents = read_card(card, folder, settings.bitext.cleaning.catalogue_bytes, notes.append)
-        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit=" documents"), tallies[card.name])
+        documents = card_documents(card, execution, settings.bitext.cleaning.catalogue_bytes, notes.append)
+        yield from cleaner.rows(card.name, documents, tallies[card.name])
 
 
 def write_training(draft: Path, out: Path, corpus: SentenceIndex, tallies: Mapping[str, Tally]) -> None:

@@ -13,9 +13,8 @@ from stages.ingest_corpus.documents import CardTally, DocumentCleaner, Row
 from stages.ingest_corpus.held_out import without_overlap
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.summary import summarise
+from stages.shared.card_documents import card_documents
 from stages.shared.cleaning import Cleaner
-from stages.shared.readers.catalogue import read_card
-from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS, split_of
 from stages.shared.text_settings import SplitSettings
 from stages.shared.text_table import DOCUMENT, TableWriter, held_out_index, read_rows, write_rows
@@ -56,9 +55,8 @@ def _rows(
             "the corpus has no data cards; name some in the language's file under `cards`, or in corpus.cards"
         )
     for card in settings.cards:
-        folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
-        documents = read_card(card, folder, settings.corpus.cleaning.catalogue_bytes, notes.append)
-        yield from cleaner.rows(card.name, tqdm(documents, desc=card.name, unit=" documents"), tallies[card.name])
+        documents = card_documents(card, execution, settings.corpus.cleaning.catalogue_bytes, notes.append)
+        yield from cleaner.rows(card.name, documents, tallies[card.name])
 
 
 def write_splits(rows: Iterable[Row], split: SplitSettings, out: Path, train: Path) -> None:
