@@ -1,5 +1,6 @@
 """THE PIPELINE ON ONE SCREEN: which stages there are, what each needs, and how they make a model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.card_lock import Lock
@@ -13,7 +14,7 @@ from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.write_report.settings import WriteReportSettings
@@ -63,13 +64,10 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
     corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
     tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
     both = {"base_model": base_model, "tokenizer": tokenizer}
-    bitext, alignment = {}, {}  # stay empty for a mapping that needs no alignment; bitext also where a table is given
-    if config.mapping.needs_alignment:
-        if cards := _cards(config.bitext.cards, config, lock):
-            bitext["bitext"] = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)
-        alignment["alignment"] = step(ALIGN_TOKENS, inputs={**bitext, **both})
+    bitext = plan_bitext(plan, config, lock, corpus, config.mapping)
+    evidence = plan_evidence(plan, config.mapping, {**both, **bitext})
 
-    initialized = step(MAP_EMBEDDINGS, inputs={**both, **alignment})
+    initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
     random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
 
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
@@ -89,7 +87,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
         )
         for name in systems
     }
-    shown = {"corpus": corpus, **bitext, **alignment, "initialized_model": initialized, **both}
+    shown = {"corpus": corpus, **bitext, **evidence, "initialized_model": initialized, **both}
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }
@@ -100,6 +98,21 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
         base_model_name=config.base_model.name,
     )
     return plan.steps
+
+
+def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step, mapping: MappingSettings) -> dict[str, Step]:
+    """Plan the bitext where a mapping needs one and there are cards for it; there are none where a table is given."""
+    cards = _cards(config.bitext.cards, config, lock) if mapping.needs_alignment else ()
+    return {"bitext": plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)} if cards else {}
+
+
+def plan_evidence(plan: Planner, mapping: MappingSettings, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan what a mapping needs besides the base model and the tokenizer, out of what is made already."""
+    evidence = {}
+    if "table" in mapping.needs:
+        aligned = {name: made[name] for name in ("bitext", "base_model", "tokenizer") if name in made}
+        evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs=aligned)
+    return evidence
 
 
 def _cards(names: tuple[str, ...], config: Config, lock: Lock) -> tuple[ResolvedCard, ...]:

@@ -14,7 +14,7 @@ class MappingSettings(Section):
     """Name of a registered init method."""
     seed: NonNegativeInt
     """Of the rows drawn at random."""
-    options: dict[str, int]
+    options: dict[str, bool | int | float | str]
     """The method's own options, by name."""
 
     @model_validator(mode="after")
@@ -26,9 +26,14 @@ class MappingSettings(Section):
         return self
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """What the method cannot do without: fields of MappingTask."""
+        return INIT_METHODS[self.method].needs
+
+    @property
     def needs_alignment(self) -> bool:
         """Whether the method reads the table of aligned words."""
-        return "table" in INIT_METHODS[self.method].needs
+        return "table" in self.needs
 
     def as_random(self) -> "MappingSettings":
         """Return the settings of the floor to compare with: random rows from the same seed, no options."""
