@@ -69,11 +69,11 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     """Train with the project's loop: full model, one phase."""
     import numpy as np
 
-    from stages.continue_pretraining.batches import Blocks, make_share
     from stages.continue_pretraining.loop import Training, start_phase, take_step
-    from stages.continue_pretraining.parameters import make_groups, make_optimizer
-    from stages.continue_pretraining.schedule import make_schedule
-    from stages.continue_pretraining.setup import load_model, make_accelerator
+    from stages.shared.training.batches import Blocks, make_share
+    from stages.shared.training.parameters import make_groups, make_optimizer
+    from stages.shared.training.schedule import make_schedule
+    from stages.shared.training.setup import load_model, make_accelerator
 
     settings = _settings(options)
     accelerator = make_accelerator(settings, _execution(options))
@@ -139,7 +139,7 @@ def run_trainer(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _settings(options: argparse.Namespace) -> Any:
-    from stages.continue_pretraining.settings import TrainingSettings
+    from stages.shared.training.settings import TrainingSettings
 
     return TrainingSettings.model_validate(
         {

@@ -12,12 +12,12 @@ from pipeline.provenance import ROOT
 from pipeline.section import Section
 from pipeline.stage import Execution
 from stages.align_tokens.settings import AlignmentSettings
-from stages.continue_pretraining.settings import TrainingSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
 from stages.map_embeddings.settings import MappingSettings
+from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.write_report.settings import ReportSettings
 

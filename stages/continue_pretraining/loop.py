@@ -4,19 +4,17 @@ import json
 import math
 import sys
 import time
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from pipeline.errors import UserError
 from pipeline.tracking import Tracker
-from stages.continue_pretraining.batches import Batch, Blocks, Share
 from stages.continue_pretraining.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -26,13 +24,18 @@ from stages.continue_pretraining.checkpoints import (
     save_checkpoint,
 )
 from stages.continue_pretraining.interruption import Interruption
-from stages.continue_pretraining.loss import LossModel
-from stages.continue_pretraining.parameters import Group, enter_phase
-from stages.continue_pretraining.schedule import Schedule
+from stages.shared.training.step import StepResult, Training, start_phase, take_step
 
 SKIPPED_IN_A_ROW = 5
 """Steps with a loss or gradient that is not finite, one after the other, that end the training."""
-SEED_STRIDE = 1_000_003
+
+
+@dataclass(frozen=True)
+class SavedTraining(Training):
+    """A training that can go on from its checkpoints."""
+
+    checkpoints: Path
+    checkpoint_seconds: float
 
 
 @dataclass
@@ -49,48 +52,7 @@ class Progress:
     """Before the first step, nats a token."""
 
 
-@dataclass(frozen=True)
-class Training:
-    """What does not change from step to step."""
-
-    accelerator: Accelerator
-    model: Any
-    groups: list[Group]
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    data: Blocks
-    share: Share
-    checkpoints: Path
-    checkpoint_seconds: float
-
-    @property
-    def total_tokens(self) -> int:
-        """Tokens of the whole training."""
-        return len(self.data.tokens)
-
-    def tokens_after(self, step: int) -> int:
-        """Return the tokens seen in the first `step` optimizer steps."""
-        if step >= self.schedule.steps:
-            return self.total_tokens
-        return step * self.share.global_batch * self.data.sequence_length
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one optimizer step came to."""
-
-    loss: float
-    """Mean over the predicted tokens of the global batch, nats."""
-    grad_norm: float
-    """Before clipping."""
-
-    @property
-    def finite(self) -> bool:
-        """Whether the step could be taken."""
-        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
-
-
-def resume(training: Training) -> tuple[Progress, str]:
+def resume(training: SavedTraining) -> tuple[Progress, str]:
     """Restore the newest sound checkpoint, if there is one; return the progress and metrics.jsonl up to it."""
     found = newest_checkpoint(training.checkpoints) if training.checkpoints.is_dir() else None
     if found is None:
@@ -108,7 +70,7 @@ def resume(training: Training) -> tuple[Progress, str]:
 
 
 def train(
-    training: Training, progress: Progress, metrics: TextIO, tracker: Tracker, interruption: Interruption
+    training: SavedTraining, progress: Progress, metrics: TextIO, tracker: Tracker, interruption: Interruption
 ) -> None:
     """Take the steps that are left; `metrics` is open for reading and writing and holds the steps before.
 
@@ -139,69 +101,7 @@ def train(
                     raise UserError(_stopped(training, progress, interruption))
 
 
-def take_step(training: Training, module: nn.Module, weights: list[nn.Parameter], step: int) -> StepResult:
-    """Take one optimizer step (from 0), unless the loss or the gradient is not finite."""
-    optimizer = training.optimizer
-    for group, options in zip(training.groups, optimizer.param_groups, strict=True):
-        options["lr"] = group.learning_rate(training.schedule, step)
-    loss = accumulate_gradients(training, module, step)
-    norm = training.accelerator.clip_grad_norm_(weights, training.schedule.settings.max_grad_norm)
-    result = StepResult(loss, float(norm))
-    if result.finite:
-        optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return result
-
-
-def accumulate_gradients(training: Training, module: nn.Module, step: int) -> float:
-    """Add up the gradients of a global batch's mean loss over all processes, and return that loss."""
-    accelerator, share, data = training.accelerator, training.share, training.data
-    first = step * share.global_batch
-    targets = data.targets(first, first + share.global_batch)
-    # Drawn anew for each step, so that a resumed training needs no saved state, on any number of processes.
-    torch.manual_seed(training.schedule.settings.seed * SEED_STRIDE + step * share.ranks + share.rank)
-    micro_batches = share.rows(step, len(data))
-    total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-    for number, rows in enumerate(micro_batches, 1):
-        last = number == len(micro_batches)
-        with nullcontext() if last else accelerator.no_sync(module):
-            loss = module(*to_device(data.batch(rows), accelerator.device))
-            # Gradients are averaged over processes: multiplied back, they are those of the mean over all tokens.
-            accelerator.backward(loss * (share.ranks / targets))
-        total += loss.detach()
-    return _summed(accelerator, total) / targets
-
-
-@torch.no_grad()
-def mean_loss(training: Training, data: Blocks) -> float:
-    """Return the mean loss over all predicted tokens of `data`, nats; in one process alone."""
-    module = LossModel(training.model.eval(), data.by_document)
-    size, total = training.share.micro_batch, 0.0
-    for first in tqdm(range(0, len(data), size), desc="validation loss", unit="batch", mininterval=1):
-        batch = data.batch(list(range(first, min(first + size, len(data)))))
-        with training.accelerator.autocast():
-            total += float(module(*to_device(batch, training.accelerator.device)))
-    training.model.train()
-    return total / data.targets(0, len(data))
-
-
-def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Return inputs, labels and positions as tensors."""
-    parts = (batch.inputs, batch.labels, batch.positions)
-    inputs, labels, positions = (torch.from_numpy(part).to(device, non_blocking=True) for part in parts)
-    return inputs, labels, positions
-
-
-def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Parameter]]:
-    """Let the weights of a phase have gradients; return the module that gives the loss, and these weights."""
-    weights = enter_phase(training.model, training.groups, phase)
-    # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
-    training.accelerator.free_memory()
-    module = LossModel(training.model, training.data.by_document)
-    return training.accelerator.prepare_model(module), weights
-
-
-def _record(training: Training, progress: Progress, result: StepResult) -> dict[str, Any]:
+def _record(training: SavedTraining, progress: Progress, result: StepResult) -> dict[str, Any]:
     """Count the step and return its line of metrics.jsonl; what is not finite is null there."""
     step = progress.step
     rates = {False: 0.0, True: 0.0}
@@ -228,7 +128,7 @@ def _record(training: Training, progress: Progress, result: StepResult) -> dict[
     }
 
 
-def _save(training: Training, progress: Progress, phase: int, metrics: TextIO) -> None:
+def _save(training: SavedTraining, progress: Progress, phase: int, metrics: TextIO) -> None:
     """Write a checkpoint; all processes wait for the first, so that none runs ahead of what is safe."""
     if training.accelerator.is_main_process:
         weights = dict(training.model.named_parameters())
@@ -257,11 +157,7 @@ def _agreed(accelerator: Accelerator, save: bool, stop: bool) -> tuple[bool, boo
     return bool(totals[0] > 0), bool(totals[1] > 0)
 
 
-def _summed(accelerator: Accelerator, value: Tensor) -> float:
-    return float(value if accelerator.num_processes == 1 else accelerator.reduce(value, reduction="sum"))
-
-
-def _progress_bar(training: Training, progress: Progress) -> Any:
+def _progress_bar(training: SavedTraining, progress: Progress) -> Any:
     return tqdm(
         total=training.total_tokens,
         initial=training.tokens_after(progress.step),
@@ -271,7 +167,7 @@ def _progress_bar(training: Training, progress: Progress) -> Any:
     )
 
 
-def _diverged(training: Training, progress: Progress) -> str:
+def _diverged(training: SavedTraining, progress: Progress) -> str:
     good = newest_checkpoint(training.checkpoints) if training.checkpoints.is_dir() else None
     where = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
     return (
@@ -280,7 +176,7 @@ def _diverged(training: Training, progress: Progress) -> str:
     )
 
 
-def _stopped(training: Training, progress: Progress, interruption: Interruption) -> str:
+def _stopped(training: SavedTraining, progress: Progress, interruption: Interruption) -> str:
     return (
         f"training was stopped by {interruption.signal_name or 'a signal to another process'} after step "
         f"{progress.step} of {training.schedule.steps}; it is saved in {training.checkpoints}, and the same command "

@@ -15,14 +15,16 @@ from accelerate import Accelerator
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
-from stages.continue_pretraining.batches import make_share
 from stages.continue_pretraining.interruption import noted_signals
-from stages.continue_pretraining.loop import Progress, Training, mean_loss, resume, train
-from stages.continue_pretraining.parameters import Group, make_groups, make_optimizer
-from stages.continue_pretraining.schedule import make_schedule
-from stages.continue_pretraining.settings import ContinuePretrainingSettings, TrainingSettings, optimizer_steps
-from stages.continue_pretraining.setup import TrainingData, load_data, load_model, make_accelerator
+from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
+from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.shared.model_folder import open_model, tensor_files, write_model
+from stages.shared.training.batches import make_share
+from stages.shared.training.parameters import Group, make_groups, make_optimizer
+from stages.shared.training.schedule import make_schedule
+from stages.shared.training.settings import TrainingSettings, optimizer_steps
+from stages.shared.training.setup import TrainingData, load_data, load_model, make_accelerator
+from stages.shared.training.step import mean_loss
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
@@ -77,7 +79,7 @@ def prepare(
     accelerator: Accelerator,
     out: Path,
     execution: Execution,
-) -> Training:
+) -> SavedTraining:
     """Put together what the loop needs, after removing from `out` all that a killed run left but its checkpoints."""
     share = make_share(
         settings.global_batch, execution.micro_batch, accelerator.process_index, accelerator.num_processes
@@ -87,7 +89,7 @@ def prepare(
         for path in sorted(out.iterdir()):
             if path.name != CHECKPOINTS:
                 path.unlink()
-    return Training(
+    return SavedTraining(
         accelerator=accelerator,
         model=model,
         groups=groups,
@@ -101,7 +103,7 @@ def prepare(
 
 
 def run(
-    training: Training, progress: Progress, earlier: str, data: TrainingData, out: Path, execution: Execution
+    training: SavedTraining, progress: Progress, earlier: str, data: TrainingData, out: Path, execution: Execution
 ) -> float | None:
     """Train; return the validation loss afterwards, None where none is wanted."""
     main = training.accelerator.is_main_process
@@ -139,7 +141,7 @@ def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[s
     return held
 
 
-def write_trained(training: Training, source: Path, out: Path) -> None:
+def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
     """Write the model folder: trained weights in the input's precision, everything else as it was."""
     folder = open_model(source)
     weights = trained_weights(training.model, training.groups, source)
@@ -150,7 +152,7 @@ def write_trained(training: Training, source: Path, out: Path) -> None:
             shutil.copyfile(path, out / path.name)
 
 
-def describe(training: Training, progress: Progress, data: TrainingData, after: float | None) -> dict[str, Any]:
+def describe(training: SavedTraining, progress: Progress, data: TrainingData, after: float | None) -> dict[str, Any]:
     """Return the content of training.json."""
     weights, schedule = dict(training.model.named_parameters()), training.schedule
     phases = [

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.evaluate_model.model import LoadedModel
-from stages.evaluate_model.sample import Document
-from stages.evaluate_model.scoring import score_documents
 from stages.evaluate_model.settings import ScoringSettings
 from stages.shared.bootstrap import bits_per_byte_interval
 from stages.shared.perplexity import perplexity
+from stages.shared.scoring.model import LoadedModel
+from stages.shared.scoring.nll import score_documents
+from stages.shared.scoring.sample import Document
 
 
 def evaluate(loaded: LoadedModel, documents: Sequence[Document], settings: ScoringSettings) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import torch
 from tqdm import tqdm
 from transformers import GenerationConfig
 
-from stages.evaluate_model.model import LoadedModel
-from stages.evaluate_model.sample import Document
 from stages.evaluate_model.settings import GenerationSettings
+from stages.shared.scoring.model import LoadedModel
+from stages.shared.scoring.sample import Document
 
 
 def make_prompts(settings: GenerationSettings, documents: Sequence[Document]) -> list[dict[str, Any]]:

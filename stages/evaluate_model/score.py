@@ -66,14 +66,14 @@ def _parser() -> argparse.ArgumentParser:
 def score(options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of evaluation.json and the two normalised perplexities, null without a reference."""
     settings = _settings(options)
-    from stages.evaluate_model.sample import read_lines
+    from stages.shared.scoring.sample import read_lines
 
     documents = read_lines(options.text)
     # Below the checks: torch takes seconds to import.
     from stages.evaluate_model.figures import evaluate
-    from stages.evaluate_model.model import load_model
     from stages.shared.document_encoder import load_encoder
     from stages.shared.perplexity import normalized_perplexity
+    from stages.shared.scoring.model import load_model
 
     reference_tokens = None
     if options.reference_tokenizer:

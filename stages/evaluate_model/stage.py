@@ -9,9 +9,9 @@ from typing import Any
 from pipeline.stage import Execution, Metrics
 from stages.evaluate_model.figures import evaluate
 from stages.evaluate_model.generation import continue_texts, make_prompts
-from stages.evaluate_model.model import load_model
-from stages.evaluate_model.sample import read_sample, sample_digest
 from stages.evaluate_model.settings import EvaluateModelSettings
+from stages.shared.scoring.model import load_model
+from stages.shared.scoring.sample import read_sample, sample_digest
 
 SHOWN = ("bits_per_byte", "bits_per_byte_low", "bits_per_byte_high", "ppl", "tokens_per_word", "tokens", "documents")
 

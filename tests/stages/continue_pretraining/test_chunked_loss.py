@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from stages.continue_pretraining import loss as module
-from stages.continue_pretraining.loss import ChunkedCrossEntropy, summed_loss
+from stages.shared.training.loss import ChunkedCrossEntropy, summed_loss
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])

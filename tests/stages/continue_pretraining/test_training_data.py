@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from training_case import TRAINING
 
-from stages.continue_pretraining.batches import IGNORED, Blocks, make_share
-from stages.continue_pretraining.schedule import make_schedule
-from stages.continue_pretraining.settings import TrainingSettings, blocks, optimizer_steps
+from stages.shared.training.batches import IGNORED, Blocks, make_share
+from stages.shared.training.schedule import make_schedule
+from stages.shared.training.settings import TrainingSettings, blocks, optimizer_steps
 
 
 def settings(**values) -> TrainingSettings:

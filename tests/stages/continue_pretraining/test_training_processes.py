@@ -41,7 +41,7 @@ def test_processes_that_did_not_join_are_noticed(tiny_model, tiny_tokens, tmp_pa
 
 
 def test_a_batch_that_two_processes_cannot_share_is_refused():
-    from stages.continue_pretraining.batches import make_share
+    from stages.shared.training.batches import make_share
 
     with pytest.raises(UserError, match="global_batch=3 cannot be shared by 2"):
         make_share(3, 1, 0, 2)

@@ -19,15 +19,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
-from stages.evaluate_model.model import load_model
-from stages.evaluate_model.sample import excerpt, read_lines, read_sample
 from stages.evaluate_model.score import SETTINGS, main
-from stages.evaluate_model.scoring import score_documents
 from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.evaluate_model.stage import evaluate_model
-from stages.evaluate_model.windows import cut_windows, make_batches
 from stages.shared.bootstrap import bits_per_byte_interval
 from stages.shared.perplexity import normalized_perplexity
+from stages.shared.scoring.model import load_model
+from stages.shared.scoring.nll import score_documents
+from stages.shared.scoring.sample import excerpt, read_lines, read_sample
+from stages.shared.scoring.windows import cut_windows, make_batches
 
 EXECUTION = Execution.model_construct(device="cpu")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from stages.continue_pretraining.batches import IGNORED
+from stages.shared.training.batches import IGNORED
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Logits held at a time; on CPU small ones are faster than all at once, since they stay in the cache."""

@@ -11,11 +11,11 @@ from transformers import AutoConfig
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
-from stages.continue_pretraining.batches import Blocks
-from stages.continue_pretraining.loss import check_plain_head
-from stages.continue_pretraining.settings import TrainingSettings
 from stages.shared.loading import load_causal_model
 from stages.shared.token_shard import TokenShard, read_tokens
+from stages.shared.training.batches import Blocks
+from stages.shared.training.loss import check_plain_head
+from stages.shared.training.settings import TrainingSettings
 
 MIXED = {"float32": "no", "bfloat16": "bf16"}
 

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from stages.evaluate_model.windows import Window, cut_windows, make_batches
+from stages.shared.scoring.windows import Window, cut_windows, make_batches
 
 CHUNK = 256
 """Tokens whose log-softmax is computed at a time, so that no second copy of a batch's logits is made."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import UserError
-from stages.continue_pretraining.settings import blocks
+from stages.shared.training.settings import blocks
 
 IGNORED = -100
 """Label of a position without a target."""

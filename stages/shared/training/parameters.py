@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from pipeline.errors import UserError
-from stages.continue_pretraining.schedule import Schedule
-from stages.continue_pretraining.settings import PhaseSettings, TrainingSettings
+from stages.shared.training.schedule import Schedule
+from stages.shared.training.settings import PhaseSettings, TrainingSettings
 
 LAYER = re.compile(r"\.(?:layers|h)\.(\d+)\.")  # Llama and its kin; GPT-2
 

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from stages.continue_pretraining.settings import TrainingSettings
+from stages.shared.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,82 @@
+"""How a model is trained, as the configuration says it."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+
+from pipeline.section import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+SHARE_TOLERANCE = 1e-6
+
+
+class PhaseSettings(Section):
+    """A part of the training in which the same weights are trained."""
+
+    name: str
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Of the training's tokens; those of all phases make up 1."""
+    train: Annotated[str, Field(pattern=r"^(embeddings|all|\d+x\d+)$")]
+    """`embeddings`: input table and output head; `2x2`: besides these the first two and last two layers; `all`."""
+    learning_rate: NonNegativeFloat
+    """Peak, for all weights but the embeddings and the head."""
+    embedding_learning_rate: NonNegativeFloat
+    """Peak, for the embeddings and the head."""
+
+
+class TrainingSettings(Section):
+    """How the model is trained."""
+
+    tokens: PositiveInt
+    """Tokens of the new tokenizer to pack and train on."""
+    sequence_length: Annotated[int, Field(ge=2)]
+    """Tokens in one sequence."""
+    global_batch: PositiveInt
+    """Sequences in one optimizer step."""
+    seed: NonNegativeInt
+    """Decides the order of the documents, and dropout where the model has it."""
+    threads: PositiveInt
+    """CPU threads of torch in each process; float sums depend on it."""
+    precision: Literal["float32", "bfloat16"]
+    """Of the matrix products; weights, sums and optimizer stay in float32."""
+    attention: Literal["causal", "document"]
+    """`document`: a token sees only what came before it in its own document."""
+    max_grad_norm: PositiveFloat
+    weight_decay: NonNegativeFloat
+    """Of the matrices; embeddings, head, norms and biases are not decayed."""
+    betas: tuple[Beta, Beta]
+    """AdamW's, of the first and the second moment."""
+    warmup_share: Share
+    """Of the optimizer steps: over so many the learning rate of newly trained weights rises."""
+    schedule: Literal["cosine", "constant", "warmup_stable_decay"]
+    decay_share: Share
+    """Of the optimizer steps, the last: where `warmup_stable_decay` falls, in a line."""
+    min_learning_rate_share: Share
+    """Of the peak: what the learning rate falls to."""
+    validation_tokens: NonNegativeInt
+    """Held-out tokens for the loss before and after training; 0 for none."""
+    phases: Annotated[tuple[PhaseSettings, ...], Field(min_length=1)]
+
+    @field_validator("phases")
+    @classmethod
+    def _whole(cls, phases: tuple[PhaseSettings, ...]) -> tuple[PhaseSettings, ...]:
+        total = sum(phase.share for phase in phases)
+        if abs(total - 1) > SHARE_TOLERANCE:
+            raise ValueError(f"the shares of the phases make up {total:g}; they must make up 1")
+        return phases
+
+
+def blocks(tokens: int, sequence_length: int) -> int:
+    """Return the sequences that a row of tokens is cut into; the first token is only read, never predicted.
+
+    >>> blocks(tokens=9, sequence_length=4), blocks(tokens=10, sequence_length=4)
+    (2, 3)
+    """
+    return math.ceil((tokens - 1) / sequence_length)
+
+
+def optimizer_steps(tokens: int, settings: TrainingSettings) -> int:
+    """Return the optimizer steps of a training on so many tokens."""
+    return math.ceil(blocks(tokens, settings.sequence_length) / settings.global_batch)

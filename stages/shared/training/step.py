@@ -1,0 +1,123 @@
+"""One optimizer step over a global batch, on any number of processes, and the loss on held-out text."""
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from stages.shared.training.batches import Batch, Blocks, Share
+from stages.shared.training.loss import LossModel
+from stages.shared.training.parameters import Group, enter_phase
+from stages.shared.training.schedule import Schedule
+
+SEED_STRIDE = 1_000_003
+
+
+@dataclass(frozen=True)
+class Training:
+    """What does not change from step to step."""
+
+    accelerator: Accelerator
+    model: Any
+    groups: list[Group]
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    data: Blocks
+    share: Share
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of the whole training."""
+        return len(self.data.tokens)
+
+    def tokens_after(self, step: int) -> int:
+        """Return the tokens seen in the first `step` optimizer steps."""
+        if step >= self.schedule.steps:
+            return self.total_tokens
+        return step * self.share.global_batch * self.data.sequence_length
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimizer step came to."""
+
+    loss: float
+    """Mean over the predicted tokens of the global batch, nats."""
+    grad_norm: float
+    """Before clipping."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether the step could be taken."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
+
+
+def take_step(training: Training, module: nn.Module, weights: list[nn.Parameter], step: int) -> StepResult:
+    """Take one optimizer step (from 0), unless the loss or the gradient is not finite."""
+    optimizer = training.optimizer
+    for group, options in zip(training.groups, optimizer.param_groups, strict=True):
+        options["lr"] = group.learning_rate(training.schedule, step)
+    loss = accumulate_gradients(training, module, step)
+    norm = training.accelerator.clip_grad_norm_(weights, training.schedule.settings.max_grad_norm)
+    result = StepResult(loss, float(norm))
+    if result.finite:
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return result
+
+
+def accumulate_gradients(training: Training, module: nn.Module, step: int) -> float:
+    """Add up the gradients of a global batch's mean loss over all processes, and return that loss."""
+    accelerator, share, data = training.accelerator, training.share, training.data
+    first = step * share.global_batch
+    targets = data.targets(first, first + share.global_batch)
+    # Drawn anew for each step, so that a resumed training needs no saved state, on any number of processes.
+    torch.manual_seed(training.schedule.settings.seed * SEED_STRIDE + step * share.ranks + share.rank)
+    micro_batches = share.rows(step, len(data))
+    total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+    for number, rows in enumerate(micro_batches, 1):
+        last = number == len(micro_batches)
+        with nullcontext() if last else accelerator.no_sync(module):
+            loss = module(*to_device(data.batch(rows), accelerator.device))
+            # Gradients are averaged over processes: multiplied back, they are those of the mean over all tokens.
+            accelerator.backward(loss * (share.ranks / targets))
+        total += loss.detach()
+    return _summed(accelerator, total) / targets
+
+
+@torch.no_grad()
+def mean_loss(training: Training, data: Blocks) -> float:
+    """Return the mean loss over all predicted tokens of `data`, nats; in one process alone."""
+    module = LossModel(training.model.eval(), data.by_document)
+    size, total = training.share.micro_batch, 0.0
+    for first in tqdm(range(0, len(data), size), desc="validation loss", unit="batch", mininterval=1):
+        batch = data.batch(list(range(first, min(first + size, len(data)))))
+        with training.accelerator.autocast():
+            total += float(module(*to_device(batch, training.accelerator.device)))
+    training.model.train()
+    return total / data.targets(0, len(data))
+
+
+def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return inputs, labels and positions as tensors."""
+    parts = (batch.inputs, batch.labels, batch.positions)
+    inputs, labels, positions = (torch.from_numpy(part).to(device, non_blocking=True) for part in parts)
+    return inputs, labels, positions
+
+
+def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Parameter]]:
+    """Let the weights of a phase have gradients; return the module that gives the loss, and these weights."""
+    weights = enter_phase(training.model, training.groups, phase)
+    # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
+    training.accelerator.free_memory()
+    module = LossModel(training.model, training.data.by_document)
+    return training.accelerator.prepare_model(module), weights
+
+
+def _summed(accelerator: Accelerator, value: Tensor) -> float:
+    return float(value if accelerator.num_processes == 1 else accelerator.reduce(value, reduction="sum"))
