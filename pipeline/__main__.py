@@ -89,6 +89,8 @@ def _split(line: str) -> list[str]:
 def _dispatch(options: argparse.Namespace) -> int:
     if options.command in PLANNED:
         return PLANNED[options.command](options.overrides, getattr(options, "multirun", False))
+    if options.command == "leaderboard":
+        return commands.leaderboard(options.overrides, options.plan)
     if options.command == "logs":
         return commands.logs(options.overrides, options.step)
     if options.command == "languages":
@@ -109,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in SWEPT:
             one.add_argument(*MULTIRUN, action="store_true", help="every combination of comma-separated values")
         _takes_overrides(one)
+    board = names.add_parser("leaderboard", help=commands.leaderboard.__doc__)
+    board.add_argument("--plan", action="store_true", help="only show what would run")
+    _takes_overrides(board)
     logs = names.add_parser("logs", help=commands.logs.__doc__)
     logs.add_argument("--step", required=True)
     _takes_overrides(logs)

@@ -12,6 +12,7 @@ from pipeline import explain, graph, lock, runs, store
 from pipeline.config import as_yaml, languages, load_config, split_sweep
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk, estimate, existing
+from pipeline.leaderboard import run_leaderboard
 from pipeline.plan import Step, only, unique
 from pipeline.registry import unknown
 from pipeline.runner import run_plan
@@ -102,7 +103,17 @@ def _rates(made: Sequence[Step]) -> str:
 def plan(overrides: Sequence[str], multirun: bool) -> int:
     """Show what would run and why, with tokens, disk and time; run nothing."""
     _, configs = _configs(overrides, multirun)
-    steps = _with_config([_planned(config) for config in configs], configs)
+    _show_plan(_with_config([_planned(config) for config in configs], configs))
+    return 0
+
+
+def leaderboard(overrides: Sequence[str], dry: bool) -> int:
+    """Compare all initialisation methods on the same text and budget; end with the table."""
+    return run_leaderboard(overrides, dry, _show_plan, console)
+
+
+def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
+    """Print each step with why it would run and what it would cost."""
     table = Table("step", "artifact", "state", "why", "tokens", "disk", "time")
     for column in table.columns[4:]:
         column.justify = "right"
@@ -115,13 +126,13 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
             row += [f"{cost.tokens:,}" if cost.tokens else "", _size(cost.disk_bytes), _time(cost.seconds)]
         table.add_row(*row)
     console.print(table)
-    for line in overlay_notes(configs[0]):
+    config = steps[0][1]
+    for line in overlay_notes(config):
         console.print(f"note: {line}")
     needed, free = check_disk(steps)
     waiting = sum(not step.finished for step, _ in steps)
     console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")
-    console.print(f"Disk: about {_size(needed)} needed, {_size(free)} free under {configs[0].artifacts}.")
-    return 0
+    console.print(f"Disk: about {_size(needed)} needed, {_size(free)} free under {config.artifacts}.")
 
 
 def fetch(overrides: Sequence[str], multirun: bool) -> int:

@@ -21,11 +21,13 @@ USUAL = {
     "pack_tokens": (5, 1),
     "continue_pretraining": (20, 1),
     "evaluate_model": (15, 1),
+    "probe_initialization": (60, 1),
+    "compare_initializations": (10, 1),
     "write_report": (10, 2),
 }
 MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
 CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
-TRAINING, FORWARD = 6, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
+TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
@@ -46,6 +48,9 @@ def estimate(step: Step, config: Config) -> Estimate:
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
         return Estimate(seconds + tokens / _rate(step, config), disk + CHECKPOINT_MODELS * model_bytes, tokens)
+    if step.stage.name == "probe_initialization":
+        tokens = probe_tokens(step, config)
+        return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / _speed(config), disk, tokens)
     if step.stage.name == "evaluate_model":
         kind = "source" if step.name in ("evaluation_source", "evaluation_source_finetuned") else "target"
         tokens = round(config.evaluation.scoring.bytes / BYTES_PER_TOKEN[kind])
@@ -60,6 +65,14 @@ def training_tokens(step: Step, config: Config) -> int:
         return packed.metrics()["tokens"]
     ratio = config.planning.source_token_ratio if "match" in packed.inputs else 1.0
     return round(config.training.tokens * ratio)
+
+
+def probe_tokens(step: Step, config: Config) -> int:
+    """Return the tokens that a probe trains on: all steps once, and the selection's again for each further rate."""
+    probe = config.leaderboard.probe
+    again = 0 if "chosen" in step.inputs else (len(probe.learning_rates) - 1) * probe.selection_steps
+    ratio = config.planning.source_token_ratio if "match" in step.inputs["tokens"].inputs else 1.0
+    return round((probe.steps + again) * probe.step_tokens * ratio)
 
 
 def _rate(step: Step, config: Config) -> float:

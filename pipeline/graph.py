@@ -9,6 +9,7 @@ from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
+from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
@@ -16,6 +17,7 @@ from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.pack_tokens.settings import PackTokensSettings
+from stages.probe_initialization.settings import ProbeInitializationSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.write_report.settings import WriteReportSettings
 
@@ -52,17 +54,20 @@ EVALUATE_MODEL = Stage(
 )
 WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, libraries=("matplotlib",))
 
+PROBE_INITIALIZATION = Stage(
+    "probe_initialization", "probe", ProbeInitializationSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
+)
+COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings)
+
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
 
 
-def adapt(config: Config, lock: Lock) -> list[Step]:
-    """Plan the whole adaptation of one config; the last step is the report."""
+def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[Step]:
+    """Plan the whole adaptation of one config; the last step is the report, with a finished leaderboard in it."""
     plan = Planner(config.sections(), config.artifacts, config.language.name)
     step, training = plan.step, config.training
 
-    base_model = step(FETCH_BASE_MODEL, inputs={})
-    corpus = step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
-    tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
+    base_model, corpus, tokenizer = plan_data(plan, config, lock)
     both = {"base_model": base_model, "tokenizer": tokenizer}
     bitext = plan_bitext(plan, config, lock, corpus, config.mapping)
     evidence = plan_evidence(plan, config.mapping, {**both, **bitext})
@@ -91,13 +96,21 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }
+    compared = {"leaderboard": leaderboard} if leaderboard else {}
     step(
         WRITE_REPORT,
-        inputs={**evaluations, **shown, **trained},
+        inputs={**evaluations, **shown, **trained, **compared},
         systems=systems,
         base_model_name=config.base_model.name,
     )
     return plan.steps
+
+
+def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, Step]:
+    """Plan the base model, the corpus and the tokenizer."""
+    base_model = plan.step(FETCH_BASE_MODEL, inputs={})
+    corpus = plan.step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
+    return base_model, corpus, plan.step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
 
 
 def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step, mapping: MappingSettings) -> dict[str, Step]:

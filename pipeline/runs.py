@@ -1,6 +1,7 @@
 """Runs: a folder of links to what one run used, and `latest`, the newest of them."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,22 @@ from pipeline.errors import UserError
 from pipeline.plan import Step
 from pipeline.settings import Config
 
-LINKED = ("results.json", "report.html")
+LINKED = {
+    "report": ("results.json", "report.html"),
+    "leaderboard": ("leaderboard.json",),
+}
+"""By artifact: files that stand in the run's folder itself."""
+LASTING = ("leaderboard.json",)
+"""Files that `latest` keeps from the run before, where a run makes none; each names its own run."""
 
 
 def run_folder(steps: Sequence[Step]) -> Path:
     """Return the folder of the run.
 
-    Its id is that of the report, which depends on all the rest: the same config is the same run.
+    Its id is that of its last artifact, which depends on all the rest: the same config is the same run.
     """
-    report = steps[-1]
-    return report.folder.parent / "runs" / report.fingerprint[: store.SHORT]
+    last = steps[-1]
+    return last.folder.parent / "runs" / last.fingerprint[: store.SHORT]
 
 
 def begin_run(steps: Sequence[Step], config: Config, overrides: Sequence[str]) -> None:
@@ -34,12 +41,19 @@ def begin_run(steps: Sequence[Step], config: Config, overrides: Sequence[str]) -
 
 def finish_run(steps: Sequence[Step]) -> Path:
     """Link the artifacts of a finished plan into its run, point `latest` at it, and return the run's folder."""
-    folder = run_folder(steps)
+    folder, latest = run_folder(steps), steps[-1].folder.parent / "latest"
+    made = {step.name for step in steps}
     for step in steps:
         store.replace_link(folder / step.name, f"../../../{step.folder.parent.name}/{step.folder.name}")
-    for name in LINKED:
-        store.replace_link(folder / name, f"report/{name}")
-    store.replace_link(folder.parent.parent / "latest", f"runs/{folder.name}")
+    for artifact in LINKED.keys() & made:
+        for name in LINKED[artifact]:
+            store.replace_link(folder / name, f"{artifact}/{name}")
+    if "report" not in made:
+        store.replace_link(folder / "report.html", "leaderboard/report.html")
+    for name in LASTING:
+        if not (folder / name).exists() and (latest / name).exists():
+            store.replace_link(folder / name, os.path.relpath((latest / name).resolve(), folder))
+    store.replace_link(latest, f"runs/{folder.name}")
     return folder
 
 

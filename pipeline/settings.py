@@ -1,22 +1,32 @@
 """The checked configuration: what each key means, and what it may be."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from pipeline.plan import SHARED
 from pipeline.provenance import ROOT
 from pipeline.section import Section
 from pipeline.stage import Execution
 from stages.align_tokens.settings import AlignmentSettings
+from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
 from stages.map_embeddings.settings import MappingSettings
+from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.write_report.settings import ReportSettings
@@ -32,6 +42,31 @@ class EvaluationSettings(Section):
     scoring: ScoringSettings
     generation: GenerationSettings
     report: ReportSettings
+
+
+class LeaderboardSettings(Section):
+    """How `make leaderboard` compares mappings."""
+
+    methods: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files of conf/mapping/."""
+    baselines: tuple[Literal["source_finetuned"], ...]
+    """The source model as it came is a row wherever its fine-tuned form is."""
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    """Orders of the training text: the first for every method, all of them for the best ones."""
+    contenders: NonNegativeInt
+    """How many of the best methods are trained with every seed; the default mapping is always among them."""
+    probe: ProbeSettings
+    other_domain: OtherDomain | None
+    """Held-out text of another domain; left out, with a note, where its file is not there."""
+    comparison: ComparisonSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _where_present(cls, values: Any) -> Any:
+        other = values.get("other_domain") if isinstance(values, Mapping) else None
+        if not isinstance(other, Mapping) or (other.get("path") and Path(other["path"]).is_file()):
+            return values
+        return {**values, "other_domain": None}
 
 
 class PackagedSizes(Section):
@@ -114,6 +149,7 @@ class Config(Section):
     mapping: MappingSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
+    leaderboard: LeaderboardSettings
     cluster: ClusterSettings
     machine: MachineSettings
     run: RunSettings

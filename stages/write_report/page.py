@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
+from stages.shared.page.environment import page_environment
 from stages.write_report import charts, provenance
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import NAMES, System, read_json
@@ -38,18 +37,10 @@ class Report:
 
 def render_page(report: Report) -> str:
     """Return the HTML; every text in it is escaped, and equal inputs give equal bytes."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = page_environment(TEMPLATES)
     environment.filters |= {"number": number, "signed": signed}
     environment.globals |= {"interval": interval, "labels": NAMES, "about": ABOUT}
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(style=style, **_context(report))
+    return environment.get_template("report.html.j2").render(**_context(report))
 
 
 def _context(report: Report) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from stages.continue_pretraining import loss as module
+from stages.shared.training import loss as module
 from stages.shared.training.loss import ChunkedCrossEntropy, summed_loss
 
 

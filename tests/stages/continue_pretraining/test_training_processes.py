@@ -33,7 +33,7 @@ def test_two_gloo_processes_give_the_losses_of_one(tiny_model, tiny_tokens, tmp_
 
 
 def test_processes_that_did_not_join_are_noticed(tiny_model, tiny_tokens, tmp_path, monkeypatch):
-    from stages.continue_pretraining import setup
+    from stages.shared.training import setup
 
     monkeypatch.setattr(setup, "get_int_from_env", lambda names, default: 2)
     with pytest.raises(UserError, match="2 processes were started, but 1 joined"):

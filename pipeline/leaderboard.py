@@ -1,0 +1,95 @@
+"""`make leaderboard`: all mappings probed once, the best ones again in other orders of the text, one table."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pipeline import graph, runs
+from pipeline.card_lock import Lock
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from pipeline.estimate import check_disk
+from pipeline.leaderboard_graph import Entrants, leaderboard
+from pipeline.plan import Step, unique
+from pipeline.runner import run_plan
+from pipeline.settings import Config
+from pipeline.sources import current_lock, refreshed_lock
+from stages.compare_initializations.table import leaderboard_table
+
+Planned = Sequence[tuple[Step, Config]]
+
+
+def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned], None], console: Console) -> int:
+    """Compare the mappings of the config; with `dry` only show what would run for the first seed."""
+    config = load_config(overrides)
+    entrants = enter(config, overrides)
+    for name, reason in entrants.left_out.items():
+        console.print(f"note: {name} is left out: {reason}")
+    if config.leaderboard.other_domain is None:
+        console.print("note: leaderboard.other_domain.path names no file that is there; one domain is judged")
+    if dry:
+        show_plan([(step, config) for step in unique([leaderboard(config, current_lock(config), entrants)])])
+        return 0
+    lock = refreshed_lock(config, leaderboard(config, current_lock(config), entrants))
+    plan = _run(config, lock, entrants, overrides)
+    again = with_seeds(entrants, config, read_leaderboard(plan))
+    if again != entrants:
+        plan = _run(config, lock, again, overrides)
+    folder = finish(plan, config, lock)
+    console.print(leaderboard_table(read_leaderboard(plan)))
+    console.print(f"Report: {folder / 'report.html'}")
+    return 0
+
+
+def enter(config: Config, overrides: Sequence[str]) -> Entrants:
+    """Return who takes part with the first seed: presets whose config holds, and the baseline.
+
+    Raises UserError where no preset is left.
+    """
+    rivals, left_out = {}, {}
+    for name in dict.fromkeys(config.leaderboard.methods):
+        try:
+            rivals[name] = load_config([*overrides, f"mapping={name}"])
+        except UserError as error:
+            left_out[name] = str(error)
+    if not rivals:
+        raise UserError("\n".join(left_out.values()))
+    first = config.leaderboard.seeds[:1]
+    rows = [*rivals, *config.leaderboard.baselines]
+    return Entrants(rivals, dict.fromkeys(rows, first), left_out)
+
+
+def with_seeds(entrants: Entrants, config: Config, found: dict[str, Any]) -> Entrants:
+    """Return the same with every seed for the best methods, by the end of the first seed, and for the default."""
+    ranked = [row["method"] for row in found["methods"] if row["method"] in entrants.rivals]
+    best = ranked[: config.leaderboard.contenders]
+    chosen = {*best, config.mapping.method} if best else set()
+    seeds = {name: config.leaderboard.seeds if name in chosen else first for name, first in entrants.seeds.items()}
+    return Entrants(entrants.rivals, seeds, entrants.left_out)
+
+
+def read_leaderboard(plan: Sequence[Step]) -> dict[str, Any]:
+    """Return leaderboard.json of a finished plan."""
+    return json.loads((plan[-1].folder / "leaderboard.json").read_text(encoding="utf-8"))
+
+
+def _run(config: Config, lock: Lock, entrants: Entrants, overrides: Sequence[str]) -> list[Step]:
+    """Make what one plan lacks; return its steps."""
+    plan = leaderboard(config, lock, entrants)
+    steps = unique([plan])
+    check_disk([(step, config) for step in steps])
+    runs.begin_run(plan, config, overrides)
+    run_plan(steps, config)
+    return plan
+
+
+def finish(plan: Sequence[Step], config: Config, lock: Lock) -> Path:
+    """Link the leaderboard's run, and put it into the report of the adaptation where that is finished."""
+    adaptation = graph.adapt(config, lock, leaderboard=plan[-1])
+    if all(step.finished for step in adaptation[:-1]):
+        run_plan(adaptation[-1:], config)
+        plan = [*plan, *adaptation]
+    return runs.finish_run(plan)

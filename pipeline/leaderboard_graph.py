@@ -1,0 +1,100 @@
+"""THE LEADERBOARD ON ONE SCREEN: every mapping from the same data, probed on the same text, compared at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.card_lock import Lock
+from pipeline.graph import (
+    COMPARE_INITIALIZATIONS,
+    MAP_EMBEDDINGS,
+    PACK_TOKENS,
+    PROBE_INITIALIZATION,
+    plan_bitext,
+    plan_data,
+    plan_evidence,
+)
+from pipeline.plan import Planner, Step
+from pipeline.settings import Config
+from stages.compare_initializations.settings import Rival
+
+FINETUNED = "source_finetuned"
+
+
+@dataclass(frozen=True)
+class Entrants:
+    """Who takes part."""
+
+    rivals: Mapping[str, Config]
+    """For each mapping preset the config with that mapping."""
+    seeds: Mapping[str, tuple[int, ...]]
+    """For each row the orders of the text that it is trained in, the config's first seed among them."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Why a preset that was asked for cannot take part."""
+
+
+def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]:
+    """Plan the comparison; the last step is the leaderboard."""
+    plan = _planner(config)
+    base_model, corpus, tokenizer = plan_data(plan, config, lock)
+    both = {"base_model": base_model, "tokenizer": tokenizer}
+    models: dict[str, Step] = {}
+    evidence: dict[str, dict[str, Step]] = {}
+    for name, rival in taking_part.rivals.items():
+        own = _planner(rival)
+        bitext = plan_bitext(own, rival, lock, corpus, rival.mapping)
+        found = plan_evidence(own, rival.mapping, {"corpus": corpus, **both, **bitext})
+        evidence[name] = {f"{kind}_{name}": step for kind, step in found.items()}
+        models[f"model_{name}"] = own.step(MAP_EMBEDDINGS, f"model_{name}", inputs={**both, **found})
+        plan.steps += own.steps
+    probes: dict[str, Step] = {}
+    for name, seeds in taking_part.seeds.items():
+        for seed in seeds:
+            tokens = plan_text(plan, config, seed, {"corpus": corpus, "tokenizer": tokenizer})
+            if name == FINETUNED:
+                matched = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
+                tokens = plan_text(plan, config, seed, matched)
+            probed = {"model": models.get(f"model_{name}", base_model), "tokens": tokens, "corpus": corpus}
+            probes[f"probe_{name}_{seed}"] = plan_probe(plan, config, name, seed, probed, probes)
+    rivals = [
+        Rival(name=name, seeds=seeds, evidence=tuple(evidence.get(name, {})))
+        for name, seeds in taking_part.seeds.items()
+    ]
+    plan.step(
+        COMPARE_INITIALIZATIONS,
+        inputs={**probes, **models, **{key: step for found in evidence.values() for key, step in found.items()}},
+        language_name=config.language.name,
+        base_model_name=config.base_model.name,
+        mode=config.leaderboard.probe.mode,
+        default=config.mapping.method,
+        rivals=tuple(rivals),
+        left_out=dict(taking_part.left_out),
+        comparison=config.leaderboard.comparison,
+    )
+    return plan.steps
+
+
+def _planner(config: Config) -> Planner:
+    return Planner(config.sections(), config.artifacts, config.language.name)
+
+
+def plan_text(plan: Planner, config: Config, seed: int, inputs: Mapping[str, Step]) -> Step:
+    """Plan the packed text of one seed; with `match` the same text for another tokenizer."""
+    probe = config.leaderboard.probe
+    name = f"{'source_' if 'match' in inputs else ''}tokens_{seed}"
+    length = probe.step_tokens // probe.sequences
+    return plan.step(PACK_TOKENS, name, inputs=inputs, tokens=probe.tokens, sequence_length=length, seed=seed)
+
+
+def plan_probe(
+    plan: Planner, config: Config, name: str, seed: int, inputs: Mapping[str, Step], probes: Mapping[str, Step]
+) -> Step:
+    """Plan one probe; all but the first seed's take over the learning rate that was chosen there."""
+    settings: dict[str, Any] = {
+        "probe": config.leaderboard.probe,
+        "seed": seed,
+        "other_domain": config.leaderboard.other_domain,
+    }
+    first = probes.get(f"probe_{name}_{config.leaderboard.seeds[0]}")
+    chosen = {"chosen": first} if first else {}
+    return plan.step(PROBE_INITIALIZATION, f"probe_{name}_{seed}", inputs={**inputs, **chosen}, **settings)

@@ -1,0 +1,109 @@
+"""The probes and mappings of a leaderboard, read from their artifacts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.compare_initializations.curves import Curve
+from stages.compare_initializations.settings import Rival
+
+FINETUNED, SOURCE = "source_finetuned", "source"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: a method or a baseline, with its learning curves by domain."""
+
+    name: str
+    learning_rate: float | None
+    """None for what was not trained."""
+    tokens_per_step: int
+    """Of its own tokenizer."""
+    curves: Mapping[str, Curve]
+    mapped_share: float | None = None
+    """None for the source model, whose rows are its own."""
+    seconds_to_map: float | None = None
+    seconds_of_evidence: float | None = None
+    """What alignment and vectors took, on the machine that made them."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Orders of the text that it was trained in."""
+        return tuple(sorted(next(iter(self.curves.values())).nll))
+
+
+def read_rivals(rivals: Sequence[Rival], inputs: Mapping[str, Path]) -> list[Entry]:
+    """Return the rows in the given order; the source model itself comes from its probe before the first step.
+
+    Raises ValueError where two probes were measured on different text or at different steps.
+    """
+    entries = []
+    for rival in rivals:
+        probes = {seed: read_json(inputs[f"probe_{rival.name}_{seed}"] / "probe.json") for seed in rival.seeds}
+        entry = Entry(rival.name, *_rate(probes), curves=_curves(probes), **_mapping(rival, inputs))
+        if rival.name == FINETUNED:
+            entries.append(_untrained(entry))
+        entries.append(entry)
+    _check_same(entries)
+    return entries
+
+
+def _rate(probes: Mapping[int, dict[str, Any]]) -> tuple[float, int]:
+    first = probes[min(probes)]
+    return first["learning_rate"], first["tokens_per_step"]
+
+
+def _curves(probes: Mapping[int, dict[str, Any]]) -> dict[str, Curve]:
+    first = probes[min(probes)]
+    return {
+        domain: Curve(
+            nll={
+                seed: np.array(list(probe["domains"][domain]["nll"].values()), dtype=np.float64)
+                for seed, probe in probes.items()
+            },
+            lengths=np.array(figures["bytes"], dtype=np.float64),
+            steps=tuple(first["steps"]),
+        )
+        for domain, figures in first["domains"].items()
+    }
+
+
+def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    if f"model_{rival.name}" not in inputs:
+        return {}
+    folder = inputs[f"model_{rival.name}"]
+    evidence = [read_json(inputs[name] / "manifest.json")["seconds"] for name in rival.evidence]
+    return {
+        "mapped_share": read_json(folder / "mapping.json")["mapped_share"],
+        # Times stand in the manifest alone: files must be the same bytes however fast the machine is.
+        "seconds_to_map": read_json(folder / "manifest.json")["metrics"]["map_seconds"],
+        "seconds_of_evidence": round(sum(evidence), 3),
+    }
+
+
+def _untrained(finetuned: Entry) -> Entry:
+    """Return the source model as it came: its curve stays where it began."""
+    curves = {
+        domain: Curve(
+            {seed: np.repeat(nll[:1], len(nll), axis=0) for seed, nll in curve.nll.items()}, curve.lengths, curve.steps
+        )
+        for domain, curve in finetuned.curves.items()
+    }
+    return Entry(SOURCE, None, finetuned.tokens_per_step, curves)
+
+
+def _check_same(entries: Sequence[Entry]) -> None:
+    texts = {
+        (domain, curve.steps, curve.lengths.tobytes()) for entry in entries for domain, curve in entry.curves.items()
+    }
+    if len(texts) != len({domain for domain, _, _ in texts}):
+        raise ValueError("the probes were measured on different text or at different steps and cannot be compared")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,88 @@
+"""The held-out texts that a probe is measured on."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.probe_initialization.settings import OtherDomain, ProbeSettings
+from stages.shared.document_encoder import DocumentEncoder
+from stages.shared.scoring.nll import score_documents
+from stages.shared.scoring.sample import Document, excerpt, read_lines, read_sample, sample_digest
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Documents of one domain, and their token ids."""
+
+    documents: Sequence[Document]
+    ids: Sequence[Sequence[int]]
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes of all documents."""
+        return sum(document.bytes for document in self.documents)
+
+    def described(self) -> dict[str, Any]:
+        """Return what tells whether two probes were measured on the same text, and each document's size."""
+        return {
+            "sha256": sample_digest(self.documents),
+            "tokens": sum(len(row) - 1 for row in self.ids),
+            "documents": [document.id for document in self.documents],
+            "bytes": [document.bytes for document in self.documents],
+        }
+
+
+def read_held_out(
+    corpus: Path, other: OtherDomain | None, probe: ProbeSettings, encoder: DocumentEncoder
+) -> dict[str, HeldOut]:
+    """Return the text that rates are chosen on (`validation`) and the domains that are reported (`own`, `other`)."""
+    texts = {
+        "validation": read_sample(
+            corpus / "validation.parquet", probe.selection_bytes, probe.document_bytes, probe.text_seed
+        ),
+        "own": read_sample(corpus / "test.parquet", probe.domain_bytes, probe.document_bytes, probe.text_seed),
+    }
+    if other is not None:
+        texts["other"] = chosen_lines(read_lines(other.path), other.lines, probe)
+    return {
+        name: HeldOut(documents, encoder.encode([document.text for document in documents]))
+        for name, documents in texts.items()
+    }
+
+
+def chosen_lines(documents: Sequence[Document], lines: str, probe: ProbeSettings) -> list[Document]:
+    """Return the odd or even documents (the first is odd) in their order, until there are enough bytes."""
+    first = {"odd": 0, "even": 1, "all": 0}[lines]
+    chosen: list[Document] = []
+    left = probe.domain_bytes
+    for document in documents[first :: 1 if lines == "all" else 2]:
+        if left <= 0:
+            break
+        chosen.append(Document(document.id, excerpt(document.text, probe.document_bytes)))
+        left -= chosen[-1].bytes
+    return chosen
+
+
+def document_losses(model: Any, text: HeldOut, probe: ProbeSettings) -> np.ndarray:
+    """Return the nll of each document in nats, float64, shape (documents,)."""
+    longest = max(len(row) for row in text.ids)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or longest
+    model.eval()
+    try:
+        return score_documents(model, text.ids, min(max(longest, 2), positions), probe.batch_tokens)
+    finally:
+        model.train()
+
+
+def bits_per_byte(losses: np.ndarray, text: HeldOut) -> float:
+    """Return the mean bits per byte of a domain."""
+    return float(math.fsum(losses) / math.log(2) / text.bytes)
+
+
+def measured(model: Any, texts: Mapping[str, HeldOut], probe: ProbeSettings) -> dict[str, np.ndarray]:
+    """Score every domain that is reported."""
+    return {name: document_losses(model, text, probe) for name, text in texts.items() if name != "validation"}

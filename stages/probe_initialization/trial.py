@@ -1,0 +1,150 @@
+"""One learning rate of a probe: a training that can be left and gone on with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.probe_initialization.settings import ProbeInitializationSettings, ProbeSettings
+from stages.shared.token_shard import TokenShard
+from stages.shared.training.batches import Blocks, make_share
+from stages.shared.training.parameters import make_groups, make_optimizer
+from stages.shared.training.schedule import make_schedule
+from stages.shared.training.settings import PhaseSettings, TrainingSettings
+from stages.shared.training.step import Training, start_phase, take_step
+
+Weights = Mapping[str, torch.Tensor]
+
+
+@dataclass
+class Trial:
+    """A training with one learning rate, and where it stands.
+
+    Several trials share one model: each puts its weights in before it goes on, and takes them out after.
+    """
+
+    learning_rate: float
+    training: Training
+    weights: Weights
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Of the steps taken, nats a token."""
+    diverged: bool = False
+    """Whether a loss was not finite; it is then left where it was."""
+    kept: dict[int, Weights] = field(default_factory=dict)
+    """The weights after the measured steps."""
+
+
+def training_settings(settings: ProbeInitializationSettings, rate: float, sequence_length: int) -> TrainingSettings:
+    """Return the probe as a training of one phase with a constant learning rate."""
+    probe = settings.probe
+    phase = PhaseSettings(
+        name=probe.mode,
+        share=1.0,
+        train=probe.mode,
+        learning_rate=rate * probe.body_learning_rate_share,
+        embedding_learning_rate=rate,
+    )
+    return TrainingSettings(
+        tokens=probe.tokens,
+        sequence_length=sequence_length,
+        global_batch=probe.sequences,
+        seed=settings.seed,
+        threads=probe.threads,
+        precision=probe.precision,
+        attention="causal",
+        max_grad_norm=probe.max_grad_norm,
+        weight_decay=probe.weight_decay,
+        betas=probe.betas,
+        warmup_share=min(1.0, probe.warmup_steps / probe.steps),
+        schedule="constant",
+        decay_share=0.0,
+        min_learning_rate_share=0.0,
+        validation_tokens=0,
+        phases=(phase,),
+    )
+
+
+def cut_evenly(shard: TokenShard, probe: ProbeSettings, folder: str) -> Blocks:
+    """Cut packed text into exactly the probe's steps, the same text in each step whatever the tokenizer.
+
+    A few tokens at the end that do not fill a token more in every sequence are left out. Raises UserError where there
+    are fewer tokens than sequences.
+    """
+    sequences = probe.steps * probe.sequences
+    length = (len(shard.tokens) - 1) // sequences
+    if length < 2:
+        raise UserError(
+            f"{folder} holds {len(shard.tokens)} tokens, too few for {probe.steps} steps of {probe.sequences} "
+            "sequences; give fewer leaderboard.probe.steps, or the language's data cards more text"
+        )
+    return Blocks(shard.tokens[: sequences * length + 1], shard.starts, length, by_document=False)
+
+
+def start_trial(
+    model: Any,
+    blocks: Blocks,
+    settings: ProbeInitializationSettings,
+    rate: float,
+    accelerator: Accelerator,
+    execution: Execution,
+) -> Trial:
+    """Return a trial that has not taken a step, which begins with the model's present weights."""
+    trained = training_settings(settings, rate, blocks.sequence_length)
+    groups = make_groups(model, trained)
+    training = Training(
+        accelerator=accelerator,
+        model=model,
+        groups=groups,
+        optimizer=make_optimizer(model, groups, trained),
+        schedule=make_schedule(trained, settings.probe.steps),
+        data=blocks,
+        share=make_share(settings.probe.sequences, min(execution.micro_batch, settings.probe.sequences), 0, 1),
+    )
+    names = [name for group in groups for name in group.names]
+    return Trial(rate, training, trained_weights(model, names))
+
+
+def advance(trial: Trial, until: int, measured: Sequence[int]) -> None:
+    """Train up to a step, or to a loss that is not finite, keeping the weights after each measured step on the way."""
+    load_weights(trial.training.model, trial.weights)
+    names = list(trial.weights)
+    module, weights = start_phase(trial.training, 0)
+    if trial.step in measured:
+        trial.kept.setdefault(trial.step, trial.weights)
+    steps = range(trial.step, until)
+    for step in tqdm(steps, desc=f"learning rate {trial.learning_rate:g}", unit="step", mininterval=1):
+        result = take_step(trial.training, module, weights, step)
+        trial.diverged = not result.finite
+        if trial.diverged:
+            return
+        trial.losses.append(result.loss)
+        if step + 1 in measured:
+            trial.kept[step + 1] = trained_weights(trial.training.model, names)
+    trial.step = max(trial.step, until)
+    trial.weights = trained_weights(trial.training.model, names)
+
+
+def forget(trial: Trial) -> None:
+    """Let go of the weights and the optimizer's state of a trial that will not go on."""
+    trial.weights, trial.kept = {}, {}
+    trial.training.optimizer.state.clear()
+
+
+def trained_weights(model: Any, names: Sequence[str]) -> Weights:
+    """Return copies of the named weights."""
+    weights = dict(model.named_parameters())
+    return {name: weights[name].detach().clone() for name in names}
+
+
+def load_weights(model: Any, weights: Weights) -> None:
+    """Put copied weights back into the model."""
+    own = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, values in weights.items():
+            own[name].copy_(values)

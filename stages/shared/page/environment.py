@@ -1,0 +1,21 @@
+"""What all HTML pages have in common: how their templates are read, and their style."""
+
+from pathlib import Path
+
+import jinja2
+
+STYLE = Path(__file__).with_name("style.css")
+
+
+def page_environment(templates: Path) -> jinja2.Environment:
+    """Return an environment in which every text is escaped and a missing value is an error; `style` is the CSS."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["style"] = STYLE.read_text(encoding="utf-8")
+    return environment
