@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
+from transformers import AutoConfig
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
@@ -40,8 +41,10 @@ def probe_initialization(
     With the input `chosen`, a probe of the same initialisation on text in another order, its learning rate is taken.
     """
     probe, began = settings.probe, perf_counter()
-    blocks = cut_evenly(read_tokens(inputs["tokens"], "train"), probe, str(inputs["tokens"]))
-    first = training_settings(settings, probe.learning_rates[0], blocks.sequence_length)
+    config = AutoConfig.from_pretrained(inputs["model"]).get_text_config()
+    positions = getattr(config, "max_position_embeddings", None)
+    blocks = cut_evenly(read_tokens(inputs["tokens"], "train"), probe, positions, str(inputs["tokens"]))
+    first = training_settings(settings, probe.learning_rates[0], blocks)
     accelerator = make_accelerator(first, execution)
     model = load_model(inputs["model"], first, accelerator.device)
     texts = read_held_out(inputs["corpus"], settings.other_domain, probe, load_encoder(inputs["model"]))
@@ -52,7 +55,7 @@ def probe_initialization(
     seconds = perf_counter() - began
     found = describe(best, compared, losses, texts, settings)
     (out / "probe.json").write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
-    trained = sum(trial.step for trial in trials) * probe.sequences * blocks.sequence_length
+    trained = sum(trial.step for trial in trials) * tokens_per_step(best)
     return {
         "learning_rate": best.learning_rate,
         **{f"{name}_bits_per_byte": figures["bits_per_byte"]["end"] for name, figures in found["domains"].items()},
@@ -121,6 +124,11 @@ def curve(trial: Trial, texts: Mapping[str, HeldOut], settings: ProbeInitializat
     return found
 
 
+def tokens_per_step(trial: Trial) -> int:
+    """Return the tokens that one step trains on."""
+    return trial.training.share.global_batch * trial.training.data.sequence_length
+
+
 def describe(
     trial: Trial,
     compared: list[dict[str, float]],
@@ -137,7 +145,7 @@ def describe(
         "learning_rate": trial.learning_rate,
         "selection": compared,
         "steps": list(marks),
-        "tokens_per_step": probe.sequences * trial.training.data.sequence_length,
+        "tokens_per_step": tokens_per_step(trial),
         "training_loss": trial.losses,
         "domains": {
             domain: {

@@ -1,5 +1,6 @@
 """One learning rate of a probe: a training that can be left and gone on with."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +41,7 @@ class Trial:
     """The weights after the measured steps."""
 
 
-def training_settings(settings: ProbeInitializationSettings, rate: float, sequence_length: int) -> TrainingSettings:
+def training_settings(settings: ProbeInitializationSettings, rate: float, blocks: Blocks) -> TrainingSettings:
     """Return the probe as a training of one phase with a constant learning rate."""
     probe = settings.probe
     phase = PhaseSettings(
@@ -52,8 +53,8 @@ def training_settings(settings: ProbeInitializationSettings, rate: float, sequen
     )
     return TrainingSettings(
         tokens=probe.tokens,
-        sequence_length=sequence_length,
-        global_batch=probe.sequences,
+        sequence_length=blocks.sequence_length,
+        global_batch=len(blocks) // probe.steps,
         seed=settings.seed,
         threads=probe.threads,
         precision=probe.precision,
@@ -70,14 +71,17 @@ def training_settings(settings: ProbeInitializationSettings, rate: float, sequen
     )
 
 
-def cut_evenly(shard: TokenShard, probe: ProbeSettings, folder: str) -> Blocks:
+def cut_evenly(shard: TokenShard, probe: ProbeSettings, positions: int | None, folder: str) -> Blocks:
     """Cut packed text into exactly the probe's steps, the same text in each step whatever the tokenizer.
 
-    A few tokens at the end that do not fill a token more in every sequence are left out. Raises UserError where there
+    A tokenizer that needs many tokens has longer sequences, and more of them where the model has too few positions. A
+    few tokens at the end that do not fill a token more in every sequence are left out. Raises UserError where there
     are fewer tokens than sequences.
     """
-    sequences = probe.steps * probe.sequences
-    length = (len(shard.tokens) - 1) // sequences
+    sequences, predicted = probe.steps * probe.sequences, len(shard.tokens) - 1
+    if positions is not None:
+        sequences *= max(1, math.ceil(predicted // sequences / positions))
+    length = predicted // sequences
     if length < 2:
         raise UserError(
             f"{folder} holds {len(shard.tokens)} tokens, too few for {probe.steps} steps of {probe.sequences} "
@@ -95,7 +99,7 @@ def start_trial(
     execution: Execution,
 ) -> Trial:
     """Return a trial that has not taken a step, which begins with the model's present weights."""
-    trained = training_settings(settings, rate, blocks.sequence_length)
+    trained = training_settings(settings, rate, blocks)
     groups = make_groups(model, trained)
     training = Training(
         accelerator=accelerator,
@@ -104,10 +108,19 @@ def start_trial(
         optimizer=make_optimizer(model, groups, trained),
         schedule=make_schedule(trained, settings.probe.steps),
         data=blocks,
-        share=make_share(settings.probe.sequences, min(execution.micro_batch, settings.probe.sequences), 0, 1),
+        share=make_share(trained.global_batch, micro_batch(trained.global_batch, execution.micro_batch), 0, 1),
     )
     names = [name for group in groups for name in group.names]
     return Trial(rate, training, trained_weights(model, names))
+
+
+def micro_batch(batch: int, most: int) -> int:
+    """Return the largest number of sequences up to `most` that a batch can be cut into evenly.
+
+    >>> micro_batch(6, 4)
+    3
+    """
+    return max(size for size in range(1, most + 1) if batch % size == 0)
 
 
 def advance(trial: Trial, until: int, measured: Sequence[int]) -> None:

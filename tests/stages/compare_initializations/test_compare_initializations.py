@@ -1,0 +1,134 @@
+"""The leaderboard's figures on curves worked out by hand, and what its page says."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.compare_initializations.curves import Curve, bits_per_byte, draw, mean_height, resampled, steps_to_reach
+from stages.compare_initializations.rivals import read_rivals
+from stages.compare_initializations.settings import CompareInitializationsSettings, ComparisonSettings, Rival
+from stages.compare_initializations.stage import compare_initializations
+
+COMPARISON = ComparisonSettings(bootstrap_samples=400, confidence=0.95, seed=1)
+STEPS = [0, 10, 25, 60]
+LENGTHS = [100, 50, 200, 150, 100, 80]
+
+
+def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "other")):
+    """Write a probe whose documents have `heights` bits per byte at the marks, give or take a document's noise."""
+    folder.mkdir(parents=True)
+    wobble = noise * np.random.default_rng(len(folder.name)).standard_normal(len(LENGTHS))
+    nll = {
+        name: ((height + seed_shift + wobble) * np.array(LENGTHS) * math.log(2)).tolist()
+        for name, height in zip(("0", "10", "25", "end"), heights, strict=True)
+    }
+    figures = {"bytes": LENGTHS, "nll": nll}
+    probe = {"learning_rate": 1e-3, "tokens_per_step": 512, "steps": STEPS, "domains": dict.fromkeys(domains, figures)}
+    (folder / "probe.json").write_text(json.dumps(probe))
+    return folder
+
+
+def write_model(folder, seconds):
+    folder.mkdir(parents=True)
+    (folder / "mapping.json").write_text(json.dumps({"mapped_share": 0.75}))
+    (folder / "manifest.json").write_text(json.dumps({"seconds": 9.0, "metrics": {"map_seconds": seconds}}))
+    return folder
+
+
+@pytest.fixture
+def case(tmp_path):
+    """Return settings and inputs: `good` is better than `subtoken_mean`, `same` cannot be told from it."""
+    inputs, rivals = {}, []
+    heights = {
+        "good": (3.0, 2.0, 1.8, 1.5),
+        "subtoken_mean": (3.0, 2.6, 2.4, 2.0),
+        "same": (3.0, 2.6, 2.4, 2.01),
+        "source_finetuned": (2.5, 2.2, 2.1, 1.9),
+    }
+    for name, curve in heights.items():
+        seeds = (1, 2) if name == "good" else (1,)
+        for seed in seeds:
+            folder = tmp_path / f"probe-{name}-{seed}"
+            inputs[f"probe_{name}_{seed}"] = write_probe(
+                folder, curve, seed_shift=0.2 * (seed - 1), noise=0.3 if name == "same" else 0
+            )
+        if name != "source_finetuned":
+            inputs[f"model_{name}"] = write_model(tmp_path / f"model-{name}", 1.5)
+        rivals.append(Rival(name=name, seeds=seeds, evidence=("model_good",) if name == "good" else ()))
+    settings = CompareInitializationsSettings(
+        language_name="dutch",
+        base_model_name="tiny",
+        mode="embeddings",
+        default="good",
+        rivals=tuple(rivals),
+        left_out={"wechsel": "it needs <a dictionary>"},
+        comparison=COMPARISON,
+    )
+    return settings, inputs
+
+
+def test_the_leaderboard_holds_what_its_contract_names(case, tmp_path):
+    settings, inputs = case
+    out = tmp_path / "leaderboard-0123456789ab.unfinished"
+    out.mkdir()
+    compare_initializations(settings, inputs, out, None)
+    found = json.loads((out / "leaderboard.json").read_text())
+    assert (found["run"], found["default"], found["mode"]) == ("0123456789ab", "good", "embeddings")
+    rows = {row["method"]: row for row in found["methods"]}
+    assert set(rows) == {"good", "subtoken_mean", "same", "source_finetuned", "source"}
+    good = rows["good"]
+    assert good["bits_per_byte"]["end"] == pytest.approx(1.6)  # mean of the seeds
+    assert good["seconds_to_map"] == 1.5
+    assert good["seconds_of_evidence"] == 9.0
+    assert good["mapped_share"] == 0.75
+    assert set(good["better_than"]) == {"subtoken_mean", "same", "source_finetuned", "source"}
+    assert "subtoken_mean" in rows["same"]["ties_with"]
+    assert "good" in rows["source_finetuned"]["worse_than"]
+    assert set(good["other_domain"]) >= {"0", "10", "25", "end", "better_than", "ties_with"}
+    # 3.0 at step 0, 2.0 at step 10, with the shared seed alone: the yardstick's 2.0 is reached at step 10.
+    assert good["tokens_to_subtoken_mean"] == 10 * 512
+    assert rows["source"]["bits_per_byte"] == pytest.approx({"0": 2.5, "10": 2.5, "25": 2.5, "end": 2.5})
+    assert rows["source"]["tokens_to_subtoken_mean"] is None
+
+
+def test_the_page_says_who_wins_what_is_tied_and_what_was_left_out(case, tmp_path):
+    settings, inputs = case
+    compare_initializations(settings, inputs, tmp_path, None)
+    page = (tmp_path / "report.html").read_text()
+    assert "The default, good, is in the corpus&#39;s own domain better than" in page
+    assert "it needs &lt;a dictionary&gt;" in page
+    assert (tmp_path / "section.html").read_text() in page
+
+
+def test_probes_of_different_text_are_not_compared(case, tmp_path):
+    settings, inputs = case
+    other = write_probe(tmp_path / "probe-odd", (3, 2, 2, 2), domains=("own",))
+    probe = json.loads((other / "probe.json").read_text())
+    probe["domains"]["own"]["bytes"][0] += 1
+    (other / "probe.json").write_text(json.dumps(probe))
+    with pytest.raises(ValueError, match="different text"):
+        read_rivals(settings.rivals, {**inputs, "probe_same_1": other})
+
+
+@given(st.lists(st.floats(0.5, 5), min_size=4, max_size=4), st.integers(1, 3))
+def test_a_constant_shift_of_all_documents_is_found_exactly(heights, seeds):
+    lengths = np.array(LENGTHS, dtype=float)
+    nll = np.outer(heights, lengths) * math.log(2)
+    curve = Curve(dict.fromkeys(range(seeds), nll), lengths, tuple(STEPS))
+    shifted = Curve({seed: nll + 0.1 * lengths * math.log(2) for seed in range(seeds)}, lengths, tuple(STEPS))
+    draws = draw(len(lengths), seeds, 50, 1)
+    names = tuple(range(seeds))
+    assert bits_per_byte(curve, names) == pytest.approx(heights)
+    difference = resampled(shifted, names, draws) - resampled(curve, names, draws)
+    assert np.allclose(difference, 0.1)
+    assert mean_height(np.array(heights), tuple(STEPS)) <= max(heights) + 1e-9
+
+
+@given(st.floats(0.1, 2.9))
+def test_the_step_that_reaches_a_goal_lies_on_the_line_between_marks(goal):
+    found = steps_to_reach(np.array([[3.0, 2.0, 1.0, 0.0]]), (0, 10, 20, 30), np.array([goal]))[0]
+    assert found == pytest.approx((3.0 - goal) * 10)

@@ -1,0 +1,119 @@
+"""probe_initialization on a tiny random Llama: the choice of the rate changes nothing else, and bad rates lose."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from tiny_models import TEXTS, save_test_split, save_tiny_model
+
+from pipeline.errors import UserError
+from pipeline.provenance import ROOT
+from pipeline.stage import Execution
+from stages.probe_initialization.settings import ProbeInitializationSettings
+from stages.probe_initialization.stage import probe_initialization
+from stages.shared.document_encoder import load_encoder
+
+EXECUTION = Execution.model_construct(device="cpu", micro_batch=1)
+SMALL = {
+    "steps": 6,
+    "measured_steps": [1, 4],
+    "step_tokens": 32,
+    "learning_rates": [1e-3, 1e-2],
+    "selection_steps": 3,
+    "selection_bytes": 500,
+    "warmup_steps": 1,
+    "threads": 1,
+    "domain_bytes": 800,
+    "document_bytes": 200,
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Return model, corpus and packed tokens; the corpus has the same text in every split."""
+    place = tmp_path_factory.mktemp("probe")
+    model, corpus = save_tiny_model(place / "model", positions=512), save_test_split(place / "corpus", TEXTS)
+    (corpus / "validation.parquet").write_bytes((corpus / "test.parquet").read_bytes())
+    tokens = place / "tokens"
+    tokens.mkdir()
+    rows = load_encoder(model).encode(TEXTS)
+    starts = np.cumsum([0, *map(len, rows)])[:-1]
+    np.concatenate(rows).astype("<u2").tofile(tokens / "train.bin")
+    np.save(tokens / "train_starts.npy", starts)
+    (tokens / "tokens.json").write_text(json.dumps({"dtype": "uint16", "vocabulary_size": 320}))
+    return {"model": model, "corpus": corpus, "tokens": tokens}
+
+
+def probe(inputs, out, other_domain=None, **changes) -> dict:
+    out.mkdir(parents=True)
+    values = yaml.safe_load((ROOT / "conf" / "leaderboard" / "default.yaml").read_text())["probe"]
+    settings = ProbeInitializationSettings(probe={**values, **SMALL, **changes}, seed=1, other_domain=other_domain)
+    probe_initialization(settings, inputs, out, EXECUTION)
+    return json.loads((out / "probe.json").read_text())
+
+
+@pytest.mark.parametrize("mode", ["embeddings", "all"])
+def test_the_chosen_rate_gives_what_it_gives_alone(inputs, tmp_path, mode):
+    chosen = probe(inputs, tmp_path / "three", mode=mode, learning_rates=[1e-3, 1e-2, 3e-3])
+    alone = probe(inputs, tmp_path / "one", mode=mode, learning_rates=[chosen["learning_rate"]])
+    again = probe({**inputs, "chosen": tmp_path / "three"}, tmp_path / "again", mode=mode)
+    assert len(chosen["selection"]) == 3
+    best = min(chosen["selection"], key=lambda entry: entry["bits_per_byte"])
+    assert best["learning_rate"] == chosen["learning_rate"]
+    assert chosen["domains"] == alone["domains"] == again["domains"]
+    assert chosen["training_loss"] == alone["training_loss"]
+    assert len(chosen["training_loss"]) == 6
+
+
+def test_training_helps_and_every_mark_is_measured(inputs, tmp_path):
+    found = probe(inputs, tmp_path / "out")
+    points = found["domains"]["own"]["bits_per_byte"]
+    assert list(points) == ["0", "1", "4", "end"]
+    assert points["0"] > points["1"] > points["4"] > points["end"]
+    assert found["steps"] == [0, 1, 4, 6]
+    losses = np.array(found["domains"]["own"]["nll"]["end"])
+    assert losses.sum() / np.log(2) / sum(found["domains"]["own"]["bytes"]) == pytest.approx(points["end"], abs=1e-6)
+
+
+def test_a_rate_that_diverges_loses_and_alone_is_an_error(inputs, tmp_path):
+    found = probe(inputs, tmp_path / "out", learning_rates=[1e30, 1e-3])
+    assert found["learning_rate"] == 1e-3
+    assert found["selection"][0] == {"learning_rate": 1e30, "bits_per_byte": None}
+    with pytest.raises(UserError, match=r"not finite before step \d at learning rate 1e\+30"):
+        probe(inputs, tmp_path / "alone", learning_rates=[1e30])
+
+
+def test_too_little_text_is_an_error_that_says_what_to_do(inputs, tmp_path):
+    with pytest.raises(UserError, match="too few for 4000 steps"):
+        probe(inputs, tmp_path / "out", steps=4000)
+
+
+def test_odd_and_even_lines_of_another_domain_are_scored_apart(inputs, tmp_path):
+    text = tmp_path / "lines.txt"
+    text.write_text("\n".join(TEXTS[:6]) + "\n")
+    places = {}
+    for lines in ("odd", "even", "all"):
+        other = {"path": text, "sha256": None, "lines": lines}
+        found = probe(inputs, tmp_path / lines, other, steps=5, learning_rates=[1e-3], domain_bytes=100000)
+        places[lines] = found["domains"]["other"]["documents"]
+    assert places["odd"] == ["line 1", "line 3", "line 5"]
+    assert places["even"] == ["line 2", "line 4", "line 6"]
+    assert places["all"] == sorted(places["odd"] + places["even"])
+
+
+def test_long_text_for_a_short_model_makes_more_sequences_not_fewer_steps(inputs, tmp_path):
+    found = probe(inputs, tmp_path / "out", learning_rates=[1e-3])
+    short = {**inputs, "model": save_tiny_model(tmp_path / "short", positions=40)}
+    assert probe(short, tmp_path / "short_out", learning_rates=[1e-3])["steps"] == found["steps"]
+
+
+def test_settings_that_cannot_be_measured_are_refused():
+    values = yaml.safe_load((ROOT / "conf" / "leaderboard" / "default.yaml").read_text())["probe"]
+    for wrong, said in (
+        ({"measured_steps": [25, 10]}, "must rise"),
+        ({"measured_steps": [60]}, "before the last"),
+        ({"selection_steps": 61}, "more than the 60 steps"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ProbeInitializationSettings(probe={**values, **wrong}, seed=1, other_domain=None)
