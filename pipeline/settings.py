@@ -25,10 +25,12 @@ from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
+from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import MappingSettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
+from stages.train_vectors.settings import VectorsSettings
 from stages.write_report.settings import ReportSettings
 
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
@@ -146,6 +148,7 @@ class Config(Section):
     bitext: BitextSettings
     tokenizer: TokenizerSettings
     alignment: AlignmentSettings
+    vectors: VectorsSettings
     mapping: MappingSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
@@ -180,6 +183,14 @@ class Config(Section):
                 "fast_align needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
                 "mapping that needs no alignment: mapping=subtoken_mean"
             )
+        if "source_vectors" in self.mapping.needs and not self.bitext.cards:
+            yield (
+                f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
+                "bitext.cards, or choose a mapping that needs none: mapping=focus"
+            )
+        if "dictionary" in self.mapping.needs and self.mapping.dictionary is None:
+            need = NEEDS["dictionary"]
+            yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
 
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""

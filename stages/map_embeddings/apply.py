@@ -62,6 +62,10 @@ def fallback_rows(
     if fallback == "mean":
         mean: np.ndarray = source.mean(axis=0, dtype=np.float64)[None].astype(np.float32)
         return mean
+    if fallback == "independent":
+        spread = np.sqrt(np.square(source, dtype=np.float64).mean())
+        drawn = np.random.default_rng(seed).standard_normal((number, source.shape[1]))
+        return np.asarray(spread * drawn, dtype=np.float32)
     return normal_rows(source, number, seed)
 
 

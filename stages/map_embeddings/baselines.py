@@ -8,6 +8,12 @@ from stages.map_embeddings.methods import init_method
 
 @init_method()
 def random(task: MappingTask) -> Initialization:
+    """Draw every number by itself from a normal distribution with mean 0 and the source table's root mean square."""
+    return _all_empty(task, "independent")
+
+
+@init_method()
+def multivariate_normal(task: MappingTask) -> Initialization:
     """Draw each row from the normal distribution with the mean and covariance of the source rows (Hewitt 2021)."""
     return _all_empty(task, "normal")
 

@@ -12,12 +12,13 @@ from scipy.sparse import csr_matrix, save_npz
 from pipeline.errors import UserError
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.initialization import Initialization, MappingTask
+from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.resolve import explicit_unknown
 from stages.map_embeddings.settings import MappingSettings
 from stages.shared.token_text import Vocabulary, load_vocabulary
 
 PRESETS = Path(__file__).parents[2] / "conf" / "mapping"
-EXTRAS = ("text", "dictionary", "donor")
+EXTRAS = ("text", "dictionary", "donor", "token_vectors", "source_vectors", "target_vectors")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--method", default="trans_tokenize", help=f"one of: {', '.join(sorted(INIT_METHODS))}")
     command.add_argument("--counts", type=Path, metavar="FILE.json", help="write the counts of token pairs too")
     for extra in EXTRAS:
-        command.add_argument(f"--{extra}", type=Path, metavar="PATH", help=f"the {extra}, for methods that need one")
+        command.add_argument(
+            flag(extra), type=Path, metavar="PATH", help=f"{NEEDS[extra].what}, for methods that need it"
+        )
     return command
 
 
@@ -71,12 +74,17 @@ def run(given: argparse.Namespace) -> str:
     return summary(initialization, given.out, weights, seconds)
 
 
+def flag(extra: str) -> str:
+    """Return the command line's word for a field of MappingTask."""
+    return f"--{extra.replace('_', '-')}"
+
+
 def check_needs(given: argparse.Namespace) -> None:
     """Raise UserError that names the options which the method needs and that are not given or do not exist."""
-    missing = [f"--{need}" for need in INIT_METHODS[given.method].needs if need in EXTRAS and not getattr(given, need)]
+    missing = [flag(need) for need in INIT_METHODS[given.method].missing(given)]
     if missing:
         raise UserError(f"init method '{given.method}' needs {' and '.join(missing)}")
-    read = {"": given.table} | {f"--{name} ": getattr(given, name) for name in EXTRAS}
+    read = {"": given.table} | {f"{flag(name)} ": getattr(given, name) for name in EXTRAS}
     absent = [f"{flag}{path}" for flag, path in read.items() if path is not None and not path.exists()]
     if absent:
         raise UserError(f"{' and '.join(absent)} does not exist")
@@ -89,7 +97,7 @@ def check_needs(given: argparse.Namespace) -> None:
 
 def task_of(given: argparse.Namespace, source: Vocabulary, target: Vocabulary) -> MappingTask:
     """Return what the command line gives a method to work with."""
-    return MappingTask(source, target, given.table, given.text, given.dictionary, given.donor)
+    return MappingTask(source, target, given.table, **{extra: getattr(given, extra) for extra in EXTRAS})
 
 
 def write_counts(path: Path, counts: csr_matrix | None, source: Vocabulary, target: Vocabulary) -> None:

@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 
 from stages.shared.token_text import Vocabulary
 
-Fallback = Literal["mean", "normal", "unk"]
-UNMAPPED, ALIGNED, COPIED, SMOOTHED = range(4)
-HOW = ("fallback", "aligned", "copied", "smoothed")
+Fallback = Literal["mean", "normal", "independent", "unk"]
+UNMAPPED, ALIGNED, COPIED, SMOOTHED, SIMILAR = range(5)
+HOW = ("fallback", "aligned", "copied", "smoothed", "similar")
 """Names of the codes in `Initialization.how`."""
 
 
@@ -30,6 +30,12 @@ class MappingTask:
     """Bilingual dictionary, source and target word separated by a tab."""
     donor: Path | None = None
     """Folder of a model with the target vocabulary."""
+    token_vectors: Path | None = None
+    """Folder of vectors of the target tokens, trained on text cut into them."""
+    source_vectors: Path | None = None
+    """Folder of vectors of source words, and of the source tokens among them."""
+    target_vectors: Path | None = None
+    """The same of the target language."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Initialization:
     row_scale: np.ndarray | None
     """Factor for each target row (norm calibration), shape (target tokens,)."""
     fallback: Fallback
-    """What fills the empty rows: the mean source row, a draw from the rows' normal distribution, or `<unk>`'s row."""
+    """What fills the empty rows: the mean source row, a draw from the rows' normal distribution, numbers that are drawn
+    independently with the table's root mean square, or `<unk>`'s row."""
     how: np.ndarray
     """Where each row came from, codes into HOW, shape (target tokens,)."""
     counts: csr_matrix | None = None

@@ -7,6 +7,14 @@ from stages.shared.token_text import WORDPIECE, Vocabulary
 FALLBACK_ROLE = {"bos": "cls", "cls": "bos", "eos": "sep", "sep": "eos", "mask": "pad"}
 
 
+def copy_partners(source: Vocabulary, target: Vocabulary) -> np.ndarray:
+    """Return the source id of the same text or role for each target token, -1 where there is none."""
+    partner = np.full(len(target), -1, dtype=np.int64)
+    for targets, sources in (same_text_partners(source, target), special_partners(source, target)):
+        partner[targets] = sources
+    return partner
+
+
 def same_text_partners(source: Vocabulary, target: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
     """Return target and source ids of the tokens that stand for the same text.
 

@@ -40,9 +40,9 @@ def map_embeddings(
     mapping = settings.mapping
     began = perf_counter()
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
-    table = inputs["alignment"] / "table.tsv" if "alignment" in inputs else None
+    task = MappingTask(source, target, **evidence(settings, inputs))
     loaded = perf_counter()
-    initialization = INIT_METHODS[mapping.method](MappingTask(source, target, table), **mapping.options)
+    initialization = INIT_METHODS[mapping.method](task, **mapping.options)
     mapped = perf_counter()
     model = open_model(inputs["base_model"])
     write_tables(model, initialization, source, mapping.seed, out)
@@ -56,6 +56,18 @@ def map_embeddings(
     seconds = {"load": loaded - began, **initialization.seconds, "map": mapped - loaded}
     seconds |= {"write": perf_counter() - mapped}
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
+
+
+def evidence(settings: MapEmbeddingsSettings, inputs: Mapping[str, Path]) -> dict[str, Path | None]:
+    """Return what the inputs hold for a method, by field of MappingTask; a dictionary of the user's goes first."""
+    files = {"alignment": "table.tsv", "dictionary": "dictionary.tsv"}
+    found = {name: inputs[name] / file if name in inputs else None for name, file in files.items()}
+    given = settings.mapping.dictionary
+    return {
+        "table": found["alignment"],
+        "dictionary": given.path if given else found["dictionary"],
+        **{name: inputs.get(name) for name in ("token_vectors", "source_vectors", "target_vectors")},
+    }
 
 
 def write_tables(model: ModelFolder, initialization: Initialization, source: Vocabulary, seed: int, out: Path) -> None:

@@ -11,7 +11,7 @@ from stages.map_embeddings.initialization import (
     normalize_rows,
 )
 from stages.map_embeddings.methods import init_method
-from stages.map_embeddings.same_text import same_text_partners, special_partners
+from stages.map_embeddings.same_text import copy_partners
 from stages.map_embeddings.token_counts import sum_pairs
 from stages.shared.token_text import BYTE_LEVEL, SENTENCEPIECE, WORDPIECE, Vocabulary, byte_level_token
 
@@ -19,9 +19,7 @@ from stages.shared.token_text import BYTE_LEVEL, SENTENCEPIECE, WORDPIECE, Vocab
 @init_method()
 def subtoken_mean(task: MappingTask) -> Initialization:
     """Copy tokens that the source has, spell the others with source tokens and average those."""
-    partner = np.full(len(task.target), -1, dtype=np.int64)
-    for targets, sources in (same_text_partners(task.source, task.target), special_partners(task.source, task.target)):
-        partner[targets] = sources
+    partner = copy_partners(task.source, task.target)
     how = np.where(partner >= 0, COPIED, UNMAPPED).astype(np.int8)
     rows, columns = list(np.flatnonzero(partner >= 0)), list(partner[partner >= 0])
     for row in np.flatnonzero((partner < 0) & ~task.target.special):

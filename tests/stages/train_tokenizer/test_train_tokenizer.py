@@ -273,7 +273,8 @@ def test_roles_that_are_missing_or_shared_stay_so(kind: str, roles: dict, corpus
 
 
 def test_sample_of_a_large_corpus_is_about_as_large_as_wanted(corpus: Path) -> None:
-    from stages.train_tokenizer.training_text import text_bytes, training_texts
+    from stages.shared.text_sample import text_bytes
+    from stages.train_tokenizer.training_text import training_texts
 
     total = text_bytes(corpus / "train.parquet")
     sample = list(training_texts(corpus / "train.parquet", total // 2))

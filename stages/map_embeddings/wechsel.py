@@ -1,0 +1,98 @@
+"""WECHSEL: means of the source tokens nearest in aligned word vectors (Minixhofer et al., NAACL 2022)."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.linalg import orthogonal_procrustes
+
+from pipeline.errors import UserError
+from stages.map_embeddings.initialization import Initialization, MappingTask
+from stages.map_embeddings.methods import init_method
+from stages.map_embeddings.same_text import copy_partners, special_partners
+from stages.map_embeddings.shared_tokens import combine, in_string_order, onto_sources, wordless
+from stages.map_embeddings.similarity import softmax_of_nearest, unit_rows
+from stages.shared.token_text import Vocabulary
+from stages.shared.vectors import Vectors, read_vectors
+
+
+@init_method(needs=("dictionary", "source_vectors", "target_vectors"))
+def wechsel(task: MappingTask, *, neighbors: int, temperature: float, copy_wordless: bool) -> Initialization:
+    """Turn the source vectors by a dictionary, then weight the nearest source tokens by softmax (arXiv 2112.06598).
+
+    Special tokens are copied, and with `copy_wordless` all that holds no letter: bytes, numbers, punctuation.
+    """
+    if neighbors < 1 or temperature <= 0:
+        raise UserError(f"mapping.options: neighbors={neighbors} and temperature={temperature} must be above 0")
+    # The registry has checked `needs`.
+    assert task.source_vectors is not None
+    assert task.target_vectors is not None
+    assert task.dictionary is not None
+    source, target = read_vectors(task.source_vectors, task.source), read_vectors(task.target_vectors, task.target)
+    turned = unit_rows(source.tokens.astype(np.float64) @ rotation(source, target, task.dictionary))
+    partner = copied_tokens(task, copy_wordless)
+    rows = np.flatnonzero((partner < 0) & np.any(target.tokens != 0, axis=1) & ~task.target.special)
+    columns, members = distinct_vectors(turned, task.source)
+    if not len(columns):
+        raise UserError(f"no source token has a vector in {task.source_vectors}: train them on more text")
+    nearest = softmax_of_nearest(unit_rows(target.tokens)[rows], turned[columns], members, neighbors, temperature)
+    ids = np.array([row for part in members for row in part], dtype=np.int64)
+    return combine(task, partner, rows, onto_sources(nearest, ids, task))
+
+
+def copied_tokens(task: MappingTask, copy_wordless: bool) -> np.ndarray:
+    """Return the source id that each target token copies, -1 where it is to be compared by vectors."""
+    partner = copy_partners(task.source, task.target)
+    compared = ~task.target.special & ~(wordless(task.target) if copy_wordless else np.zeros(len(partner), dtype=bool))
+    # A role may be that of a token which is text besides.
+    compared[special_partners(task.source, task.target)[0]] = False
+    partner[compared] = -1
+    return partner
+
+
+def rotation(source: Vectors, target: Vectors, dictionary: Path) -> np.ndarray:
+    """Return the orthogonal matrix that brings source words nearest to their translations (Schönemann 1966).
+
+    Each pair counts once for each spelling of either word (as it stands, small, Title) that both sides know. Raises
+    UserError where they know none, or the dimensions differ.
+    """
+    if source.dimension != target.dimension:
+        raise UserError(f"word vectors of {source.dimension} and {target.dimension} numbers: train both alike")
+    numbers = [{name: number for number, name in enumerate(part.names)} for part in (source, target)]
+    pairs = [
+        (numbers[0][one], numbers[1][other])
+        for word, translation in read_dictionary(dictionary)
+        for one in (word, word.lower(), word.title())
+        for other in (translation, translation.lower(), translation.title())
+        if one in numbers[0] and other in numbers[1]
+    ]
+    if not pairs:
+        raise UserError(f"{dictionary}: no pair has a vector on both sides: give a larger one, or more text")
+    left, right = np.array(pairs).T
+    known = source.words[left].astype(np.float64), target.words[right].astype(np.float64)
+    turn: np.ndarray = orthogonal_procrustes(*known)[0]
+    return turn
+
+
+def read_dictionary(path: Path) -> list[tuple[str, str]]:
+    """Return pairs of source word and target word; UserError names a line that is none."""
+    pairs = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        parts = line.strip().split("\t") if "\t" in line.strip() else line.split()
+        if len(parts) != 2:
+            if parts in ([], [""]):
+                continue
+            raise UserError(f"{path}, line {number}: {line!r} is not a source word, a tab and a target word")
+        pairs.append((parts[0].strip(), parts[1].strip()))
+    return pairs
+
+
+def distinct_vectors(vectors: np.ndarray, vocabulary: Vocabulary) -> tuple[np.ndarray, list[list[int]]]:
+    """Return one token for each vector that is not zero, and all tokens that have it, in the order of strings.
+
+    `house` and `▁house` share a vector; comparing it once takes less time, and their tie is no matter of rounding.
+    """
+    known = in_string_order(np.flatnonzero(np.any(vectors != 0, axis=1) & ~vocabulary.special), vocabulary)
+    members: dict[bytes, list[int]] = {}
+    for row in known:
+        members.setdefault(vectors[row].tobytes(), []).append(int(row))
+    return np.array([part[0] for part in members.values()], dtype=np.int64), list(members.values())
