@@ -51,14 +51,13 @@ def sparsemax_of_cosines(left: np.ndarray, right: np.ndarray) -> csr_matrix:
 
 
 def softmax_of_nearest(
-    left: np.ndarray, right: np.ndarray, members: list[list[int]], neighbors: int, temperature: float
+    left: np.ndarray, right: np.ndarray, numbers: np.ndarray, neighbors: int, temperature: float
 ) -> csr_matrix:
-    """Return softmax(cosine / temperature) over the `neighbors` nearest, shape (rows, members in all).
+    """Return softmax(cosine / temperature) over the `neighbors` nearest, shape (rows, columns).
 
-    `members` are the columns of the result that share a row of `right`. Among equals the first goes first.
+    `numbers` tells how many columns of the result share each row of `right`. Among equals the first goes first.
     """
-    numbers = np.array([len(part) for part in members])
-    starts, flat = np.cumsum(numbers) - numbers, np.array([one for part in members for one in part])
+    starts = np.cumsum(numbers) - numbers
     found = []
     for block in _candidates(left, right, lambda cosines: _nth_largest(cosines, neighbors)):
         order = np.argsort(-block.cosines, axis=1, kind="stable")[:, :neighbors]
@@ -68,10 +67,10 @@ def softmax_of_nearest(
         before = np.cumsum(number, axis=1) - number
         taken = np.clip(neighbors - before, 0, number).ravel()
         within = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
-        columns = flat[np.repeat(starts[nearest.ravel()], taken) + within]
+        columns = np.repeat(starts[nearest.ravel()], taken) + within
         weights = np.exp((np.repeat(cosines.ravel(), taken) - 1.0) / temperature)
         found.append((np.repeat(np.repeat(block.rows, nearest.shape[1]), taken), columns, weights))
-    return _matrix(found, (len(left), len(flat)))
+    return _matrix(found, (len(left), int(numbers.sum())))
 
 
 def _candidates(left: np.ndarray, right: np.ndarray, lower_bound: LowerBound) -> Iterator[Candidates]:

@@ -34,7 +34,8 @@ def wechsel(task: MappingTask, *, neighbors: int, temperature: float, copy_wordl
     columns, members = distinct_vectors(turned, task.source)
     if not len(columns):
         raise UserError(f"no source token has a vector in {task.source_vectors}: train them on more text")
-    nearest = softmax_of_nearest(unit_rows(target.tokens)[rows], turned[columns], members, neighbors, temperature)
+    unit, numbers = unit_rows(target.tokens[rows]), np.array([len(part) for part in members])
+    nearest = softmax_of_nearest(unit, turned[columns], numbers, neighbors, temperature)
     ids = np.array([row for part in members for row in part], dtype=np.int64)
     return combine(task, partner, rows, onto_sources(nearest, ids, task))
 
