@@ -17,6 +17,7 @@ USUAL = {
     "ingest_bitext": (60, 20),
     "train_tokenizer": (15, 2),
     "align_tokens": (60, 30),
+    "train_vectors": (120, 60),
     "map_embeddings": (10, 5),
     "pack_tokens": (5, 1),
     "continue_pretraining": (20, 1),

@@ -15,7 +15,7 @@ from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
+from stages.map_embeddings.settings import MapEmbeddingsSettings, NoCalibration
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
@@ -84,11 +84,9 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
 
     base_model, corpus, tokenizer = plan_data(plan, config, lock)
     both = {"base_model": base_model, "tokenizer": tokenizer}
-    bitext = plan_bitext(plan, config, lock, corpus, config.mapping)
-    evidence = plan_evidence(plan, config.mapping, {"corpus": corpus, **both, **bitext})
-
-    initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
-    random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
+    initialized, evidence = plan_mapping(plan, config, lock, {"corpus": corpus, **both})
+    floor = {"mapping": config.mapping.as_random(), "calibration": NoCalibration(method="none")}
+    random = step(MAP_EMBEDDINGS, "random_model", inputs=both, **floor)
 
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
@@ -107,7 +105,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
         )
         for name in systems
     }
-    shown = {"corpus": corpus, **bitext, **evidence, "initialized_model": initialized, **both}
+    shown = {"corpus": corpus, **evidence, "initialized_model": initialized, **both}
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }
@@ -128,24 +126,28 @@ def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, St
     return base_model, corpus, plan.step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
 
 
-def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step, mapping: MappingSettings) -> dict[str, Step]:
-    """Plan the bitext where a mapping needs one and there are cards for it; there are none where a table is given."""
-    cards = _cards(config.bitext.cards, config, lock) if mapping.needs_bitext else ()
-    return {"bitext": plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)} if cards else {}
+def plan_mapping(
+    plan: Planner, config: Config, lock: Lock, data: Mapping[str, Step], name: str | None = None
+) -> tuple[Step, dict[str, Step]]:
+    """Plan the initialized model out of base model, tokenizer and corpus, and the evidence that its mapping needs.
 
-
-def plan_evidence(plan: Planner, mapping: MappingSettings, made: Mapping[str, Step]) -> dict[str, Step]:
-    """Plan what a mapping needs besides the base model and the tokenizer, out of what is made already."""
-    evidence = {}
+    There is no bitext among the evidence where a table is given and no cards.
+    """
+    mapping, evidence = config.mapping, dict[str, Step]()
+    both = {kind: data[kind] for kind in ("base_model", "tokenizer")}
+    if mapping.needs_bitext and (cards := _cards(config.bitext.cards, config, lock)):
+        evidence["bitext"] = plan.step(INGEST_BITEXT, inputs={"corpus": data["corpus"]}, cards=cards)
+    made = {**data, **evidence}
     if "table" in mapping.needs:
-        aligned = {name: made[name] for name in ("bitext", "base_model", "tokenizer") if name in made}
-        evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs=aligned)
-    for name, (text, tokenizer, unit) in VECTORS.items():
-        if name in mapping.needs:
+        evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs={**evidence, **both})
+    for kind, (text, tokenizer, unit) in VECTORS.items():
+        if kind in mapping.needs:
             inputs = {text: made[text], "tokenizer": made[tokenizer]}
             settings = getattr(plan.sections["vectors"], f"{unit}s")
-            evidence[name] = plan.step(TRAIN_VECTORS, name, inputs=inputs, unit=unit, vectors=settings)
-    return evidence
+            evidence[kind] = plan.step(TRAIN_VECTORS, kind, inputs=inputs, unit=unit, vectors=settings)
+    calibration = {"corpus": data["corpus"]} if config.calibration.method != "none" else {}
+    used = {kind: step for kind, step in evidence.items() if kind != "bitext"}
+    return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **calibration}), evidence
 
 
 def _cards(names: tuple[str, ...], config: Config, lock: Lock) -> tuple[ResolvedCard, ...]:

@@ -7,12 +7,10 @@ from typing import Any
 from pipeline.card_lock import Lock
 from pipeline.graph import (
     COMPARE_INITIALIZATIONS,
-    MAP_EMBEDDINGS,
     PACK_TOKENS,
     PROBE_INITIALIZATION,
-    plan_bitext,
     plan_data,
-    plan_evidence,
+    plan_mapping,
 )
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
@@ -37,15 +35,13 @@ def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]
     """Plan the comparison; the last step is the leaderboard."""
     plan = _planner(config)
     base_model, corpus, tokenizer = plan_data(plan, config, lock)
-    both = {"base_model": base_model, "tokenizer": tokenizer}
     models: dict[str, Step] = {}
     evidence: dict[str, dict[str, Step]] = {}
     for name, rival in taking_part.rivals.items():
         own = _planner(rival)
-        bitext = plan_bitext(own, rival, lock, corpus, rival.mapping)
-        found = plan_evidence(own, rival.mapping, {"corpus": corpus, **both, **bitext})
-        evidence[name] = {f"{kind}_{name}": step for kind, step in found.items()}
-        models[f"model_{name}"] = own.step(MAP_EMBEDDINGS, f"model_{name}", inputs={**both, **found})
+        data = {"corpus": corpus, "base_model": base_model, "tokenizer": tokenizer}
+        models[f"model_{name}"], found = plan_mapping(own, rival, lock, data, f"model_{name}")
+        evidence[name] = {f"{kind}_{name}": step for kind, step in found.items() if kind != "bitext"}
         plan.steps += own.steps
     probes: dict[str, Step] = {}
     for name, seeds in taking_part.seeds.items():

@@ -26,7 +26,7 @@ from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
 from stages.map_embeddings.methods import NEEDS
-from stages.map_embeddings.settings import MappingSettings
+from stages.map_embeddings.settings import CalibrationSettings, MappingSettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
@@ -150,6 +150,7 @@ class Config(Section):
     alignment: AlignmentSettings
     vectors: VectorsSettings
     mapping: MappingSettings
+    calibration: CalibrationSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.errors import UserError
 from pipeline.section import LocalPath, Section, with_sha256
@@ -76,7 +76,37 @@ class MappingSettings(Section):
         return MappingSettings(method="multivariate_normal", seed=self.seed, options={}, dictionary=None)
 
 
+class NoCalibration(Section):
+    """Rows stay as they were mapped."""
+
+    method: Literal["none"]
+
+
+class UnigramCalibration(Section):
+    """Rows are shifted so that the untrained model predicts each token about as often as the text has it."""
+
+    method: Literal["unigram"]
+    tokens: PositiveInt
+    """Running text that the base model reads with the mapped rows."""
+    window: Annotated[int, Field(ge=2)]
+    """Tokens that it reads at once."""
+    max_bytes: PositiveInt
+    """Training text in which tokens are counted; more is sampled evenly."""
+    pseudo_count: PositiveFloat
+    """Added to each token's count."""
+    iterations: PositiveInt
+    """Of the proportional fitting."""
+    ridge: PositiveFloat
+    """Of the direction that stands in for a bias, a share of the hidden states' mean squared norm."""
+    threads: PositiveInt
+    """Of torch on a CPU; a setting, because the last bits of a sum depend on it."""
+
+
+CalibrationSettings = Annotated[NoCalibration | UnigramCalibration, Field(discriminator="method")]
+
+
 class MapEmbeddingsSettings(Section):
     """The settings of the stage."""
 
     mapping: MappingSettings
+    calibration: CalibrationSettings
