@@ -39,7 +39,8 @@ def run(method, inputs, out):
     mapping = MappingSettings(method=method, seed=1, options=OPTIONS.get(method, {}))
     given = inputs if mapping.needs_alignment else {k: v for k, v in inputs.items() if k != "alignment"}
     out.mkdir()
-    return map_embeddings(MapEmbeddingsSettings(mapping=mapping), given, out, None)
+    settings = MapEmbeddingsSettings(mapping=mapping, calibration={"method": "none"})
+    return map_embeddings(settings, given, out, None)
 
 
 def digests(folder):

@@ -1,0 +1,99 @@
+"""Unigram calibration: the mean prediction meets the frequencies, and nothing else about a row changes."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_models import TEXTS, save_tiny_model
+from transformers import AutoModelForCausalLM
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
+from stages.map_embeddings.running_text import read_running_text
+from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.map_embeddings.stage import map_embeddings
+from stages.shared.document_encoder import load_encoder
+
+UNIGRAM = {
+    "method": "unigram",
+    "tokens": 400,
+    "window": 40,
+    "max_bytes": 10**6,
+    "pseudo_count": 0.5,
+    "iterations": 5,
+    "ridge": 1e-3,
+    "threads": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    place = tmp_path_factory.mktemp("calibration")
+    columns = {"id": [str(number) for number in range(len(TEXTS))], "text": TEXTS}
+    (place / "corpus").mkdir()
+    pq.write_table(pa.table(columns), place / "corpus" / "train.parquet")
+    base, target = save_tiny_model(place / "base", seed=1), save_tiny_model(place / "target", size=310)
+    return {"base_model": base, "tokenizer": target, "corpus": place / "corpus"}
+
+
+def run(inputs, out, calibration):
+    out.mkdir()
+    mapping = {"method": "subtoken_mean", "seed": 1, "options": {}}
+    settings = MapEmbeddingsSettings.model_validate({"mapping": mapping, "calibration": calibration})
+    metrics = map_embeddings(settings, inputs, out, Execution.model_construct(device="cpu"))
+    return AutoModelForCausalLM.from_pretrained(out), metrics
+
+
+def distance(model, text) -> float:
+    """Return the Kullback-Leibler divergence of the mean prediction from the text's frequencies, nats."""
+    with torch.inference_mode():
+        mean = torch.softmax(model(torch.from_numpy(text.windows)).logits, dim=-1).mean(dim=(0, 1)).double()
+    frequency = log_frequencies(torch.from_numpy(text.counts), 0.5)
+    return float((frequency.exp() * (frequency - mean.log())).sum())
+
+
+def test_the_untrained_model_predicts_tokens_as_often_as_they_occur(inputs, tmp_path):
+    before, _ = run(inputs, tmp_path / "none", {"method": "none"})
+    after, metrics = run(inputs, tmp_path / "unigram", UNIGRAM)
+    text = read_running_text(inputs["corpus"], load_encoder(inputs["tokenizer"]), 10**6, 400, 40)
+    assert distance(after, text) < 0.25 * distance(before, text)
+    assert metrics["calibration"] == "unigram"
+    assert metrics["calibration_seconds"] > 0
+    # What was added has rank one: a bias for each token times one direction.
+    rows = [model.get_output_embeddings().weight.detach() for model in (before, after)]
+    values = torch.linalg.svdvals((rows[1] - rows[0]).double())
+    assert values[1] < 1e-4 * values[0]
+    if not before.config.tie_word_embeddings:
+        assert torch.equal(*(model.get_input_embeddings().weight for model in (before, after)))
+
+
+@given(st.integers(0, 10**6))
+def test_the_bias_meets_the_frequencies_to_a_per_cent(seed):
+    generator = torch.Generator().manual_seed(seed)
+    hidden, head = torch.randn(60, 8, generator=generator), torch.randn(20, 8, generator=generator)
+    counts = torch.randint(0, 50, (20,), generator=generator)
+    wanted = log_frequencies(counts, 0.5)
+    bias = fitted_bias(hidden, head, wanted, iterations=60)
+    mean = torch.softmax(hidden @ head.T + bias, dim=-1).mean(dim=0)
+    np.testing.assert_allclose(mean.numpy(), wanted.exp().numpy(), rtol=0.02, atol=1e-5)
+    assert float((bias * wanted.exp()).sum()) == pytest.approx(0, abs=1e-4)
+
+
+def test_the_direction_turns_a_bias_into_a_shift_of_rows():
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(200, 16, generator=generator) + 3
+    direction = common_direction(hidden, ridge=1e-6)
+    assert float((hidden @ direction).mean()) == pytest.approx(1, abs=0.05)
+    table, bias = torch.randn(5, 16, generator=generator), torch.tensor([1.0, -2.0, 0.0, 3.0, 0.5])
+    shifted = hidden @ (calibrated(table, bias, direction) - table).T
+    assert torch.allclose(shifted.mean(dim=0), bias, atol=0.2)
+    assert calibrated(table.bfloat16(), bias, direction).dtype == torch.bfloat16
+
+
+def test_too_little_text_says_what_to_do(inputs):
+    with pytest.raises(UserError, match=r"less than calibration\.window=100000"):
+        read_running_text(inputs["corpus"], load_encoder(inputs["tokenizer"]), 10**6, 400, 100000)
