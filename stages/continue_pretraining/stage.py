@@ -23,10 +23,11 @@ from stages.continue_pretraining.schedule import make_schedule
 from stages.continue_pretraining.settings import ContinuePretrainingSettings, TrainingSettings, optimizer_steps
 from stages.continue_pretraining.setup import TrainingData, load_data, load_model, make_accelerator
 from stages.shared.model_folder import open_model, tensor_files, write_model
+from stages.shared.token_mapping import FILES as MAPPING_FILES
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-NOT_CARRIED = ("manifest.json", "mapping.json", "token_mapping.npz", METRICS, "training.json", *WEIGHT_FILES)
+NOT_CARRIED = ("manifest.json", *MAPPING_FILES, METRICS, "training.json", *WEIGHT_FILES)
 """What describes the input artifact rather than the model."""
 
 

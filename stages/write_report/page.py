@@ -7,10 +7,12 @@ from typing import Any
 
 import jinja2
 
+from stages.shared.token_text import load_vocabulary
 from stages.write_report import charts, provenance
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import NAMES, System, read_json
 from stages.write_report.table import interval, number
+from stages.write_report.token_table import token_table
 from stages.write_report.tokenization import cut_samples
 from stages.write_report.verdict import signed, summary
 
@@ -56,6 +58,7 @@ def _context(report: Report) -> dict[str, Any]:
     settings, results, inputs = report.settings, report.results, report.inputs
     labels = {system.name: system.label for system in report.systems}
     manifests = provenance.read_manifests(inputs)
+    source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
     bars, bar_ticks = charts.bars(results["systems"], labels)
     shown = [entry for entry in results["comparisons"] if entry["against"] != "random"]
     differences, difference_ticks = charts.differences(shown)
@@ -70,8 +73,9 @@ def _context(report: Report) -> dict[str, Any]:
         "differences": differences,
         "difference_ticks": difference_ticks,
         "losses": charts.loss_chart(report.systems),
-        "sentences": cut_samples(settings.report.sample_sentence, settings.language, inputs),
+        "sentences": cut_samples(settings.report.sample_sentence, settings.language, {"base": source, "new": target}),
         "alignment": _alignment(inputs, settings.report.aligned_words),
+        "tokens": token_table(inputs, source, target, settings.report.listed_tokens),
         "samples": _samples(report.systems),
         "cards": provenance.read_cards(inputs),
         "recipes": provenance.recipes(manifests),
