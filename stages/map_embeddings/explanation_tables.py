@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -52,13 +52,13 @@ def _token(token: ExplainedToken, explanation: Explanation) -> Iterator[Renderab
 def _sources(title: str, sources: Sequence[Named], fallback: str) -> RenderableType:
     if not sources:
         return Text(fallback)
-    table = _table(title, ("source token", "left"), ("id", "right"), ("weight", "right"))
+    table = _table(("source token", "left"), ("id", "right"), ("weight", "right"))
     for source in sources[:SHOWN]:
         _add(table, source.token, f"#{source.id}", f"{source.value:.4f}")
     left = sources[SHOWN:]
     if left:
         _add(table, f"and {len(left)} more", "", f"{sum(source.value for source in left):.4f}")
-    return table
+    return _titled(title, table)
 
 
 def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableType:
@@ -68,7 +68,7 @@ def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableTyp
         return Text("aligned words: the token is in no word of the alignment table")
     title = "aligned words that the token is in; | parts the tokens of a word"
     headings = ("source word", "left"), ("target word", "left"), ("expected count", "right"), ("", "left")
-    table = _table(title, *headings)
+    table = _table(*headings)
     for pair in pairs[:SHOWN]:
         _add(
             table,
@@ -79,22 +79,26 @@ def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableTyp
         )
     if left := pairs[SHOWN:]:
         _add(table, f"and {len(left)} more", "", f"{sum(pair.expected_count for pair in left):.1f}", "")
-    return table
+    return _titled(title, table)
 
 
-def _neighbours(near_new: Sequence[Named], near_base: Sequence[Named]) -> Table:
+def _neighbours(near_new: Sequence[Named], near_base: Sequence[Named]) -> RenderableType:
     headings = ("new token", "left"), ("cosine", "right"), ("base token", "left"), ("cosine", "right")
-    table = _table("nearest rows", *headings)
+    table = _table(*headings)
     for place in range(max(len(near_new), len(near_base))):
         cells: list[str] = []
         for near in (near_new, near_base):
             cells += [near[place].token, f"{near[place].value:.3f}"] if place < len(near) else ["", ""]
         _add(table, *cells)
-    return table
+    return _titled("nearest rows", table)
 
 
-def _table(title: str, *columns: tuple[str, str]) -> Table:
-    table = Table(title=title, title_justify="left")
+def _titled(title: str, table: Table) -> Group:
+    return Group(Text(title, style="italic"), table)  # rich would wrap a title of its own to the table's width
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table()
     for heading, justify in columns:
         table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     return table

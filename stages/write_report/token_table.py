@@ -15,6 +15,8 @@ from stages.shared.token_text import Vocabulary
 SCRIPT = Path(__file__).parent / "templates" / "tokens.js"
 SOURCES = 4
 """Source tokens listed for a token, the heaviest."""
+FALLBACKS = {"mean": "the mean source row", "normal": "drawn at random, as the source rows are distributed"}
+"""What rows without source tokens are filled with."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def table_data(mapping: TokenMapping, source: Vocabulary, target: Vocabulary, li
         "made": made,
         "names": mapping.names,
         "how": None if mapping.how is None else "".join(chr(97 + code) for code in mapping.how[:listed].tolist()),
+        "fallback": FALLBACKS.get(mapping.fallback, "no source token"),
         "start": int(plain.argmax()) if plain.any() else 0,
     }
 

@@ -37,7 +37,7 @@
       from.append(source, " ");
     }
     if (made.length % 2) from.append(element("small", `and ${made[made.length - 1]} more`));
-    if (!made.length) from.append(element("small", "no source token"));
+    if (!made.length) from.append(element("small", data.fallback));
     line.append(head);
     if (data.how) line.append(element("td", how, "text"));
     line.append(from);
@@ -77,9 +77,10 @@
     } else {
       const all = find(typed);
       found = all.slice(0, LIMIT);
-      text = all.length > LIMIT ? `${all.length.toLocaleString("en")} found, the first ${LIMIT} shown.` : `${all.length} found.`;
+      text = all.length > LIMIT ? `${all.length.toLocaleString("en")} found, the first ${LIMIT} shown.` : all.length ? `${all.length} found.` : "Nothing found.";
     }
     rows.replaceChildren(...found.map(row));
+    rows.closest(".found").hidden = !found.length;
     rows.closest(".found").scrollTop = 0;
     count.textContent = text;
   };
