@@ -21,7 +21,13 @@ export LC_ALL
 override MT_LANGUAGE := $(language)
 override MT_ARGS := $(value ARGS)
 override MT_STEP := $(value STEP)
-export MT_LANGUAGE MT_ARGS MT_STEP
+# As LANG, only where it was typed: an environment may hold a secret of that name, which is not to be shown.
+override MT_TOKEN :=
+ifeq ($(origin TOKEN),command line)
+override MT_TOKEN := $(value TOKEN)
+unexport TOKEN
+endif
+export MT_LANGUAGE MT_ARGS MT_STEP MT_TOKEN
 unexport ARGS STEP
 
 PYTHON ?= python3
@@ -30,7 +36,7 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt leaderboard plan fetch status config logs languages lock verify du gc setup test test-network test-slow test-slurm check format help
+.PHONY: adapt leaderboard plan fetch status config logs explain languages lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
@@ -40,6 +46,9 @@ leaderboard: $(INSTALLED)
 
 logs: $(INSTALLED)
 	@$(PIPELINE) logs --step "$$MT_STEP" $(PLANNED)
+
+explain: $(INSTALLED)
+	@$(PIPELINE) explain --token "$$MT_TOKEN" $(PLANNED)
 
 languages lock: $(INSTALLED)
 	@$(PIPELINE) $@
@@ -97,6 +106,7 @@ help:
 		'make fetch LANG=dutch              only what needs the network, for a login node' \
 		'make status LANG=dutch             steps finished, running (where), failed (log)' \
 		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
+		'make explain LANG=dutch TOKEN=huis where the embedding of a token comes from; also TOKEN=▁huis, TOKEN=#123' \
 		'make config LANG=dutch             the composed configuration' \
 		'make languages                     what LANG may be' \
 		'make verify                        hash all artifacts again' \

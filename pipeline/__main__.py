@@ -23,6 +23,7 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
 SWEPT = ("adapt", "plan", "fetch")
 MULTIRUN = ("-m", "--multirun")
+NAMED = {"logs": "--step", "explain": "--token"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,12 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _expanded(arguments: list[str]) -> list[str]:
     """Replace `--language X` and `--args "..."`, as the Makefile gives them, by the overrides that they stand for.
 
-    `-m` goes to the front: argparse takes the overrides only as one run of words. A step's name may begin with `-`.
+    `-m` goes to the front: argparse takes the overrides only as one run of words. What a step or
+    a token is called may begin with `-`, or be any of these words.
 
     >>> _expanded(["plan", "--language", "dutch", "--args", "-m training.seed=1,2"])
     ['plan', '-m', 'language=dutch', 'training.seed=1,2']
     """
-    words = _replaced(arguments, "--step", lambda name: [f"--step={name}"])
+    words = arguments
+    if words and words[0] in NAMED:
+        option = NAMED[words[0]]
+        words = _replaced(words, option, lambda name: [f"{option}={name}"])
     words = _replaced(words, "--args", _split)
     words = _replaced(words, "--language", lambda name: [f"language={name}"])
     flags = [word for word in words if word in MULTIRUN]
@@ -93,6 +98,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         return commands.leaderboard(options.overrides, options.plan)
     if options.command == "logs":
         return commands.logs(options.overrides, options.step)
+    if options.command == "explain":
+        return commands.explain_token(options.overrides, options.token)
     if options.command == "languages":
         return commands.show_languages()
     if options.command == "lock":
@@ -117,6 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     logs = names.add_parser("logs", help=commands.logs.__doc__)
     logs.add_argument("--step", required=True)
     _takes_overrides(logs)
+    about = commands.explain_token.__doc__
+    explain = names.add_parser("explain", help=about, description=about)
+    explain.add_argument("--token", required=True, help="a word, a token such as ▁huis, or an id such as #123")
+    _takes_overrides(explain)
     names.add_parser("languages", help=commands.show_languages.__doc__)
     names.add_parser("lock", help=commands.lock_sources.__doc__)
     _takes_overrides(names.add_parser("verify", help=commands.verify.__doc__))

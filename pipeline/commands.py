@@ -1,6 +1,7 @@
 """The commands of `python -m pipeline`, one function each; every one returns an exit status."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,6 +182,26 @@ def logs(overrides: Sequence[str], name: str) -> int:
         raise UserError(f"{step.name} has not run yet, so it has no log")
     console.print(f"# {log}")
     print(log.read_text(encoding="utf-8", errors="replace"))
+    return 0
+
+
+def explain_token(overrides: Sequence[str], token: str) -> int:
+    """Show where a token's embedding comes from: its source tokens, the aligned words behind them, its neighbours."""
+    config = load_config(overrides)
+    initialized = next(step for step in _planned(config) if step.name == "initialized_model")
+    if not initialized.finished:
+        others = [word for word in overrides if word != f"language={config.language.name}"]
+        more = f" ARGS={shlex.quote(shlex.join(others))}" if others else ""
+        remedy = f"run `make adapt LANG={config.language.name}{more}` first"
+        raise UserError(f"the initialized model of this config, {initialized.folder.name}, is not made yet: {remedy}")
+    from stages.map_embeddings.explanation import explain as explained  # imports torch
+    from stages.map_embeddings.explanation_tables import explanation_tables
+
+    folders = {name: step.folder for name, step in initialized.inputs.items()}
+    least = config.mapping.options.get("min_count", 0)
+    found = explained(token, {**folders, initialized.name: initialized.folder}, int(least))
+    for part in explanation_tables(found):
+        console.print(part)
     return 0
 
 

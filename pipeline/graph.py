@@ -60,7 +60,7 @@ CONTINUE_PRETRAINING = Stage(
 EVALUATE_MODEL = Stage(
     "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=2, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization", "probe", ProbeInitializationSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True

@@ -55,6 +55,20 @@ def test_equal_bytes_were_trained_on_in_both_systems(finished):
     assert packed[0] == packed[1] > 0
 
 
+def test_a_token_of_the_run_is_explained(finished):
+    artifacts, _ = finished
+    done = subprocess.run(
+        command(artifacts, "--token=de", name="explain"), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "▁de " in done.stdout
+    for part in ("how: ", "source token", "expected count", "nearest rows"):
+        assert part in done.stdout
+    assert "not recorded" not in done.stdout
+    page = (artifacts / "dutch" / "latest" / "report.html").read_text()
+    assert '" de"' in page.partition('id="token-data"')[2]
+
+
 def test_a_second_run_does_nothing_and_says_so(finished):
     artifacts, _ = finished
     before = {path: path.stat().st_mtime_ns for path in (artifacts / "dutch").glob("*-*/manifest.json")}

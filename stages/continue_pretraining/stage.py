@@ -19,6 +19,7 @@ from stages.continue_pretraining.interruption import noted_signals
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.shared.model_folder import open_model, tensor_files, write_model
+from stages.shared.token_mapping import FILES as MAPPING_FILES
 from stages.shared.training.batches import make_share
 from stages.shared.training.parameters import Group, make_groups, make_optimizer
 from stages.shared.training.schedule import make_schedule
@@ -28,7 +29,7 @@ from stages.shared.training.step import mean_loss
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-NOT_CARRIED = ("manifest.json", "mapping.json", "token_mapping.npz", METRICS, "training.json", *WEIGHT_FILES)
+NOT_CARRIED = ("manifest.json", *MAPPING_FILES, METRICS, "training.json", *WEIGHT_FILES)
 """What describes the input artifact rather than the model."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipeline.stage import Execution, Metrics
@@ -20,6 +21,7 @@ from stages.map_embeddings.running_text import hidden_states, read_running_text
 from stages.map_embeddings.settings import MapEmbeddingsSettings, UnigramCalibration
 from stages.shared.document_encoder import load_encoder
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
+from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.token_text import Vocabulary, load_vocabulary
 
 TOKENIZER_FILES = (
@@ -39,7 +41,7 @@ TOKEN_IDS = ("bos", "eos", "pad")
 def map_embeddings(
     settings: MapEmbeddingsSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
 ) -> Metrics:
-    """Write the initialized model, token_mapping.npz (which source tokens made each row) and mapping.json."""
+    """Write the initialized model, and what each row was made from: token_mapping.npz, how.npy and mapping.json."""
     mapping = settings.mapping
     seconds, began = dict[str, float](), perf_counter()
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
@@ -58,9 +60,10 @@ def map_embeddings(
     for name in TOKENIZER_FILES:
         if (inputs["tokenizer"] / name).is_file():
             shutil.copyfile(inputs["tokenizer"] / name, out / name)
-    write_weights(out / "token_mapping.npz", explicit_unknown(initialization, source))
+    write_weights(out / WEIGHTS_FILE, explicit_unknown(initialization, source))
+    np.save(out / HOW_FILE, initialization.how)
     described = {"method": mapping.method, "calibration": settings.calibration.method, **figures(initialization)}
-    (out / "mapping.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    (out / FIGURES_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     seconds |= {"load": loaded - began, **initialization.seconds, "map": mapped - loaded}
     seconds["write"] = perf_counter() - mapped - seconds.get("calibration", 0.0)
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}

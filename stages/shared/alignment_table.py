@@ -61,7 +61,7 @@ def write_table(path: Path, pairs: Iterable[WordPair]) -> None:
             file.write(f"{pair.source}\t{pair.target}\t{pair.log_probability:.6g}\t{pair.expected_count:.6g}\n")
 
 
-def read_table(path: Path) -> Iterator[WordPair]:
+def read_table(path: Path, progress: bool = True) -> Iterator[WordPair]:
     """Yield the lines of a table.
 
     Raises UserError with the line's number for what is not UTF-8, not four columns or not finite.
@@ -70,7 +70,8 @@ def read_table(path: Path) -> Iterator[WordPair]:
         raise UserError(f"the alignment table {path} does not exist. Give a file with four columns: {COLUMNS}.")
     with path.open("rb") as file:
         # Only \n ends a line: a token may hold U+2028 or U+0085, at which str.splitlines() would cut.
-        for number, line in enumerate(tqdm(file, desc=f"read {path.name}", unit=" lines", mininterval=1), 1):
+        lines = tqdm(file, desc=f"read {path.name}", unit=" lines", mininterval=1, disable=not progress)
+        for number, line in enumerate(lines, 1):
             stripped = line.rstrip(b"\r\n")
             if stripped:
                 yield _parse_line(stripped, path, number)

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from stages.shared.page.environment import page_environment
+from stages.shared.token_text import load_vocabulary
 from stages.write_report import charts, provenance
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import NAMES, System, read_json
 from stages.write_report.table import interval, number
+from stages.write_report.token_table import token_table
 from stages.write_report.tokenization import cut_samples
 from stages.write_report.verdict import signed, summary
 
@@ -47,6 +49,7 @@ def _context(report: Report) -> dict[str, Any]:
     settings, results, inputs = report.settings, report.results, report.inputs
     labels = {system.name: system.label for system in report.systems}
     manifests = provenance.read_manifests(inputs)
+    source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
     bars, bar_ticks = charts.bars(results["systems"], labels)
     shown = [entry for entry in results["comparisons"] if entry["against"] != "random"]
     differences, difference_ticks = charts.differences(shown)
@@ -54,6 +57,7 @@ def _context(report: Report) -> dict[str, Any]:
         "language": settings.language,
         "results": results,
         "summary": summary(results, settings.language.english_name),
+        "leaderboard": _leaderboard(inputs),
         "facts": _facts(report, manifests),
         "best": min(system["bits_per_byte"] for system in results["systems"]),
         "bars": bars,
@@ -61,8 +65,9 @@ def _context(report: Report) -> dict[str, Any]:
         "differences": differences,
         "difference_ticks": difference_ticks,
         "losses": charts.loss_chart(report.systems),
-        "sentences": cut_samples(settings.report.sample_sentence, settings.language, inputs),
+        "sentences": cut_samples(settings.report.sample_sentence, settings.language, {"base": source, "new": target}),
         "alignment": _alignment(inputs, settings.report.aligned_words),
+        "tokens": token_table(inputs, source, target, settings.report.listed_tokens),
         "samples": _samples(report.systems),
         "cards": provenance.read_cards(inputs),
         "recipes": provenance.recipes(manifests),
@@ -98,6 +103,13 @@ def _alignment(inputs: Mapping[str, Path], words: int) -> dict[str, Any] | None:
     most = max((pair["count"] for pair in best), default=1)
     rows = [{**pair, "width": round(100 * pair["count"] / most, 2)} for pair in best]
     return {"rows": rows, "coverage": found.get("token_coverage"), "sentences": found.get("sentences")}
+
+
+def _leaderboard(inputs: Mapping[str, Path]) -> str | None:
+    """Return the section on initialisations, HTML that its own stage escaped; None where none were compared."""
+    if "leaderboard" not in inputs:
+        return None
+    return (inputs["leaderboard"] / "section.html").read_text(encoding="utf-8")
 
 
 def _samples(systems: Sequence[System]) -> list[dict[str, Any]]:

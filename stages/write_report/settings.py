@@ -19,6 +19,8 @@ class ReportSettings(Section):
     sample_sentence: SampleSentence
     aligned_words: PositiveInt
     """How many of the best-aligned words are listed."""
+    listed_tokens: PositiveInt
+    """How many of the new tokens the searchable table holds, those with the lowest ids."""
 
 
 class ReportLanguage(Section):

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from stages.shared.token_text import Vocabulary, load_vocabulary
+from stages.shared.readable_token import readable
+from stages.shared.token_text import Vocabulary
 from stages.write_report.settings import ReportLanguage, SampleSentence
 
 
@@ -20,10 +20,11 @@ class CutSentence:
     words: int
 
 
-def cut_samples(sentence: SampleSentence, language: ReportLanguage, inputs: Mapping[str, Path]) -> list[CutSentence]:
-    """Return each sentence of the pair as the base model's tokenizer cuts it and as the new one does."""
+def cut_samples(
+    sentence: SampleSentence, language: ReportLanguage, vocabularies: Mapping[str, Vocabulary]
+) -> list[CutSentence]:
+    """Return each sentence of the pair as each tokenizer cuts it; `base` is the base model's, `new` the new one."""
     texts = {language.source_code: sentence.source, language.code: sentence.target}
-    vocabularies = {"base": load_vocabulary(inputs["base_model"]), "new": load_vocabulary(inputs["tokenizer"])}
     return [
         CutSentence(name, code, pieces(vocabulary, text), len(text.split()))
         for code, text in texts.items()
@@ -36,17 +37,3 @@ def pieces(vocabulary: Vocabulary, text: str) -> list[str]:
     """Return what each token of the text stands for."""
     ids = next(vocabulary.encode([text]))
     return [readable(vocabulary.text[row], vocabulary.tokens[row]) for row in ids]
-
-
-def readable(piece: bytes, token: str) -> str:
-    """Return a token's bytes as text, in hexadecimal where they are only part of a character.
-
-    >>> readable(b" huis", "Ġhuis"), readable(b"\\xd2", "Ò"), readable(b"", "<unk>")
-    (' huis', '⟨D2⟩', '<unk>')
-    """
-    if not piece:
-        return token
-    try:
-        return piece.decode()
-    except UnicodeDecodeError:
-        return f"⟨{piece.hex(' ').upper()}⟩"

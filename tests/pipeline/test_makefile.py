@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.__main__ import _expanded, _parser
 from pipeline.provenance import ROOT
 
 
@@ -76,6 +77,53 @@ def test_a_multirun_may_be_asked_for_after_the_language():
 def test_a_step_may_be_named_anyhow():
     done = make("logs", "LANG=dutch", "STEP=-x")
     assert done.stderr.startswith("error: unknown step '-x'. Available: adapted_model")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "huis",
+        "▁één",
+        "#123",
+        "#",
+        "het  huis ",
+        "'\"`\\",
+        "$(shell touch {mark})$x${{x}}`touch {mark}`; touch {mark} #",
+        "a\nb\tc",
+        "</script>",
+        "--args",
+        "--token",
+        "-m",
+        "漢字 🌷",
+        "",
+    ],
+)
+def test_a_token_arrives_as_it_was_typed(tmp_path, token):
+    mark, token = tmp_path / "mark", token.format(mark=tmp_path / "mark")
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"  # says what it was given
+    python.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    python.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    done = make("explain", "LANG=dutch", f"TOKEN={token}", f"VENV={tmp_path}", TOKEN="of the environment")
+    assert done.returncode == 0, done.stderr
+    given = done.stdout.split("\0")[2:-1]
+    assert given == ["explain", "--token", token, "--language", "dutch", "--args", ""]
+    assert not mark.exists()
+    options = _parser().parse_args(_expanded(given))
+    assert (options.token, options.overrides) == (token, ["language=dutch"])
+
+
+def test_a_token_of_the_environment_is_not_taken():
+    done = make("explain", "LANG=dutch", TOKEN="a secret")
+    assert done.returncode == 2
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_explain_says_what_to_run_first(tmp_path):
+    done = make("explain", "LANG=dutch", "TOKEN=huis", f"ARGS=mapping=mean machine.artifacts={tmp_path}")
+    assert done.returncode == 2
+    assert "is not made yet: run `make adapt LANG=dutch ARGS='mapping=mean machine.artifacts=" in done.stderr
 
 
 def test_help_is_the_default():

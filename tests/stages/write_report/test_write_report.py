@@ -1,5 +1,7 @@
 """write_report: the sentence, results.json, and a page that is safe, whole and the same to the byte."""
 
+import base64
+import hashlib
 import io
 import json
 import math
@@ -7,12 +9,15 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import tiny_vocabularies as tiny
 import yaml
 from rich.console import Console
 from tiny_models import save_tiny_model
 
 from pipeline.provenance import ROOT
 from pipeline.stage import Execution
+from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
+from stages.map_embeddings.stage import map_embeddings
 from stages.write_report.charts import axis
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.stage import write_report
@@ -218,3 +223,53 @@ def test_an_axis_holds_its_values_with_few_marks(low, high):
     marks = axis(low, high)
     assert marks[0] <= low <= high <= marks[-1]
     assert 2 <= len(marks) <= 7
+
+
+HOSTILE = ["</script><b>", " <!--<script>", "&amp;", " \u2028", "'\""]
+
+
+@pytest.fixture(scope="module")
+def mapped(tokenizer, tmp_path_factory):
+    """A model with tokens that HTML, JSON and scripts could stumble over."""
+    folder = tmp_path_factory.mktemp("mapped")
+    target = tiny.make(folder / "tokenizer", "sentencepiece", [" huis", " boom", *HOSTILE])
+    (folder / "model").mkdir()
+    mapping = MappingSettings(method="subtoken_mean", seed=1, options={})
+    inputs = {"base_model": tokenizer, "tokenizer": target}
+    map_embeddings(MapEmbeddingsSettings(mapping=mapping), inputs, folder / "model", EXECUTION)
+    return {"tokenizer": target, "initialized_model": folder / "model"}
+
+
+def page_with(mapped, tokenizer, folder, **changes):
+    settings = report_settings()
+    settings = settings.model_copy(update={"report": settings.report.model_copy(update=changes)})
+    inputs = {**prepare(folder / "inputs", tokenizer, BITS), **mapped}
+    write_report(settings, inputs, folder, EXECUTION)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    data, script = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    return page, json.loads(data), script
+
+
+def test_the_page_holds_every_token_with_its_sources_and_escapes_them(mapped, tokenizer, tmp_path):
+    page, data, script = page_with(mapped, tokenizer, tmp_path)
+    place = data["tokens"].index(" huis")
+    sources = [data["sources"][number] for number in data["made"][place][0::2]]
+    assert "".join(sources) == " huis"
+    assert data["made"][place][1::2] == [1000 // len(sources)] * len(sources)
+    assert data["names"][ord(data["how"][place]) - ord("a")] in ("copied", "smoothed")
+    assert {"</script><b>", " <!--<script>", "&amp;", " ⟨U+2028⟩", "'\""} <= set(data["tokens"])
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert checker.loading == []
+    assert "<!--<script>" not in page
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "left out" not in page
+
+
+def test_a_vocabulary_above_the_limit_is_cut_and_the_page_says_so(mapped, tokenizer, tmp_path):
+    page, data, _ = page_with(mapped, tokenizer, tmp_path, listed_tokens=6)
+    assert len(data["tokens"]) == len(data["made"]) == len(data["how"]) == 6
+    assert "6 tokens with the lowest ids" in page
+    assert "are left out" in page
