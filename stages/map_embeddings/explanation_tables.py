@@ -15,6 +15,7 @@ SHOWN = 10
 HOW = {
     "aligned": "the base model's tokens that aligned words pair it with",
     "copied": "no aligned word; a base token of the same text, number or role",
+    "similar": "no shared token: those whose vectors are most like its own",
     "smoothed": "no evidence of its own: lent by mapped tokens that begin with it or are part of it",
     "fallback": "nothing to go by",
     NOT_RECORDED: "made before this was written down; `how.npy` is missing in its artifact",
@@ -23,6 +24,7 @@ SPELLED = "the mean of the base model's tokens that spell it"
 FALLBACKS = {
     "mean": "No source tokens: the row is the mean of all source rows.",
     "normal": "No source tokens: the row was drawn from the normal distribution of the source rows.",
+    "independent": "No source tokens: the row was drawn, each number by itself.",
 }
 
 

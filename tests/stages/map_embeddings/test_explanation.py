@@ -5,6 +5,7 @@ import io
 import pytest
 import tiny_vocabularies as tiny
 import torch
+from preset_mapping import preset
 from rich.console import Console
 from scipy.sparse import csr_matrix, save_npz
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -12,7 +13,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from pipeline.errors import UserError
 from stages.map_embeddings.explanation import explain
 from stages.map_embeddings.explanation_tables import explanation_tables
-from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.map_embeddings.stage import map_embeddings
 from stages.map_embeddings.token_lookup import find_tokens
 from stages.shared.token_text import load_vocabulary
@@ -43,11 +43,10 @@ def given(tmp_path_factory):
 
 def made(given, folder, method="trans_tokenize"):
     """Return the folders that `explain` reads, for one method."""
-    options = {"trans_tokenize": {"min_count": 10}}.get(method, {})
-    mapping = MappingSettings(method=method, seed=1, options=options)
-    inputs = {name: path for name, path in given.items() if name != "alignment" or mapping.needs_alignment}
+    settings = preset(method)
+    inputs = {name: path for name, path in given.items() if name != "alignment" or settings.mapping.needs_alignment}
     folder.mkdir()
-    map_embeddings(MapEmbeddingsSettings(mapping=mapping), inputs, folder, None)
+    map_embeddings(settings, inputs, folder, None)
     return {**inputs, "initialized_model": folder}
 
 

@@ -3,17 +3,17 @@ import json
 
 import numpy as np
 import pytest
+import tiny_vectors as vectors
 import tiny_vocabularies as tiny
 import torch
+from preset_mapping import preset
 from scipy.sparse import load_npz
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from stages.map_embeddings.catalogue import INIT_METHODS
-from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
+from stages.map_embeddings.settings import MappingSettings
 from stages.map_embeddings.stage import map_embeddings
 from stages.shared.token_text import load_vocabulary
-
-OPTIONS = {"trans_tokenize": {"min_count": 10}}
 
 
 @pytest.fixture(params=[True, False], ids=["tied", "untied"])
@@ -32,15 +32,23 @@ def inputs(tmp_path, request):
     target = tiny.make(tmp_path / "target", "sentencepiece", [" huis", " boot", " huisje", " 漢"])
     (tmp_path / "alignment").mkdir()
     tiny.write_lines(tmp_path / "alignment" / "table.tsv", [("Ġhouse", "▁huis", 40), ("Ġboat", "▁boot", 11)])
-    return {"base_model": base, "tokenizer": target, "alignment": tmp_path / "alignment"}
+    (tmp_path / "dictionary").mkdir()
+    (tmp_path / "dictionary" / "dictionary.tsv").write_text("house\thuis\nboat\tboot\n")
+    made = {"base_model": base, "tokenizer": target, "alignment": tmp_path / "alignment"}
+    made["dictionary"] = tmp_path / "dictionary"
+    for side, folder, names in (("source", base, ["house", "boat"]), ("target", target, ["huis", "boot"])):
+        rows = vectors.drawn(load_vocabulary(folder))
+        words = np.random.default_rng(1).standard_normal((2, rows.shape[1]))
+        made[f"{side}_vectors"] = vectors.write(tmp_path / f"{side}_vectors", rows, names, words)
+    return {**made, "token_vectors": made["target_vectors"]}
 
 
 def run(method, inputs, out):
-    mapping = MappingSettings(method=method, seed=1, options=OPTIONS.get(method, {}))
-    given = inputs if mapping.needs_alignment else {k: v for k, v in inputs.items() if k != "alignment"}
+    settings = preset(method)
+    used = {"table": "alignment"}
+    wanted = {"base_model", "tokenizer", *(used.get(need, need) for need in settings.mapping.needs)}
     out.mkdir()
-    settings = MapEmbeddingsSettings(mapping=mapping, calibration={"method": "none"})
-    return map_embeddings(settings, given, out, None)
+    return map_embeddings(settings, {name: inputs[name] for name in sorted(wanted)}, out, None)
 
 
 def digests(folder):

@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 import pytest
 import tiny_vocabularies as tiny
 import yaml
+from preset_mapping import preset
 from rich.console import Console
 from tiny_models import save_tiny_model
 
 from pipeline.provenance import ROOT
 from pipeline.stage import Execution
-from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.map_embeddings.stage import map_embeddings
 from stages.write_report.charts import axis
 from stages.write_report.settings import WriteReportSettings
@@ -234,9 +234,8 @@ def mapped(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mapped")
     target = tiny.make(folder / "tokenizer", "sentencepiece", [" huis", " boom", *HOSTILE])
     (folder / "model").mkdir()
-    mapping = MappingSettings(method="subtoken_mean", seed=1, options={})
     inputs = {"base_model": tokenizer, "tokenizer": target}
-    map_embeddings(MapEmbeddingsSettings(mapping=mapping), inputs, folder / "model", EXECUTION)
+    map_embeddings(preset("subtoken_mean"), inputs, folder / "model", EXECUTION)
     return {"tokenizer": target, "initialized_model": folder / "model"}
 
 
