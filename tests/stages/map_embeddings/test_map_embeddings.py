@@ -3,17 +3,24 @@ import json
 
 import numpy as np
 import pytest
+import tiny_vectors
 import tiny_vocabularies as tiny
 import torch
 from scipy.sparse import load_npz
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from stages.map_embeddings.apply import fallback_rows
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.map_embeddings.stage import map_embeddings
 from stages.shared.token_text import load_vocabulary
 
-OPTIONS = {"trans_tokenize": {"min_count": 10}}
+OPTIONS = {
+    "trans_tokenize": {"min_count": 10},
+    "focus": {"match": "exact"},
+    "omp": {"k": 8},
+    "wechsel": {"neighbors": 10, "temperature": 0.1, "copy_wordless": True},
+}
 
 
 @pytest.fixture(params=[True, False], ids=["tied", "untied"])
@@ -32,12 +39,23 @@ def inputs(tmp_path, request):
     target = tiny.make(tmp_path / "target", "sentencepiece", [" huis", " boot", " huisje", " 漢"])
     (tmp_path / "alignment").mkdir()
     tiny.write_lines(tmp_path / "alignment" / "table.tsv", [("Ġhouse", "▁huis", 40), ("Ġboat", "▁boot", 11)])
-    return {"base_model": base, "tokenizer": target, "alignment": tmp_path / "alignment"}
+    (tmp_path / "dictionary").mkdir()
+    (tmp_path / "dictionary" / "dictionary.tsv").write_text("house\thuis\nboat\tboot\n")
+    folders = {"base_model": base, "tokenizer": target}
+    found = {name: tiny_vectors.drawn(load_vocabulary(folder)) for name, folder in folders.items()}
+    words = {"base_model": ["boat", "house"], "tokenizer": ["boot", "huis"]}
+    for name, part in (("source", "base_model"), ("target", "tokenizer")):
+        tiny_vectors.write(tmp_path / name / "vectors", found[part], words[part], found[part][3:5])
+    tiny_vectors.write(tmp_path / "token_vectors", found["tokenizer"])
+    vectors = {f"{name}_vectors": tmp_path / name / "vectors" for name in ("source", "target")}
+    evidence = {"token_vectors": tmp_path / "token_vectors", "dictionary": tmp_path / "dictionary"}
+    return {**folders, "alignment": tmp_path / "alignment", **evidence, **vectors}
 
 
 def run(method, inputs, out):
     mapping = MappingSettings(method=method, seed=1, options=OPTIONS.get(method, {}))
-    given = inputs if mapping.needs_alignment else {k: v for k, v in inputs.items() if k != "alignment"}
+    needed = {"base_model", "tokenizer", *("alignment" if need == "table" else need for need in mapping.needs)}
+    given = {name: folder for name, folder in inputs.items() if name in needed}
     out.mkdir()
     return map_embeddings(MapEmbeddingsSettings(mapping=mapping), given, out, None)
 
@@ -83,14 +101,31 @@ def test_a_single_partner_is_copied_to_the_last_bit(inputs, tmp_path):
         assert torch.equal(new[target.ids[token]], old[source.ids[partner]])
 
 
-def test_random_rows_follow_the_source_rows_and_the_head_draws_its_own(inputs, tmp_path):
-    run("random", inputs, tmp_path / "out")
+@pytest.mark.parametrize("method", ["random", "multivariate_normal"])
+def test_random_rows_follow_the_source_rows_and_the_head_draws_its_own(inputs, tmp_path, method):
+    run(method, inputs, tmp_path / "out")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     old = AutoModelForCausalLM.from_pretrained(inputs["base_model"]).get_input_embeddings().weight[:264]
     table, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     assert table.std().item() == pytest.approx(old.std().item(), rel=0.15)
     if not model.config.tie_word_embeddings:
         assert not torch.equal(table, head)
+
+
+def test_only_the_multivariate_floor_keeps_the_mean_and_covariance():
+    source = np.random.default_rng(1).standard_normal((500, 3)) @ np.array([[1, 0.9, 0], [0, 0.3, 0], [0, 0, 0.1]]) + 2
+    source = source.astype(np.float32)
+    plain = fallback_rows("independent", source, 20_000, None, [1])
+    multivariate = fallback_rows("normal", source, 20_000, None, [1])
+    np.testing.assert_allclose(plain.mean(axis=0), 0, atol=0.06)
+    np.testing.assert_allclose(plain.std(axis=0), np.sqrt((source**2).mean()), rtol=0.03)
+    np.testing.assert_allclose(np.corrcoef(plain.T), np.eye(3), atol=0.03)
+    np.testing.assert_allclose(multivariate.mean(axis=0), source.mean(axis=0), atol=0.04)
+    np.testing.assert_allclose(np.cov(multivariate.T), np.cov(source.T), atol=0.05)
+
+
+def test_the_floor_of_every_run_is_the_multivariate_one():
+    assert MappingSettings(method="mean", seed=7, options={}).as_random().method == "multivariate_normal"
 
 
 def test_figures_add_up(inputs, tmp_path):
