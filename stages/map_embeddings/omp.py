@@ -88,31 +88,31 @@ def _pursue_block(targets: np.ndarray, atoms: np.ndarray, k: int) -> tuple[np.nd
     shares = np.zeros((number, k))
     chosen = np.full((number, k), -1, dtype=np.int64)
     left, enough = targets.copy(), TOLERANCE * np.linalg.norm(targets, axis=1)
-    active = np.arange(number)
+    active = np.ones(number, dtype=bool)
     for turn in range(k):
-        active = active[np.linalg.norm(left[active], axis=1) > enough[active]]
-        best = _best_atoms(left[active], atoms, chosen[active, :turn])
+        active &= np.linalg.norm(left, axis=1) > enough
+        best = _best_atoms(left, atoms, chosen[:, :turn])
         atom = atoms[best].astype(np.float64)
-        length, part = np.linalg.norm(atom, axis=1), np.zeros((len(active), turn))
+        length, part, before = np.linalg.norm(atom, axis=1), np.zeros((number, turn)), basis[:, :turn]
         for _ in range(2):
-            more = np.einsum("ijd,id->ij", basis[active, :turn], atom)
-            atom -= np.einsum("ijd,ij->id", basis[active, :turn], more)
+            more = np.matmul(before, atom[:, :, None])[:, :, 0]
+            atom -= np.matmul(more[:, None, :], before)[:, 0]
             part += more
         new = np.linalg.norm(atom, axis=1)
         # An atom that adds no direction was chosen by rounding: nothing is left that any atom could explain.
-        useful = new > TOLERANCE * length
-        active, best, atom, part, new = active[useful], best[useful], atom[useful], part[useful], new[useful]
-        basis[active, turn] = atom / new[:, None]
-        triangle[active, :turn, turn], triangle[active, turn, turn] = part, new
-        shares[active, turn] = np.einsum("id,id->i", basis[active, turn], left[active])
-        left[active] -= shares[active, turn, None] * basis[active, turn]
-        chosen[active, turn] = best
+        active &= new > TOLERANCE * length
+        basis[active, turn] = atom[active] / new[active, None]
+        triangle[active, :turn, turn], triangle[active, turn, turn] = part[active], new[active]
+        shares[:, turn] = np.einsum("id,id->i", basis[:, turn], left)  # zero where there is no new direction
+        left -= shares[:, turn, None] * basis[:, turn]
+        chosen[active, turn] = best[active]
     return chosen, _solve_upper(triangle, shares)
 
 
 def _best_atoms(left: np.ndarray, atoms: np.ndarray, taken: np.ndarray) -> np.ndarray:
     products = np.abs(left.astype(np.float32) @ atoms.T)
-    products[np.arange(len(left))[:, None], taken] = -1.0
+    rows, turns = np.nonzero(taken >= 0)
+    products[rows, taken[rows, turns]] = -1.0
     best: np.ndarray = products.argmax(axis=1)
     return best
 

@@ -24,7 +24,8 @@ EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml")
 @pytest.mark.parametrize("choice", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_every_choice_composes_and_plans(choice, tmp_path):
     (tmp_path / "table.tsv").write_text("house\thuis\t-0.1\t12\n")
-    needed = [f"alignment.path={tmp_path / 'table.tsv'}"] if choice.stem == "table" else []
+    files = {"table": "alignment.path", "wechsel": "mapping.dictionary"}
+    needed = [f"{files[choice.stem]}={tmp_path / 'table.tsv'}"] if choice.stem in files else []
     config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}", *needed])
     assert planned(config)[-1].stage.name == "write_report"
 
@@ -102,6 +103,10 @@ def mistake(overrides):
         (["language=dutch", "alignment=table", "alignment.path=/"], "alignment: path: / is not a file"),
         (["language=dutch", "base_model=tiny_random", "base_model.source.text=no.txt"], "no.txt is not a file"),
         (["language=dutch", "alignment=table"], "alignment: alignment=table needs the table: alignment.path=FILE.tsv"),
+        (["language=dutch", "mapping=wechsel"], "init method 'wechsel' needs a dictionary: give mapping.dictionary="),
+        (["language=dutch", "mapping=wechsel", "mapping.dictionary=/nowhere"], "/nowhere is not a file"),
+        (["language=dutch", "mapping=focus", "+mapping.dictionary=Makefile"], "'focus' reads no dictionary"),
+        (["language=dutch", "vectors.tokens.ngram_min=7"], "ngram_min=7 is above ngram_max=6"),
         (["language=dutch", "corpus.cards=[]"], "corpus.cards=[]: a corpus needs at least one data card"),
         (["language=dutch", "corpus.cards=[udhr,iso_codes,udhr]"], "named more than once: udhr"),
         (["language=dutch", "bitext.cards=[udhr,udhr]"], "named more than once: udhr"),
@@ -221,6 +226,34 @@ def test_a_setting_re_makes_only_what_depends_on_it():
     assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
 
 
+def test_vectors_are_planned_where_the_mapping_needs_them(tmp_path):
+    (tmp_path / "dictionary.tsv").write_text("house\thuis\n")
+    given = ["language=dutch", "mapping=wechsel", f"mapping.dictionary={tmp_path / 'dictionary.tsv'}"]
+    plans = {
+        name: {step.name: step for step in planned(load_config(overrides))}
+        for name, overrides in {
+            "focus": ["language=dutch", "mapping=focus"],
+            "omp": ["language=dutch", "mapping=omp"],
+            "wechsel": given,
+            "mean": ["language=dutch", "mapping=mean"],
+        }.items()
+    }
+    names = ("bitext", "token_vectors", "source_vectors", "target_vectors")
+    assert {name: [part for part in names if part in plan] for name, plan in plans.items()} == {
+        "focus": ["token_vectors"],
+        "omp": ["token_vectors"],
+        "wechsel": ["bitext", "source_vectors", "target_vectors"],
+        "mean": [],
+    }
+    assert plans["focus"]["token_vectors"].fingerprint == plans["omp"]["token_vectors"].fingerprint
+    assert plans["wechsel"]["source_vectors"].inputs.keys() == {"bitext", "tokenizer"}
+    before = plans["wechsel"]["initialized_model"]
+    assert str(tmp_path) not in str(before.recipe)
+    (tmp_path / "dictionary.tsv").write_text("house\thuis\nboat\tboot\n")
+    after = {step.name: step for step in planned(load_config(given))}["initialized_model"]
+    assert before.fingerprint != after.fingerprint
+
+
 def test_a_mapping_without_alignment_needs_no_bitext():
     config = load_config(["language=dutch", "mapping=subtoken_mean", "bitext.cards=[]"])
     assert not {"bitext", "alignment"} & {step.name for step in planned(config)}
@@ -310,7 +343,7 @@ def test_a_sweep_that_cannot_be_listed_is_one_clear_line(sweep):
     [
         (["config", "--language", "dutch", "--args", "'unbalanced"], "cannot read ARGS: no closing quotation"),
         (["config", "--language", "dutch", "--args"], "--args needs a value"),
-        (["plan", "--language", "dutch", "--args", "-m mapping=glob(x*)"], "matches none of: mean"),
+        (["plan", "--language", "dutch", "--args", "-m mapping=glob(x*)"], "matches none of: focus, mean"),
         (
             ["status", "--language", "dutch", "--args", "-m mapping=mean,random"],
             "status takes one config; leave -m out",

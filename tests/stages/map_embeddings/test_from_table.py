@@ -2,12 +2,14 @@ import json
 
 import numpy as np
 import pytest
+import tiny_vectors
 import tiny_vocabularies as tiny
 from scipy.sparse import load_npz
 
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.from_table import main
 from stages.map_embeddings.methods import InitMethod
+from stages.shared.token_text import load_vocabulary
 
 
 @pytest.fixture
@@ -31,10 +33,17 @@ def test_writes_mapping_and_counts(given, tmp_path, capsys):
     assert "smoothing" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("method", ["mean", "random", "subtoken_mean"])
+@pytest.mark.parametrize("method", ["mean", "random", "multivariate_normal", "subtoken_mean"])
 def test_other_methods(given, tmp_path, method):
     assert main([*given, "--method", method]) == 0
     assert load_npz(tmp_path / "out.npz").shape[0] == 263
+
+
+def test_vectors_are_given_by_folder(given, tmp_path, capsys):
+    vectors = tiny_vectors.write(tmp_path / "v", tiny_vectors.drawn(load_vocabulary(tmp_path / "target")))
+    assert main([*given, "--method", "omp", "--token-vectors", str(vectors)]) == 0
+    assert np.isfinite(load_npz(tmp_path / "out.npz").data).all()
+    assert "init method 'omp' needs --token-vectors" in refused([*given, "--method", "omp"], capsys)
 
 
 def refused(arguments, capsys):
