@@ -80,6 +80,15 @@ def load_config(overrides: Sequence[str]) -> Config:
         raise UserError("\n".join(sorted(set(_problems(error, local))))) from None
 
 
+def chosen_preset(group: str, overrides: Sequence[str]) -> str:
+    """Return which file of a group the configuration takes, for example `calibrated` of conf/mapping/."""
+    overrides = [_quoted_home(override) for override in overrides]
+    everything = [*local_facts(local_config.LOCAL, overrides).values(), *overrides]
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = hydra.compose("adapt", overrides=everything, return_hydra_config=True)
+    return composed.hydra.runtime.choices[group]
+
+
 def _check_language(overrides: Sequence[str]) -> None:
     chosen = [override.removeprefix("language=") for override in overrides if override.startswith("language=")]
     if not chosen or not chosen[-1]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from pipeline import graph, runs
 from pipeline.card_lock import Lock
-from pipeline.config import load_config
+from pipeline.config import chosen_preset, load_config
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk
 from pipeline.leaderboard_graph import Entrants, leaderboard
@@ -59,16 +60,16 @@ def enter(config: Config, overrides: Sequence[str]) -> Entrants:
         raise UserError("\n".join(left_out.values()))
     first = config.leaderboard.seeds[:1]
     rows = [*rivals, *config.leaderboard.baselines]
-    return Entrants(rivals, dict.fromkeys(rows, first), left_out)
+    return Entrants(rivals, dict.fromkeys(rows, first), chosen_preset("mapping", overrides), left_out)
 
 
 def with_seeds(entrants: Entrants, config: Config, found: dict[str, Any]) -> Entrants:
     """Return the same with every seed for the best methods, by the end of the first seed, and for the default."""
     ranked = [row["method"] for row in found["methods"] if row["method"] in entrants.rivals]
     best = ranked[: config.leaderboard.contenders]
-    chosen = {*best, config.mapping.method} if best else set()
+    chosen = {*best, entrants.default} if best else set()
     seeds = {name: config.leaderboard.seeds if name in chosen else first for name, first in entrants.seeds.items()}
-    return Entrants(entrants.rivals, seeds, entrants.left_out)
+    return replace(entrants, seeds=seeds)
 
 
 def read_leaderboard(plan: Sequence[Step]) -> dict[str, Any]:

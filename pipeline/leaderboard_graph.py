@@ -1,7 +1,7 @@
 """THE LEADERBOARD ON ONE SCREEN: every mapping from the same data, probed on the same text, compared at the end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.card_lock import Lock
@@ -27,7 +27,9 @@ class Entrants:
     """For each mapping preset the config with that mapping."""
     seeds: Mapping[str, tuple[int, ...]]
     """For each row the orders of the text that it is trained in, the config's first seed among them."""
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    default: str
+    """The preset that the config itself has."""
+    left_out: Mapping[str, str]
     """Why a preset that was asked for cannot take part."""
 
 
@@ -62,7 +64,7 @@ def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]
         language_name=config.language.name,
         base_model_name=config.base_model.name,
         mode=config.leaderboard.probe.mode,
-        default=config.mapping.method,
+        default=taking_part.default,
         rivals=tuple(rivals),
         left_out=dict(taking_part.left_out),
         comparison=config.leaderboard.comparison,

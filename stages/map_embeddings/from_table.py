@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from scipy.sparse import csr_matrix, save_npz
 
 from pipeline.errors import UserError
+from pipeline.registry import unknown
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.methods import NEEDS
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source tokenizer")
     command.add_argument("--target", type=Path, required=True, metavar="DIR", help="folder of the new tokenizer")
     command.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="where the mapping is written")
-    command.add_argument("--method", default="trans_tokenize", help=f"one of: {', '.join(sorted(INIT_METHODS))}")
+    command.add_argument("--method", default="trans_tokenize", help=f"one of: {', '.join(presets())}")
     command.add_argument("--counts", type=Path, metavar="FILE.json", help="write the counts of token pairs too")
     for extra in EXTRAS:
         command.add_argument(
@@ -57,10 +58,9 @@ def parser() -> argparse.ArgumentParser:
 def run(given: argparse.Namespace) -> str:
     """Make the mapping, write it, and return the lines to print."""
     began = perf_counter()
-    method = INIT_METHODS[given.method]
-    check_needs(given)
-    preset = OmegaConf.to_container(OmegaConf.load(PRESETS / f"{given.method}.yaml"))
-    options = MappingSettings.model_validate(preset).options
+    preset = read_preset(given.method)
+    method, options = INIT_METHODS[preset.method], preset.options
+    check_needs(given, preset.method)
     source, target = load_vocabulary(given.source), load_vocabulary(given.target)
     loaded = perf_counter()
     initialization = method(task_of(given, source, target), **options)
@@ -79,11 +79,25 @@ def flag(extra: str) -> str:
     return f"--{extra.replace('_', '-')}"
 
 
-def check_needs(given: argparse.Namespace) -> None:
+def presets() -> list[str]:
+    """Return the names that --method may have, those of conf/mapping/."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def read_preset(name: str) -> MappingSettings:
+    """Return the mapping of a preset; its calibration, which needs the model and not a table, is left to the stage."""
+    if name not in presets():
+        raise UserError(unknown("init method", name, presets()))
+    values = OmegaConf.to_container(OmegaConf.load(PRESETS / f"{name}.yaml"))
+    assert isinstance(values, dict)
+    return MappingSettings.model_validate({key: value for key, value in values.items() if key != "defaults"})
+
+
+def check_needs(given: argparse.Namespace, method: str) -> None:
     """Raise UserError that names the options which the method needs and that are not given or do not exist."""
-    missing = [flag(need) for need in INIT_METHODS[given.method].missing(given)]
+    missing = [flag(need) for need in INIT_METHODS[method].missing(given)]
     if missing:
-        raise UserError(f"init method '{given.method}' needs {' and '.join(missing)}")
+        raise UserError(f"init method '{method}' needs {' and '.join(missing)}")
     read = {"": given.table} | {f"{flag(name)} ": getattr(given, name) for name in EXTRAS}
     absent = [f"{flag}{path}" for flag, path in read.items() if path is not None and not path.exists()]
     if absent:
