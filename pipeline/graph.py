@@ -33,7 +33,9 @@ FETCH_BASE_MODEL = Stage(
 INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries=READING, uses_network=True)
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
-ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
+ALIGN_TOKENS = Stage(
+    "align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align", "sil-thot")
+)
 MAP_EMBEDDINGS = Stage(
     "map_embeddings", "initialized_model", MapEmbeddingsSettings, libraries=("numpy", "scipy", *TORCH, *TOKENIZING)
 )

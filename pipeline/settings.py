@@ -139,9 +139,9 @@ class Config(Section):
     def _card_problems(self) -> Iterator[str]:
         if not self.corpus.cards:
             yield "corpus.cards=[]: a corpus needs at least one data card; name files of data_cards/"
-        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method == "fast_align":
+        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method != "table":
             yield (
-                "fast_align needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
+                "an aligner needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
                 "mapping that needs no alignment: mapping=subtoken_mean"
             )
 
