@@ -14,6 +14,7 @@ from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
+from stages.ingest_dictionary.settings import CardDictionary, FileDictionary, IngestDictionarySettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings, MappingSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
@@ -32,6 +33,9 @@ FETCH_BASE_MODEL = Stage(
 )
 INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries=READING, uses_network=True)
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
+INGEST_DICTIONARY = Stage(
+    "ingest_dictionary", "dictionary", IngestDictionarySettings, libraries=READING, uses_network=True
+)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
 ALIGN_TOKENS = Stage(
     "align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align", "sil-thot")
@@ -67,7 +71,8 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
     tokenizer = step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
     both = {"base_model": base_model, "tokenizer": tokenizer}
     bitext = plan_bitext(plan, config, lock, corpus, config.mapping)
-    evidence = plan_evidence(plan, config.mapping, {**both, **bitext})
+    dictionary = plan_dictionary(plan, config, lock, config.mapping)
+    evidence = plan_evidence(plan, config.mapping, {**both, **bitext, **dictionary})
 
     initialized = step(MAP_EMBEDDINGS, inputs={**both, **evidence})
     random = step(MAP_EMBEDDINGS, "random_model", inputs=both, mapping=config.mapping.as_random())
@@ -108,11 +113,21 @@ def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step, mapping
     return {"bitext": plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)} if cards else {}
 
 
+def plan_dictionary(plan: Planner, config: Config, lock: Lock, mapping: MappingSettings) -> dict[str, Step]:
+    """Plan the dictionary where there is one and something is made from it or measured with it."""
+    given = config.dictionary
+    cards = _cards(given.cards, config, lock) if isinstance(given, CardDictionary) else ()
+    some = bool(cards) or isinstance(given, FileDictionary)
+    used = mapping.needs_alignment or "dictionary" in mapping.needs
+    return {"dictionary": plan.step(INGEST_DICTIONARY, inputs={}, cards=cards)} if used and some else {}
+
+
 def plan_evidence(plan: Planner, mapping: MappingSettings, made: Mapping[str, Step]) -> dict[str, Step]:
     """Plan what a mapping needs besides the base model and the tokenizer, out of what is made already."""
     evidence = {}
     if "table" in mapping.needs:
-        aligned = {name: made[name] for name in ("bitext", "base_model", "tokenizer") if name in made}
+        wanted = ("bitext", "base_model", "tokenizer", "dictionary")
+        aligned = {name: made[name] for name in wanted if name in made}
         evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs=aligned)
     return evidence
 

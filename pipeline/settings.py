@@ -17,6 +17,7 @@ from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
+from stages.ingest_dictionary.settings import DictionarySettings
 from stages.map_embeddings.settings import MappingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.write_report.settings import ReportSettings
@@ -109,6 +110,7 @@ class Config(Section):
     base_model: BaseModelSettings
     corpus: CorpusSettings
     bitext: BitextSettings
+    dictionary: DictionarySettings
     tokenizer: TokenizerSettings
     alignment: AlignmentSettings
     mapping: MappingSettings

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from stages.align_tokens.aligners import aligner
 from stages.align_tokens.coverage import table_figures, token_share
+from stages.align_tokens.dictionary_quality import dictionary_figures, read_dictionary
 from stages.align_tokens.expected_counts import count_pairs
 from stages.align_tokens.pruning import table_lines, table_rows
 from stages.align_tokens.sentence_pairs import NO_CLEANING, read_pairs, take_evenly
@@ -25,7 +26,8 @@ from stages.shared.token_text import load_vocabulary
 def align_tokens(settings: AlignTokensSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
     """Write table.tsv, fast_align's table of word pairs, and alignment.json, how good it is.
 
-    With a given table, `bitext` may be missing from the inputs: then how much of the text it covers is not known.
+    With a given table, `bitext` may be missing from the inputs: then how much of the text it covers is not known. A
+    `dictionary` among the inputs only measures.
     """
     began = perf_counter()
     alignment = settings.alignment
@@ -50,6 +52,9 @@ def align_tokens(settings: AlignTokensSettings, inputs: Mapping[str, Path], out:
     figures = {"method": alignment.method, "min_count": alignment.min_count, **figures}
     figures |= text_figures(text, units[1], found.covered) if text else {}
     figures |= found.figures
+    if text and "dictionary" in inputs:
+        dictionary = read_dictionary(inputs["dictionary"] / "dictionary.tsv")
+        figures |= dictionary_figures(read_table(table), dictionary, text, units)
     described = {**figures, "best_words": found.examples}
     (out / "alignment.json").write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return {**figures, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
