@@ -94,7 +94,7 @@ def adapt(config: Config, lock: Lock) -> list[Step]:
         )
         for name in systems
     }
-    shown = {"corpus": corpus, **bitext, **evidence, "initialized_model": initialized, **both}
+    shown = {"corpus": corpus, **bitext, **dictionary, **evidence, "initialized_model": initialized, **both}
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }

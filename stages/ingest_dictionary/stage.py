@@ -52,7 +52,8 @@ def ingest_dictionary(
         "source_words": len({source for source, _ in found}),
         "target_words": len({target for _, target in found}),
         "cards": [
-            {"name": name, "licence": licences.get(name)} | tally.figures("entries") for name, tally in tallies.items()
+            {"name": name, "licence": licences.get(name, "your own"), "words": tally.kept} | tally.figures("entries")
+            for name, tally in tallies.items()
         ],
         "notes": notes,
     }
