@@ -90,7 +90,10 @@ def mistake(overrides):
         (["language=dutch", "cluster.device=tpu"], "cluster.device='tpu': input should be 'cpu' or 'cuda'"),
         (["language=dutch", "planning.source_token_ratio=0"], "planning.source_token_ratio=0"),
         (["language=dutch", "evaluation.baselines=[source_finetund]"], "input should be 'source_finetuned'"),
-        (["language=dutch", "+alignment.foo=3"], "unknown key in alignment 'foo'. Available: beam_threshold, cleaning, examples"),
+        (
+            ["language=dutch", "+alignment.foo=3"],
+            "unknown key in alignment 'foo'. Available: beam_threshold, cleaning, examples",
+        ),
         (
             ["language=dutch", "+base_model.source.foo=3"],
             "unknown key in base_model.source 'foo'. Available: dtype",
