@@ -72,7 +72,7 @@ class FastAlignBinarySettings(AlignerSettings):
         missing = "alignment=fast_align_binary needs the program: alignment.program=PATH"
         if not isinstance(values, dict) or not values.get("program"):
             raise ValueError(missing)
-        program = executable(str(values["program"]), shutil.which)
+        program = str(executable(str(values["program"]), shutil.which))
         return with_sha256({**values, "program": program}, "program", missing, Path("/"))
 
 
@@ -125,7 +125,7 @@ class TableSettings(Section):
     @classmethod
     def _fingerprint(cls, values: Any) -> Any:
         found = with_sha256(values, "path", "alignment=table needs the table: alignment.path=FILE.tsv", Path.cwd())
-        return {**found, "path": Path.cwd() / found["path"]}  # the worker's folder may be another
+        return {**found, "path": str(Path.cwd() / found["path"])}  # the worker's folder may be another
 
 
 AlignmentSettings = Annotated[

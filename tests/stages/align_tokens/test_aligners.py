@@ -159,6 +159,15 @@ def test_a_program_that_is_not_there_or_changes_is_refused_when_planned(tmp_path
         AlignTokensSettings.model_validate({"alignment": planned.model_dump(mode="json")})
 
 
+@pytest.mark.parametrize("method", [*METHODS, "fast_align_binary", "table"])
+def test_the_worker_reads_the_settings_that_were_planned(tmp_path, program, method):
+    table = {"path": str(program), "sha256": None, "min_count": 2, "examples": 5, "method": "table"}
+    own = {"iterations": 7, "program": str(program), "sha256": None} if method == "fast_align_binary" else {}
+    given = table if method == "table" else SHARED | METHODS.get(method, own) | {"method": method}
+    planned = AlignTokensSettings.model_validate({"alignment": given})
+    assert AlignTokensSettings.model_validate_json(planned.model_dump_json()) == planned
+
+
 def test_a_program_that_writes_no_table_is_told(text, tmp_path, program):
     program.write_text("#!/bin/sh\n")
     with pytest.raises(UserError, match="wrote no probabilities: it must know -p and -t"):

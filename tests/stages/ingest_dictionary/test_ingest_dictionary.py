@@ -62,6 +62,7 @@ def test_a_file_that_changes_after_planning_is_refused(tmp_path):
     given = {"language": DUTCH.model_dump(), "dictionary": own(path), "cards": []}
     planned = IngestDictionarySettings.model_validate(given)
     assert planned.identity()["dictionary"]["path"] is None
+    assert IngestDictionarySettings.model_validate_json(planned.model_dump_json()) == planned  # as the worker does
     path.write_text("house\tboot\n")
     with pytest.raises(ValueError, match="has changed since the run was planned"):
         IngestDictionarySettings.model_validate(planned.model_dump(mode="json"))
