@@ -20,6 +20,7 @@ from pipeline.section import Section
 CARDS = Path(__file__).resolve().parent.parent / "data_cards"
 
 READERS = (
+    "dictd",
     "gettext",
     "jsonl",
     "libreoffice_help",
@@ -32,6 +33,9 @@ READERS = (
     "udhr",
 )
 """The readers that a card may name. They stand here too because planning must not import what they read with."""
+
+
+Role = Literal["parallel", "monolingual", "dictionary", "benchmark", "instructions"]
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,7 +60,7 @@ class Reader(Section):
 class Ingest(Section):
     """The `ingest` block of a card."""
 
-    role: Literal["parallel", "monolingual", "benchmark", "instructions"]
+    role: Role
     source: Source
     reader: Reader
     columns: dict[str, str] = Field(default_factory=dict)
@@ -84,7 +88,7 @@ class ResolvedCard(Section):
     """What a stage sees of a card for one language pair, and so what is hashed."""
 
     name: str
-    role: Literal["parallel", "monolingual", "benchmark", "instructions"]
+    role: Role
     licence: str
     languages: tuple[str, str]
     """Codes of the source and the target language."""

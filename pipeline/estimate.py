@@ -15,6 +15,7 @@ USUAL = {
     "fetch_base_model": (40, 0),
     "ingest_corpus": (60, 20),
     "ingest_bitext": (60, 20),
+    "ingest_dictionary": (10, 2),
     "train_tokenizer": (15, 2),
     "align_tokens": (60, 30),
     "train_vectors": (120, 60),

@@ -15,6 +15,7 @@ from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
+from stages.ingest_dictionary.settings import CardDictionary, FileDictionary, IngestDictionarySettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings, NoCalibration
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
@@ -35,8 +36,13 @@ FETCH_BASE_MODEL = Stage(
 )
 INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries=READING, uses_network=True)
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
+INGEST_DICTIONARY = Stage(
+    "ingest_dictionary", "dictionary", IngestDictionarySettings, libraries=READING, uses_network=True
+)
 TRAIN_TOKENIZER = Stage("train_tokenizer", "tokenizer", TrainTokenizerSettings, libraries=TOKENIZING)
-ALIGN_TOKENS = Stage("align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align"))
+ALIGN_TOKENS = Stage(
+    "align_tokens", "alignment", AlignTokensSettings, libraries=(*TOKENIZING, "systran-align", "sil-thot")
+)
 TRAIN_VECTORS = Stage(
     "train_vectors", "vectors", TrainVectorsSettings, libraries=("gensim", "numpy", "regex", *TOKENIZING)
 )
@@ -137,6 +143,8 @@ def plan_mapping(
     both = {kind: data[kind] for kind in ("base_model", "tokenizer")}
     if mapping.needs_bitext and (cards := _cards(config.bitext.cards, config, lock)):
         evidence["bitext"] = plan.step(INGEST_BITEXT, inputs={"corpus": data["corpus"]}, cards=cards)
+    if "dictionary" in mapping.needs or "table" in mapping.needs:
+        evidence |= plan_dictionary(plan, config, lock)
     made = {**data, **evidence}
     if "table" in mapping.needs:
         evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs={**evidence, **both})
@@ -146,8 +154,17 @@ def plan_mapping(
             settings = getattr(plan.sections["vectors"], f"{unit}s")
             evidence[kind] = plan.step(TRAIN_VECTORS, kind, inputs=inputs, unit=unit, vectors=settings)
     calibration = {"corpus": data["corpus"]} if config.calibration.method != "none" else {}
-    used = {kind: step for kind, step in evidence.items() if kind != "bitext"}
+    fields = {"alignment": "table"}
+    used = {kind: step for kind, step in evidence.items() if fields.get(kind, kind) in mapping.needs}
     return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **calibration}), evidence
+
+
+def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:
+    """Plan the dictionary where there is one."""
+    given = config.dictionary
+    cards = _cards(given.cards, config, lock) if isinstance(given, CardDictionary) else ()
+    some = bool(cards) or isinstance(given, FileDictionary)
+    return {"dictionary": plan.step(INGEST_DICTIONARY, inputs={}, cards=cards)} if some else {}
 
 
 def _cards(names: tuple[str, ...], config: Config, lock: Lock) -> tuple[ResolvedCard, ...]:

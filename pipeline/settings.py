@@ -25,6 +25,7 @@ from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
+from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, MappingSettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
@@ -146,6 +147,7 @@ class Config(Section):
     base_model: BaseModelSettings
     corpus: CorpusSettings
     bitext: BitextSettings
+    dictionary: DictionarySettings
     tokenizer: TokenizerSettings
     alignment: AlignmentSettings
     vectors: VectorsSettings
@@ -179,9 +181,9 @@ class Config(Section):
     def _card_problems(self) -> Iterator[str]:
         if not self.corpus.cards:
             yield "corpus.cards=[]: a corpus needs at least one data card; name files of data_cards/"
-        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method == "fast_align":
+        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method != "table":
             yield (
-                "fast_align needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
+                "an aligner needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
                 "mapping that needs no alignment: mapping=subtoken_mean"
             )
         if "source_vectors" in self.mapping.needs and not self.bitext.cards:
@@ -189,7 +191,8 @@ class Config(Section):
                 f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
                 "bitext.cards, or choose a mapping that needs none: mapping=focus"
             )
-        if "dictionary" in self.mapping.needs and self.mapping.dictionary is None:
+        none = isinstance(self.dictionary, CardDictionary) and not self.dictionary.cards
+        if "dictionary" in self.mapping.needs and none:
             need = NEEDS["dictionary"]
             yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
 

@@ -57,7 +57,8 @@ def write_newest_lock(configs: Iterable[Config]) -> int:
     resolved, execution = [], None
     for config in configs:
         language, execution = config.language, config.execution()
-        names = dict.fromkeys([*config.cards["packaged"]["corpus"], *config.cards["packaged"]["bitext"]])
+        packaged = config.cards["packaged"]
+        names = dict.fromkeys(name for kind in ("corpus", "bitext", "dictionaries") for name in packaged.get(kind, ()))
         resolved += [resolve_card(cards[name], language.source_code, language.code, {}) for name in names]
     if execution is None:
         raise UserError("there is no language file under conf/language")

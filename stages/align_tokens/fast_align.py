@@ -1,35 +1,27 @@
-"""fast_align through systran-align: P(target word | source word) of IBM Model 1."""
+"""fast_align, through systran-align or as the program itself: IBM Model 1 in both directions."""
 
 import importlib.util
-import signal
-import subprocess
+import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from itertools import islice
+from math import exp
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.errors import UserError
+from stages.align_tokens.child_process import run_child, write_pairs
+from stages.align_tokens.lexicon import Lexicon, Lexicons, build_lexicon
 from stages.align_tokens.word_units import Sentences
 
 CHILD = Path(__file__).with_name("fast_align_child.py")
 NULL_NAME = b"<eps>"
-LAST_CHARACTERS, LAST_LINES = 4000, 5
 ENTRY = np.dtype([("target", "<u4"), ("probability", "<f4")])
-
-
-@dataclass(frozen=True)
-class Lexicon:
-    """P(target | source) for every pair of words that share a sentence; source 0 is the null word, words follow at 1.
-
-    `keys` is sorted, source x targets + target, int64; `probabilities` belongs to it.
-    """
-
-    keys: np.ndarray
-    probabilities: np.ndarray
-    targets: int
+TEXT_ENTRY = np.dtype([("source", "<i8"), ("target", "<i8"), ("probability", "<f4")])
+UNPRUNED = "-1e30"
+LINES = 1_000_000
 
 
 def check_installed() -> None:
@@ -38,95 +30,127 @@ def check_installed() -> None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise UserError(
             f"alignment=fast_align needs systran-align, which has no wheel for Python {version}. Use Python 3.11, or "
-            "align elsewhere and give the table: alignment=table alignment.path=FILE.tsv, or choose a mapping that "
-            "needs no alignment: mapping=subtoken_mean"
+            "another aligner (alignment=eflomal, alignment=thot_fast_align or alignment=fast_align_binary), or align "
+            "elsewhere and give the table: alignment=table alignment.path=FILE.tsv, or choose a mapping that needs no "
+            "alignment: mapping=subtoken_mean"
         )
 
 
-def train_lexicon(source: Sentences, target: Sentences, targets: int, iterations: int, scratch: Path) -> Lexicon:
-    """Run fast_align with `iterations` updates of the table, temporary files in a folder below `scratch`.
+def train_systran(
+    source: Sentences, target: Sentences, sizes: tuple[int, int], updates: int, both: bool, scratch: Path
+) -> Lexicons:
+    """Run systran-align with `updates` updates of its table, temporary files in a folder below `scratch`.
 
-    Words are given to it as numbers, so that no word can break its input. One OpenMP thread: with more, the sums and so
-    the results differ from run to run. Raises UserError with its last words where it fails.
+    It trains both directions in any case; `both` says whether the other one is kept. Raises UserError with its last
+    words where it fails.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        pairs, table = Path(folder) / "pairs.txt", Path(folder) / "table.bin"
+        pairs, table, reverse = (Path(folder) / name for name in ("pairs.txt", "table.bin", "reverse.bin"))
         write_pairs(source, target, pairs)
         # The last iteration of fast_align only aligns, so n updates are n + 1 iterations.
-        command = [sys.executable, "-P", str(CHILD), str(pairs), str(table), str(iterations + 1)]
-        _run(["env", "OMP_NUM_THREADS=1", *command])
-        return read_lexicon(table, targets)
+        files = [str(pairs), str(table), str(reverse) if both else ""]
+        run_child([sys.executable, "-P", str(CHILD), *files, str(updates + 1)], "fast_align")
+        return Lexicons(read_binary(table, sizes[1]), read_binary(reverse, sizes[0]) if both else None)
 
 
-def _run(command: list[str]) -> None:
-    """Run fast_align, its stderr shown as it comes; raise UserError where it fails."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
-        assert child.stderr is not None
-        said = ""
-        try:
-            while part := child.stderr.read1(1 << 16):  # type: ignore[attr-defined]
-                text = part.decode("utf-8", "replace")
-                sys.stderr.write(text)
-                sys.stderr.flush()
-                said = (said + text)[-LAST_CHARACTERS:]
-        except BaseException:
-            child.kill()
-            raise
-    if child.returncode:
-        raise _failed(child.returncode, said)
+def train_program(
+    program: Path,
+    source: Sentences,
+    target: Sentences,
+    sizes: tuple[int, int],
+    updates: int,
+    both: bool,
+    scratch: Path,
+) -> Lexicons:
+    """Run the original program once a direction, with `-p` for its conditional probabilities, unpruned."""
+    found: list[Lexicon] = []
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        pairs, table = Path(folder) / "pairs.txt", Path(folder) / "table.txt"
+        write_pairs(source, target, pairs)
+        for direction in range(1 + both):
+            command = [str(program), "-i", str(pairs), "-I", str(updates + 1), "-t", UNPRUNED, "-p", str(table)]
+            run_child([*command, *["-r"][:direction]], program.name)
+            if not table.is_file():
+                raise UserError(
+                    f"{program} wrote no probabilities: it must know -p and -t, as fast_align has since 2015"
+                )
+            found.append(read_text(table, sizes[1 - direction]))
+            table.unlink()
+    return Lexicons(found[0], found[1] if both else None)
 
 
-def _failed(status: int, said: str) -> UserError:
-    how = f"ended with status {status}"
-    if status < 0:
-        how = f"was killed by signal {-status} ({signal.strsignal(-status)})"
-    if status == -signal.SIGKILL or "bad_alloc" in said or "MemoryError" in said:
-        how += ", most likely since memory ran out: give it more, or take fewer pairs (fewer or smaller bitext.cards)"
-    lines = [line.strip() for line in said.splitlines() if line.strip()][-LAST_LINES:]
-    words = "".join(f"\n  {line}" for line in lines) or " nothing"
-    return UserError(
-        f"fast_align {how}. Without it: align elsewhere and give the table (alignment=table alignment.path=FILE.tsv), "
-        f"or choose mapping=subtoken_mean, which needs no alignment. Its last words:{words}"
-    )
-
-
-def write_pairs(source: Sentences, target: Sentences, path: Path) -> None:
-    """Write `source ||| target`, one pair of sentences a line, words as numbers."""
-    with path.open("w", encoding="ascii") as file:
-        for row in tqdm(range(len(source)), desc="write pairs", unit=" pairs", mininterval=1):
-            left = source.units[source.starts[row] : source.starts[row + 1]].tolist()
-            right = target.units[target.starts[row] : target.starts[row + 1]].tolist()
-            file.write(" ".join(map(str, left)) + " ||| " + " ".join(map(str, right)) + "\n")
-
-
-def read_lexicon(path: Path, targets: int) -> Lexicon:
+def read_binary(path: Path, targets: int) -> Lexicon:
     """Read systran-align's binary table.
 
     Its form, little endian: uint32 version (2) and number of names; the names, each ended by a zero byte, counted from
     1; uint32 number of names; then for each source name uint32 its number, uint32 entries, and the entries
     (uint32 target, float32 probability).
     """
-    data = path.read_bytes()
+    data = np.memmap(path, mode="r", dtype=np.uint8)
     version, count = np.frombuffer(data, "<u4", 2).tolist()
     if version != 2:
         raise UserError(f"systran-align wrote a table of version {version}; install systran-align==3.5.0")
-    end = 8
-    null = 0
-    words = np.full(count + 1, -1, dtype=np.int64)
-    for place in range(1, count + 1):
-        start, end = end, data.index(b"\0", end) + 1
-        name = data[start : end - 1]
-        words[place] = int(name) if name.isdigit() else -1
-        null = place if name == NULL_NAME else null
+    words, null, end = _names(path, count)
     end += 4
-    keys, probabilities = [], []
+    # Laid out in the order of the sources, so that only each source's own entries are to be sorted.
+    places = []
     while end < len(data):
         number, entries = np.frombuffer(data, "<u4", 2, end).tolist()
-        part = np.frombuffer(data, ENTRY, entries, end + 8)
+        places.append((0 if number == null else int(words[number]) + 1, end + 8, entries))
         end += 8 + entries * ENTRY.itemsize
-        row = 0 if number == null else int(words[number]) + 1
-        keys.append(row * targets + words[part["target"]])
-        probabilities.append(part["probability"])
-    all_keys, all_probabilities = np.concatenate(keys), np.concatenate(probabilities)
-    order = np.argsort(all_keys, kind="stable")
-    return Lexicon(all_keys[order], all_probabilities[order].astype(np.float64), targets)
+    size = sum(entries for _, _, entries in places)
+    keys, probabilities, filled = np.empty(size, np.int64), np.empty(size, np.float32), 0
+    for row, start, entries in sorted(places):
+        part = np.frombuffer(data, ENTRY, entries, start)
+        partners = words[part["target"]]
+        order = np.argsort(partners, kind="stable")
+        keys[filled : filled + entries] = row * targets + partners[order]
+        probabilities[filled : filled + entries] = part["probability"][order]
+        filled += entries
+    return Lexicon(keys, probabilities, targets)
+
+
+def _names(path: Path, count: int) -> tuple[np.ndarray, int, int]:
+    """Return the word that each name stands for (-1 for none), the null word's number, and where the names end."""
+    words, null, end = np.full(count + 1, -1, dtype=np.int64), 0, 8
+    with path.open("rb") as file:
+        file.seek(end)
+        part, rest = b"", 0
+        for place in range(1, count + 1):
+            while (stop := part.find(b"\0", rest)) < 0:
+                part, rest = part[rest:] + file.read(1 << 20), 0
+            name = part[rest:stop]
+            end, rest = end + len(name) + 1, stop + 1
+            words[place] = int(name) if name.isdigit() else -1
+            null = place if name == NULL_NAME else null
+    return words, null, end
+
+
+def read_text(path: Path, targets: int) -> Lexicon:
+    """Read the lines of `fast_align -p`: source word, target word, natural log-probability."""
+    parts: list[np.ndarray] = []
+    with path.open(encoding="ascii") as file:
+        while lines := list(islice(file, LINES)):
+            parts.append(np.array([_entry(line) for line in lines], dtype=TEXT_ENTRY))
+    return build_lexicon(
+        [part["source"] for part in parts],
+        [part["target"] for part in parts],
+        [part["probability"] for part in parts],
+        targets,
+    )
+
+
+def _entry(line: str) -> tuple[int, int, float]:
+    source, target, log = line.split("\t")[:3]
+    return 0 if source == NULL_NAME.decode() else int(source) + 1, int(target), exp(float(log))
+
+
+def executable(name: str, which: Callable[[str], str | None]) -> Path:
+    """Return the program of that name on the PATH, or at that path; raise ValueError where there is none."""
+    found = which(os.path.expanduser(name))  # noqa: PTH111 - a bare name must stay one
+    if found is None:
+        raise ValueError(
+            f"alignment.program={name!r} is no program that can be run, neither on the PATH nor as a path. Build "
+            "fast_align and give its path, or choose alignment=fast_align, alignment=eflomal or alignment=table"
+        )
+    return Path(found).resolve()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stages.align_tokens.fast_align import Lexicon
+from stages.align_tokens.lexicon import PairCounts
 from stages.shared.alignment_table import NULL, WordPair
 
 
@@ -16,13 +16,13 @@ def conditional(counts: np.ndarray, sources: np.ndarray) -> np.ndarray:
     return logs
 
 
-def table_rows(lexicon: Lexicon, counts: np.ndarray, beam_threshold: float, table_count: float) -> np.ndarray:
-    """Return which pairs of the lexicon are written.
+def table_rows(pairs: PairCounts, beam_threshold: float, table_count: float) -> np.ndarray:
+    """Return which pairs are written.
 
     The original writes those with log P >= -beam_threshold x log(max P) of their source word, that is P >= max P ** 4
     with its default of -4: the surer the best translation, the fewer others.
     """
-    sources = lexicon.keys // lexicon.targets
+    sources, counts = pairs.keys // pairs.targets, pairs.counts
     logs = conditional(counts, sources)
     best = np.full(int(sources.max(initial=0)) + 1, -np.inf)
     np.maximum.at(best, sources, logs)
@@ -32,13 +32,13 @@ def table_rows(lexicon: Lexicon, counts: np.ndarray, beam_threshold: float, tabl
 
 
 def table_lines(
-    lexicon: Lexicon, counts: np.ndarray, rows: np.ndarray, source_names: list[str], target_names: list[str]
+    pairs: PairCounts, rows: np.ndarray, source_names: list[str], target_names: list[str]
 ) -> Iterator[WordPair]:
     """Yield the chosen pairs, sorted by source and target name."""
-    sources, targets = lexicon.keys[rows] // lexicon.targets, lexicon.keys[rows] % lexicon.targets
-    logs = conditional(counts, lexicon.keys // lexicon.targets)[rows]
+    sources, targets = pairs.keys[rows] // pairs.targets, pairs.keys[rows] % pairs.targets
+    logs = conditional(pairs.counts, pairs.keys // pairs.targets)[rows]
     named = [NULL, *source_names]
-    lines = zip(sources.tolist(), targets.tolist(), logs.tolist(), counts[rows].tolist(), strict=True)
+    lines = zip(sources.tolist(), targets.tolist(), logs.tolist(), pairs.counts[rows].tolist(), strict=True)
     ordered = sorted((named[source], target_names[target], log, count) for source, target, log, count in lines)
     for source, target, log, count in ordered:
         yield WordPair(source, target, log, count)

@@ -1,12 +1,12 @@
 """From a reader's documents to clean pairs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from stages.ingest_bitext.settings import BitextSettings
 from stages.shared.cleaning import Cleaner
 from stages.shared.deduplication import Seen
 from stages.shared.documents import Document, Segment
-from stages.shared.language_identification import letters
+from stages.shared.language_identification import LanguageJudge, letters
 from stages.shared.normalisation import normalise
 from stages.shared.overlap import comparable
 from stages.shared.tally import Tally
@@ -19,8 +19,10 @@ RATIO_CHARACTERS = 40
 class PairCleaner:
     """Cleans pairs one after the other, and remembers what it has seen."""
 
-    def __init__(self, cleaner: Cleaner, settings: BitextSettings) -> None:
+    def __init__(self, cleaner: Cleaner, settings: BitextSettings, source_code: str) -> None:
         self.cleaner = cleaner
+        cleaning = cleaner.settings
+        self.source_judge = LanguageJudge(source_code, cleaning.language_threshold, cleaning.language_letters)
         self.settings = settings
         self.seen = Seen()
 
@@ -35,7 +37,7 @@ class PairCleaner:
                     tally.drop(reason)
                 else:
                     pairs.append((f"{document.id}/{number}", pair))
-            reason = self.cleaner.document([pair.target for _, pair in pairs])
+            reason = self._document_reason([pair for _, pair in pairs])
             for name, pair in pairs:
                 repeated = "duplicate" if self.seen.times(*pair) else None
                 if reason or repeated:
@@ -43,6 +45,14 @@ class PairCleaner:
                 else:
                     tally.keep()
                     yield name, document.group, card, pair.source, pair.target
+
+    def _document_reason(self, pairs: Sequence[Segment]) -> str | None:
+        """Judge each side of a document by all its lines together."""
+        reason = self.cleaner.document([pair.target for pair in pairs])
+        if reason is None and self.settings.source_language:
+            other = self.source_judge.other(" ".join(pair.source for pair in pairs))
+            reason = "source_language" if other else None
+        return reason
 
     def _reason(self, pair: Segment) -> str | None:
         reason = self.cleaner.line(pair.target)

@@ -18,6 +18,8 @@ class BitextSettings(Section):
     cleaning: CleaningSettings
     untranslated_words: PositiveInt
     """A pair of two equal sides with at least so many words was not translated; shorter ones may be names."""
+    source_language: bool
+    """Leave out documents whose source side is judged to be of another language than the base model's."""
     length_ratio: Annotated[float, Field(gt=1)]
     """Largest ratio between the sides' characters, for pairs whose longer side has more than 40."""
 

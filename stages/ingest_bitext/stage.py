@@ -32,7 +32,9 @@ def ingest_bitext(
     """
     corpus = inputs["corpus"]
     split = SplitSettings.model_validate(json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))["split"])
-    cleaner = PairCleaner(Cleaner(settings.bitext.cleaning, settings.language), settings.bitext)
+    cleaner = PairCleaner(
+        Cleaner(settings.bitext.cleaning, settings.language), settings.bitext, settings.language.source_code
+    )
     tallies = {card.name: Tally() for card in settings.cards}
     notes = [*cleaner.cleaner.notes]
     drafts = {name: out / f"{name}.draft.parquet" for name in SPLITS}

@@ -22,7 +22,7 @@ class Need(NamedTuple):
 NEEDS = {
     "table": Need("a table of aligned words", "name bitext in bitext.cards, or give alignment=table"),
     "text": Need("text in the target language", "give --text=FILE to from_table"),
-    "dictionary": Need("a dictionary", "give mapping.dictionary=FILE.tsv (source word TAB target word)"),
+    "dictionary": Need("a dictionary", "give dictionary=file dictionary.path=FILE.tsv (source word TAB target word)"),
     "donor": Need("a donor", "give --donor=DIR to from_table, the folder of a model with the target vocabulary"),
     "token_vectors": Need("token vectors", "give --token-vectors=DIR to from_table; a run trains them by itself"),
     "source_vectors": Need("source word vectors", "give --source-vectors=DIR; a run trains them where there is bitext"),

@@ -1,29 +1,12 @@
 """What map_embeddings sees of the configuration."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.errors import UserError
-from pipeline.section import LocalPath, Section, with_sha256
+from pipeline.section import Section
 from stages.map_embeddings.catalogue import INIT_METHODS
-
-
-class DictionaryFile(Section):
-    """A bilingual dictionary that exists already."""
-
-    path: LocalPath
-    """Source word, tab, target word; UTF-8."""
-    sha256: str
-    """Of the file, taken from it when the run is planned: another dictionary makes another run."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fingerprint(cls, values: Any) -> Any:
-        found = with_sha256(values, "path", "a dictionary needs a path: mapping.dictionary=FILE.tsv", Path.cwd())
-        return {**found, "path": Path.cwd() / found["path"]}  # the worker's folder may be another
 
 
 class MappingSettings(Section):
@@ -35,16 +18,6 @@ class MappingSettings(Section):
     """Of the rows drawn at random."""
     options: dict[str, bool | int | float | str]
     """The method's own options, by name."""
-    dictionary: DictionaryFile | None
-    """A dictionary of one's own, in the YAML of methods that read one; null for that of the data cards."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_dictionary(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        given = values.get("dictionary")
-        return {**values, "dictionary": {"path": given} if isinstance(given, (str, Path)) else given}
 
     @model_validator(mode="after")
     def _known(self) -> "MappingSettings":
@@ -52,8 +25,6 @@ class MappingSettings(Section):
             INIT_METHODS[self.method].check_options(self.method, self.options)
         except UserError as error:
             raise ValueError(str(error)) from error
-        if self.dictionary and "dictionary" not in self.needs:
-            raise ValueError(f"init method '{self.method}' reads no dictionary; leave mapping.dictionary out")
         return self
 
     @property
@@ -73,7 +44,7 @@ class MappingSettings(Section):
 
     def as_random(self) -> "MappingSettings":
         """Return the settings of the floor to compare with: random rows from the same seed, no options."""
-        return MappingSettings(method="multivariate_normal", seed=self.seed, options={}, dictionary=None)
+        return MappingSettings(method="multivariate_normal", seed=self.seed, options={})
 
 
 class NoCalibration(Section):

@@ -45,7 +45,7 @@ def map_embeddings(
     mapping = settings.mapping
     seconds, began = dict[str, float](), perf_counter()
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
-    task = MappingTask(source, target, **evidence(settings, inputs))
+    task = MappingTask(source, target, **evidence(inputs))
     loaded = perf_counter()
     initialization = INIT_METHODS[mapping.method](task, **mapping.options)
     mapped = perf_counter()
@@ -69,16 +69,12 @@ def map_embeddings(
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
 
 
-def evidence(settings: MapEmbeddingsSettings, inputs: Mapping[str, Path]) -> dict[str, Path | None]:
-    """Return what the inputs hold for a method, by field of MappingTask; a dictionary of the user's goes first."""
+def evidence(inputs: Mapping[str, Path]) -> dict[str, Path | None]:
+    """Return what the inputs hold for a method, by field of MappingTask."""
     files = {"alignment": "table.tsv", "dictionary": "dictionary.tsv"}
     found = {name: inputs[name] / file if name in inputs else None for name, file in files.items()}
-    given = settings.mapping.dictionary
-    return {
-        "table": found["alignment"],
-        "dictionary": given.path if given else found["dictionary"],
-        **{name: inputs.get(name) for name in ("token_vectors", "source_vectors", "target_vectors")},
-    }
+    vectors = {name: inputs.get(name) for name in ("token_vectors", "source_vectors", "target_vectors")}
+    return {"table": found["alignment"], "dictionary": found["dictionary"], **vectors}
 
 
 def make_tables(

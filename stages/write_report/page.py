@@ -102,7 +102,9 @@ def _alignment(inputs: Mapping[str, Path], words: int) -> dict[str, Any] | None:
     best = found.get("best_words", [])[:words]
     most = max((pair["count"] for pair in best), default=1)
     rows = [{**pair, "width": round(100 * pair["count"] / most, 2)} for pair in best]
-    return {"rows": rows, "coverage": found.get("token_coverage"), "sentences": found.get("sentences")}
+    measured = {key: found.get(f"dictionary_{key}") for key in ("pairs", "precision", "recall_1", "recall_3")}
+    shown = {"rows": rows, "coverage": found.get("token_coverage"), "sentences": found.get("sentences")}
+    return shown | {"dictionary": measured if measured["pairs"] else None}
 
 
 def _leaderboard(inputs: Mapping[str, Path]) -> str | None:

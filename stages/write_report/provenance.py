@@ -38,9 +38,9 @@ def versions(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def read_cards(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Return the data cards of corpus and bitext with their counts; an input that is not there has none."""
+    """Return the data cards of corpus, bitext and dictionary with their counts; an input that is not there has none."""
     cards = []
-    for name in ("corpus", "bitext"):
+    for name in ("corpus", "bitext", "dictionary"):
         if name in inputs:
             for card in read_json(inputs[name] / f"{name}.json").get("cards", []):
                 cards.append({**card, "role": name, "dropped_total": sum((card.get("dropped") or {}).values())})

@@ -76,7 +76,7 @@ def test_an_empty_licence_is_refused(tmp_path):
         ),
         (
             {"ingest": FRONT["ingest"] | {"reader": {"kind": "gettex"}}},
-            "ingest.reader.kind: unknown reader 'gettex'. Did you mean 'gettext'? Available: gettext, jsonl",
+            "ingest.reader.kind: unknown reader 'gettex'. Did you mean 'gettext'? Available: dictd, gettext, jsonl",
         ),
         *(
             ({"ingest": FRONT["ingest"] | {"source": {"kind": "file", "folder": "x", "files": [pattern]}}}, pattern)
@@ -203,7 +203,8 @@ def test_every_language_names_cards_that_cover_it_and_are_pinned(path):
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     lock = load_lock(CARDS / "lock.json")
     for group in values["cards"].values():
-        for card in resolve_cards(group["corpus"] + group["bitext"], "en", values["language"]["code"], lock):
+        names = [name for cards in group.values() for name in cards]
+        for card in resolve_cards(dict.fromkeys(names), "en", values["language"]["code"], lock):
             assert not unlocked(card) or card.source.kind == "opus"
 
 

@@ -24,8 +24,11 @@ EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml")
 @pytest.mark.parametrize("choice", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_every_choice_composes_and_plans(choice, tmp_path):
     (tmp_path / "table.tsv").write_text("house\thuis\t-0.1\t12\n")
-    files = {"table": "alignment.path", "wechsel": "mapping.dictionary"}
-    needed = [f"{files[choice.stem]}={tmp_path / 'table.tsv'}"] if choice.stem in files else []
+    needed = {
+        "alignment/table": [f"alignment.path={tmp_path / 'table.tsv'}"],
+        "alignment/fast_align_binary": [f"alignment.program={sys.executable}"],
+        "dictionary/file": [f"dictionary.path={tmp_path / 'table.tsv'}"],
+    }.get(f"{choice.parent.name}/{choice.stem}", [])
     config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}", *needed])
     assert planned(config)[-1].stage.name == "write_report"
 
@@ -87,7 +90,10 @@ def mistake(overrides):
         (["language=dutch", "cluster.device=tpu"], "cluster.device='tpu': input should be 'cpu' or 'cuda'"),
         (["language=dutch", "planning.source_token_ratio=0"], "planning.source_token_ratio=0"),
         (["language=dutch", "evaluation.baselines=[source_finetund]"], "input should be 'source_finetuned'"),
-        (["language=dutch", "+alignment.foo=3"], "unknown key in alignment 'foo'. Available: beam_threshold, examples"),
+        (
+            ["language=dutch", "+alignment.foo=3"],
+            "unknown key in alignment 'foo'. Available: beam_threshold, cleaning, examples",
+        ),
         (
             ["language=dutch", "+base_model.source.foo=3"],
             "unknown key in base_model.source 'foo'. Available: dtype",
@@ -103,9 +109,8 @@ def mistake(overrides):
         (["language=dutch", "alignment=table", "alignment.path=/"], "alignment: path: / is not a file"),
         (["language=dutch", "base_model=tiny_random", "base_model.source.text=no.txt"], "no.txt is not a file"),
         (["language=dutch", "alignment=table"], "alignment: alignment=table needs the table: alignment.path=FILE.tsv"),
-        (["language=dutch", "mapping=wechsel"], "init method 'wechsel' needs a dictionary: give mapping.dictionary="),
-        (["language=dutch", "mapping=wechsel", "mapping.dictionary=/nowhere"], "/nowhere is not a file"),
-        (["language=dutch", "mapping=focus", "+mapping.dictionary=Makefile"], "'focus' reads no dictionary"),
+        (["language=tatar", "mapping=wechsel"], "init method 'wechsel' needs a dictionary: give dictionary=file"),
+        (["language=dutch", "dictionary=file", "dictionary.path=/nowhere"], "/nowhere is not a file"),
         (["language=dutch", "vectors.tokens.ngram_min=7"], "ngram_min=7 is above ngram_max=6"),
         (["language=dutch", "corpus.cards=[]"], "corpus.cards=[]: a corpus needs at least one data card"),
         (["language=dutch", "corpus.cards=[udhr,iso_codes,udhr]"], "named more than once: udhr"),
@@ -228,7 +233,7 @@ def test_a_setting_re_makes_only_what_depends_on_it():
 
 def test_vectors_are_planned_where_the_mapping_needs_them(tmp_path):
     (tmp_path / "dictionary.tsv").write_text("house\thuis\n")
-    given = ["language=dutch", "mapping=wechsel", f"mapping.dictionary={tmp_path / 'dictionary.tsv'}"]
+    given = ["language=dutch", "mapping=wechsel", "dictionary=file", f"dictionary.path={tmp_path / 'dictionary.tsv'}"]
     plans = {
         name: {step.name: step for step in planned(load_config(overrides))}
         for name, overrides in {
@@ -259,6 +264,26 @@ def test_a_mapping_without_alignment_needs_no_bitext():
     assert not {"bitext", "alignment"} & {step.name for step in planned(config)}
     with pytest.raises(UserError, match="mapping=subtoken_mean"):
         load_config(["language=dutch", "bitext.cards=[]"])
+
+
+def test_a_dictionary_is_planned_where_there_is_one_and_it_is_used(tmp_path):
+    words = tmp_path / "words.tsv"
+    words.write_text("house\thuis\n")
+    own = ["dictionary=file", f"dictionary.path={words}"]
+    for given, expected in (
+        (["language=dutch"], True),
+        (["language=tatar"], False),
+        (["language=tatar", *own], True),
+        (["language=dutch", "dictionary=none"], False),
+        (["language=dutch", "mapping=mean"], False),
+    ):
+        steps = {step.name: step for step in planned(load_config(given))}
+        assert ("dictionary" in steps) is expected, given
+        assert "alignment" not in steps or ("dictionary" in steps["alignment"].inputs) is expected
+    with pytest.raises(UserError, match=r"dictionary=file needs the dictionary: dictionary.path=FILE.tsv"):
+        load_config(["language=dutch", "dictionary=file"])
+    with pytest.raises(UserError, match=r"data card udhr is parallel; remove it from dictionary.cards"):
+        planned(load_config(["language=dutch", "dictionary.cards=[udhr]"]))
 
 
 def test_only_pairs_are_bitext():
@@ -343,7 +368,7 @@ def test_a_sweep_that_cannot_be_listed_is_one_clear_line(sweep):
     [
         (["config", "--language", "dutch", "--args", "'unbalanced"], "cannot read ARGS: no closing quotation"),
         (["config", "--language", "dutch", "--args"], "--args needs a value"),
-        (["plan", "--language", "dutch", "--args", "-m mapping=glob(x*)"], "matches none of: focus, mean"),
+        (["plan", "--language", "dutch", "--args", "-m mapping=glob(x*)"], "matches none of: calibrated, focus"),
         (
             ["status", "--language", "dutch", "--args", "-m mapping=mean,random"],
             "status takes one config; leave -m out",

@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.registry import Registry
 from pipeline.section import Section
 from stages.shared.documents import Document
+from stages.shared.readers.dictd import DictdOptions, read_dictd
 from stages.shared.readers.gettext import GettextOptions, read_gettext
 from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
 from stages.shared.readers.libreoffice_help import LibreofficeHelpOptions, read_libreoffice_help
@@ -36,6 +37,7 @@ class Reader(NamedTuple):
 READERS: Registry[Reader] = Registry(
     "reader",
     {
+        "dictd": Reader(DictdOptions, read_dictd, True),
         "gettext": Reader(GettextOptions, read_gettext, True),
         "jsonl": Reader(JsonlOptions, read_jsonl),
         "libreoffice_help": Reader(LibreofficeHelpOptions, read_libreoffice_help, True),
@@ -50,6 +52,9 @@ READERS: Registry[Reader] = Registry(
 )
 
 
+READ_ROLES = ("parallel", "monolingual", "dictionary")
+
+
 def read_card(
     card: ResolvedCard, folder: Path, catalogue_bytes: int, tell: Callable[[str], None]
 ) -> Iterator[Document]:
@@ -58,9 +63,9 @@ def read_card(
     Ids and groups begin with the card's name; `tell` is given a line on what was left out. Raises UserError for a
     faulty card, for broken files, and after the last one where none of them holds any text.
     """
-    if card.role not in ("parallel", "monolingual"):
-        raise UserError(f"data card {card.name} has the role '{card.role}'; text is read from parallel and monolingual")
-    reader, parallel = READERS[card.reader.kind], card.role == "parallel"
+    if card.role not in READ_ROLES:
+        raise UserError(f"data card {card.name} has the role '{card.role}'; what is read is {', '.join(READ_ROLES)}")
+    reader, parallel = READERS[card.reader.kind], card.role != "monolingual"
     if reader.parallel not in (None, parallel):
         can = "pairs" if reader.parallel else "monolingual text"
         raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.errors import UserError
 from stages.align_tokens import expected_counts as counting
 from stages.align_tokens import fast_align
+from stages.align_tokens.lexicon import PairCounts
 from stages.align_tokens.pruning import table_rows
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.align_tokens.stage import align_tokens
@@ -33,6 +34,9 @@ PAIRS = [
 FAST_ALIGN = {
     "method": "fast_align",
     "iterations": 7,
+    "symmetrization": "none",
+    "cleaning": {"placeholders": False, "copies": False, "duplicates": False, "length_ratio": None},
+    "lexicon_pairs": None,
     "beam_threshold": -1000,
     "table_count": 0,
     "min_count": 2,
@@ -43,6 +47,10 @@ FAST_ALIGN = {
 def sentences(rows):
     units = np.array([unit for row in rows for unit in row], dtype=np.int32)
     return Sentences(units, np.concatenate([[0], np.cumsum([len(row) for row in rows])]))
+
+
+def forward(source, target, sizes, updates, scratch):
+    return fast_align.train_systran(source, target, sizes, updates, False, scratch).forward
 
 
 def model_1(pairs, updates):
@@ -69,7 +77,7 @@ WORDS = st.lists(st.integers(0, 4), min_size=1, max_size=5)
 @given(pairs=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6))
 def test_fast_align_and_the_counts_are_model_1(tmp_path_factory, pairs):
     source, target = sentences([pair[0] for pair in pairs]), sentences([pair[1] for pair in pairs])
-    lexicon = fast_align.train_lexicon(source, target, 5, 5, tmp_path_factory.mktemp("scratch"))
+    lexicon = forward(source, target, (5, 5), 5, tmp_path_factory.mktemp("scratch"))
     table, counts = model_1(pairs, updates=5)
     found = counting.expected_counts(source, target, lexicon)
     assert len(lexicon.keys) == len(table)
@@ -99,7 +107,7 @@ def test_a_fast_align_that_fails_is_told_with_its_last_words(tmp_path, monkeypat
     child.write_text(program)
     monkeypatch.setattr(fast_align, "CHILD", child)
     with pytest.raises(UserError, match=message):
-        fast_align.train_lexicon(sentences([[0]]), sentences([[0]]), 1, 2, tmp_path)
+        fast_align.train_systran(sentences([[0]]), sentences([[0]]), (1, 1), 2, False, tmp_path)
     assert list(tmp_path.iterdir()) == [child]
     assert ("no such thing" in capfd.readouterr().err) == ("no such thing" in program)
 
@@ -107,7 +115,7 @@ def test_a_fast_align_that_fails_is_told_with_its_last_words(tmp_path, monkeypat
 def test_counts_do_not_depend_on_the_chunks(tmp_path, monkeypatch):
     rows = [[n % 7, n % 3, n % 5] for n in range(40)], [[n % 4, n % 6] for n in range(40)]
     source, target = sentences(rows[0]), sentences(rows[1])
-    lexicon = fast_align.train_lexicon(source, target, 6, 3, tmp_path)
+    lexicon = forward(source, target, (7, 6), 3, tmp_path)
     whole = counting.expected_counts(source, target, lexicon)
     monkeypatch.setattr(counting, "CHUNK_PAIRS", 10)
     np.testing.assert_allclose(counting.expected_counts(source, target, lexicon), whole)
@@ -116,11 +124,10 @@ def test_counts_do_not_depend_on_the_chunks(tmp_path, monkeypatch):
 
 def test_pruning_keeps_what_fast_align_keeps():
     # one source word, P = 0.5, 0.4, 0.07, 0.03: 0.5 ** 4 = 0.0625
-    lexicon = fast_align.Lexicon(np.arange(4) + 4, np.zeros(4), 4)
-    counts = np.array([50.0, 40.0, 7.0, 3.0])
-    assert table_rows(lexicon, counts, -4, 0).tolist() == [0, 1, 2]
-    assert table_rows(lexicon, counts, -1000, 0).tolist() == [0, 1, 2, 3]
-    assert table_rows(lexicon, counts, -1000, 10).tolist() == [0, 1]
+    pairs = PairCounts(np.arange(4) + 4, np.array([50.0, 40.0, 7.0, 3.0]), 4)
+    assert table_rows(pairs, -4, 0).tolist() == [0, 1, 2]
+    assert table_rows(pairs, -1000, 0).tolist() == [0, 1, 2, 3]
+    assert table_rows(pairs, -1000, 10).tolist() == [0, 1]
 
 
 @pytest.fixture

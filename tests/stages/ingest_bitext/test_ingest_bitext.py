@@ -92,12 +92,14 @@ def test_reasons(corpus, tmp_path):
         "12\t12",
         "Files\tФайллар",
         "It was left in English by the people who translated it\tIt was left in English by people who wrote it down",
+        "Diese Seite ist auf Deutsch und nicht auf Englisch geschrieben\tDeze pagina is in het Duits geschreven",
     ]
     (source / "pairs.tsv").write_text(whole + "\n".join(extra) + "\n")
     bitext = run_bitext(tmp_path / "out", corpus, pair_card(source, "pairs.tsv"))
     dropped = summary(bitext)["cards"][0]["dropped"]
     expected = {
         "duplicate": 1, "untranslated": 1, "length_ratio": 1, "empty": 1, "no_letters": 1, "script": 1, "language": 1,
+        "source_language": 1,
     }  # fmt: skip
     before = summary(run_bitext(tmp_path / "before", corpus, pair_card()))["cards"][0]["dropped"]
     assert {reason: dropped[reason] - before.get(reason, 0) for reason in expected} == expected

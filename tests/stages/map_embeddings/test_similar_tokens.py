@@ -133,7 +133,7 @@ def test_what_is_absent_is_named_with_the_remedy(tmp_path):
     task = task_in(tmp_path, ("byte_level", "sentencepiece"), SOURCE, TARGET)
     source, target = task.source, task.target
     vectors = {"source_vectors": task.source_vectors, "target_vectors": task.target_vectors}
-    with pytest.raises(UserError, match=r"'wechsel' needs a dictionary: give mapping.dictionary=FILE.tsv \(source"):
+    with pytest.raises(UserError, match=r"'wechsel' needs a dictionary: give dictionary=file dictionary\.path=FILE"):
         INIT_METHODS["wechsel"](MappingTask(source, target, **vectors), **OPTIONS["wechsel"])
     with pytest.raises(UserError, match="'focus' needs token vectors"):
         INIT_METHODS["focus"](MappingTask(source, target), match="exact")

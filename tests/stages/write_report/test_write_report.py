@@ -190,6 +190,24 @@ def test_equal_inputs_give_equal_bytes_whatever_the_folder(tokenizer, tmp_path):
     assert make(tmp_path / "one", tokenizer, BITS) == make(tmp_path / "another_folder", tokenizer, BITS)
 
 
+def test_what_a_dictionary_says_of_the_alignment_is_shown(tokenizer, tmp_path):
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    path = inputs["alignment"] / "alignment.json"
+    quality = {f"dictionary_{key}": value for key, value in QUALITY.items()}
+    path.write_text(json.dumps(json.loads(path.read_text()) | quality))
+    (tmp_path / "none").mkdir()
+    out = tmp_path / "report-0123456789ab.unfinished"
+    out.mkdir()
+    write_report(report_settings(), inputs, out, EXECUTION)
+    page = " ".join((out / "report.html").read_text(encoding="utf-8").split())
+    assert "75.5 % of the words have a best partner that the dictionary knows" in page
+    assert "50.0 % of its 3,182 pairs that occur here are best, 66.6 % among the best three." in page
+    assert "Measured with one" not in make(tmp_path / "none", tokenizer, BITS)[1]
+
+
+QUALITY = {"pairs": 3182, "precision": 0.755, "recall_1": 0.5, "recall_3": 0.666}
+
+
 def test_without_baseline_alignment_and_bitext_the_rest_is_shown(tokenizer, tmp_path):
     systems = ("source", "random", "mapped", "adapted")
     results, page = make(tmp_path, tokenizer, BITS, systems, without=("alignment", "source_finetuned_model", "corpus"))

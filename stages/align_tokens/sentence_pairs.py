@@ -1,0 +1,147 @@
+"""The pairs of a bitext as numbered words, without those that are not to be aligned."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from stages.align_tokens.settings import PairCleaning
+from stages.align_tokens.word_units import Sentences, WordUnits
+from stages.shared.deduplication import fingerprint
+
+BATCH_PAIRS = 8192
+RATIO_WORDS = 8
+"""Two short sides may well differ by more than any ratio: "OK" and "Dat is in orde"."""
+PLACEHOLDER = re.compile(
+    r"""
+    \$\d+ | \$\{[^{}\s]*\} | \$[A-Za-z_]\w*\$?            # $1 ${name} $name $name$
+    | %\([^()\s]*\)[a-z] | %(?:\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:l{0,2}[diuxX]|[sfcg@])\b | %\d+ | %[A-Z_]{2,}
+    | \{\{[^{}]*\}\} | \{[^{}\s]*\}                       # {{PLURAL:..}} {0} {name}
+    | &(?:[A-Za-z][\w.-]*|\#\w+);                         # &amp; &#39; &brandShortName;
+    | </?[A-Za-z][^<>]*>                                  # <b> </a>
+    """,
+    re.VERBOSE,
+)
+MARKS = re.compile("[$%{&<]")
+DIGITS = re.compile(r"\d+")
+NO_CLEANING = PairCleaning(placeholders=False, copies=False, duplicates=False, length_ratio=None)
+
+
+@dataclass
+class LeftOut:
+    """Numbers of what was not aligned."""
+
+    pairs: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    placeholders: int = 0
+
+    def figures(self) -> dict[str, int]:
+        """Return the numbers by name."""
+        reasons = {f"pairs_left_out_{reason}": number for reason, number in sorted(self.pairs.items())}
+        return {**reasons, "placeholders_left_out": self.placeholders}
+
+
+class TextCleaner:
+    """Takes placeholders out and judges pairs of texts, remembering what it has seen."""
+
+    def __init__(self, cleaning: PairCleaning) -> None:
+        self.cleaning = cleaning
+        self.left_out = LeftOut()
+        self._seen: set[bytes] = set()
+
+    def clean(self, source: str, target: str) -> tuple[str, str]:
+        """Return a pair without placeholders, or two empty texts where it is not to be aligned."""
+        if self.cleaning.placeholders:
+            source, target = self._without_placeholders(source), self._without_placeholders(target)
+        reason = self._reason(source.strip().casefold(), target.strip().casefold())
+        if reason:
+            self.left_out.pairs[reason] += 1
+            return "", ""
+        return source, target
+
+    def _without_placeholders(self, text: str) -> str:
+        if not MARKS.search(text):
+            return text
+        text, number = PLACEHOLDER.subn(" ", text)
+        self.left_out.placeholders += number
+        return text
+
+    def _reason(self, source: str, target: str) -> str | None:
+        if not source or not target:
+            return "empty"
+        if self.cleaning.copies and source == target:
+            return "copies"
+        if self.cleaning.duplicates:
+            key = fingerprint(DIGITS.sub("0", source), DIGITS.sub("0", target))
+            if key in self._seen:
+                return "duplicates"
+            self._seen.add(key)
+        return None
+
+
+def read_pairs(
+    path: Path, source: WordUnits, target: WordUnits, cleaning: PairCleaning = NO_CLEANING
+) -> tuple[Sentences, Sentences, LeftOut]:
+    """Tokenize the pairs of a bitext and cut them into words; also return what was left out, empty sides at least.
+
+    Raises UserError where no pair stays.
+    """
+    cleaner = TextCleaner(cleaning)
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    lengths: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for texts in _batches(path):
+        clean = [cleaner.clean(*pair) for pair in zip(*texts, strict=True)]
+        cut = [units.cut([pair[side] for pair in clean]) for side, units in enumerate((source, target))]
+        kept = _kept(np.diff(cut[0].starts), np.diff(cut[1].starts), cleaning.length_ratio, cleaner.left_out)
+        for side in (0, 1):
+            length = np.diff(cut[side].starts)
+            parts[side].append(cut[side].units[np.repeat(kept, length)])
+            lengths[side].append(length[kept])
+    if not sum(map(len, lengths[0])):
+        raise UserError(f"{path} has no pair with text on both sides: add a bitext to the language's data cards.")
+    joined = [
+        Sentences(np.concatenate(units), np.concatenate([[0], np.cumsum(np.concatenate(length))]))
+        for units, length in zip(parts, lengths, strict=True)
+    ]
+    return joined[0], joined[1], cleaner.left_out
+
+
+def take_evenly(source: Sentences, target: Sentences, pairs: int | None) -> tuple[Sentences, Sentences]:
+    """Return so many of the pairs, evenly spread over the whole; all of them for None."""
+    if pairs is None or pairs >= len(source):
+        return source, target
+    rows = np.arange(pairs) * len(source) // pairs
+    return _rows(source, rows), _rows(target, rows)
+
+
+def _rows(sentences: Sentences, rows: np.ndarray) -> Sentences:
+    lengths = np.diff(sentences.starts)
+    kept = np.zeros(len(lengths), dtype=bool)
+    kept[rows] = True
+    return Sentences(sentences.units[np.repeat(kept, lengths)], np.concatenate([[0], np.cumsum(lengths[rows])]))
+
+
+def _batches(path: Path) -> Iterator[list[list[str]]]:
+    with pq.ParquetFile(path) as file:
+        bar = tqdm(total=file.metadata.num_rows, desc="tokenize pairs", unit=" pairs", mininterval=1)
+        for batch in file.iter_batches(BATCH_PAIRS, columns=["source_text", "target_text"]):
+            yield [batch.column(side).to_pylist() for side in ("source_text", "target_text")]
+            bar.update(len(batch))
+        bar.close()
+
+
+def _kept(m: np.ndarray, n: np.ndarray, ratio: float | None, left_out: LeftOut) -> np.ndarray:
+    """Return which pairs have words on both sides, m and n of them, and not too many more on one."""
+    kept: np.ndarray = (m > 0) & (n > 0)
+    if ratio is not None:
+        long, short = np.maximum(m, n), np.maximum(np.minimum(m, n), 1)
+        uneven = kept & (long > RATIO_WORDS) & (long > ratio * short)
+        left_out.pairs["length_ratio"] += int(uneven.sum())
+        kept &= ~uneven
+    return kept
