@@ -97,12 +97,34 @@ def test_plan_says_why_and_runs_nothing(finished):
 def test_a_multirun_shares_what_is_common_and_ends_in_one_table(finished):
     artifacts, _ = finished
     before = set(hashes(artifacts))
-    done = run(artifacts, "-m", "mapping=trans_tokenize,mean", "evaluation.baselines=[]")
+    done = run(artifacts, "-m", "mapping=calibrated,mean", "evaluation.baselines=[]")
     assert done.returncode == 0, done.stderr[-3000:]
     made = sorted(name.rpartition("-")[0] for name in set(hashes(artifacts)) - before)
     assert made == ["adapted_model", "evaluation", "evaluation", "initialized_model", "report", "report"]
     assert "mapping=mean" in done.stdout
-    assert "mapping=trans_tokenize" in done.stdout
+    assert "mapping=calibrated" in done.stdout
+
+
+def test_the_leaderboard_compares_mappings_on_the_chains_own_artifacts_and_joins_the_report(finished):
+    artifacts, _ = finished
+    latest = artifacts / "dutch" / "latest"
+    before, results = set(hashes(artifacts)), (latest / "results.json").read_text()
+    fewer = ["leaderboard.methods=[subtoken_mean,calibrated]", "leaderboard.baselines=[]", "leaderboard.contenders=0"]
+    done = subprocess.run(
+        command(artifacts, *fewer, name="leaderboard"), cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = sorted(name.rpartition("-")[0] for name in set(hashes(artifacts)) - before)
+    assert made == ["initialized_model", "leaderboard", "packed_tokens", "probe", "probe", "report"]
+    found = json.loads((latest / "leaderboard.json").read_text())
+    assert found["default"] == "calibrated"
+    assert {row["method"] for row in found["methods"]} == {"subtoken_mean", "calibrated"}
+    assert all(set(row["bits_per_byte"]) == {"0", "2", "4", "end"} for row in found["methods"])
+    assert json.loads((latest / "results.json").read_text())["systems"] == json.loads(results)["systems"]
+    assert found["claim"] in (latest / "report.html").read_text().replace("&#39;", "'")
+    assert "The default, calibrated, is" in done.stdout
+    run(artifacts)  # the adaptation alone is the latest run again, and keeps the leaderboard
+    assert json.loads((latest / "leaderboard.json").read_text())["run"] == found["run"]
 
 
 def test_verify_finds_a_changed_byte(finished, tmp_path):
