@@ -73,8 +73,9 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# Two processes beside each other; threads that wait for others sleep, since each process has threads of its own.
 test: check
-	@$(VENV)/bin/python -m pytest
+	@GOMP_SPINCOUNT=0 OMP_WAIT_POLICY=passive $(VENV)/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-network: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -m "network and not slow"

@@ -8,6 +8,9 @@ from pipeline import lock, store
 from pipeline.plan import Step
 from pipeline.provenance import stage_digest
 
+CHOICES = ("method", "kind")
+"""Keys that say which of several forms a section has."""
+
 
 def state(step: Step) -> str:
     """Return `finished`, `running`, `failed`, or `not made`."""
@@ -57,6 +60,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     before = {**_flat(old["settings"]), **_flat(old["libraries"]), "version": old["version"]}
     after = {**_flat(new["settings"]), **_flat(new["libraries"]), "version": new["version"]}
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    keys.sort(key=lambda key: key.rpartition(".")[2] not in CHOICES)  # another choice brings other keys with it
     return [_change(key, before.get(key), after.get(key)) for key in keys]
 
 

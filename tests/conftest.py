@@ -1,7 +1,15 @@
-"""The one finished smoke run that several tests look at, and the helpers beside this file for all of them."""
+"""The one finished smoke run that several tests look at, and which tests belong together where they run side by side."""
 
 import pytest
 from smoke_chain import run, without_network
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests of one file in one process, and all that need the finished run in one, which begins first."""
+    items.sort(key=lambda item: "finished" not in item.fixturenames)
+    for item in items:
+        together = "finished" if "finished" in item.fixturenames else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")
