@@ -1,4 +1,4 @@
-"""The one finished smoke run that several tests look at, and which tests belong together where they run side by side."""
+"""The finished smoke run that several tests look at, and which tests go together where they run side by side."""
 
 import pytest
 from smoke_chain import run, without_network
