@@ -48,12 +48,11 @@ class LeftOut:
 
 
 class TextCleaner:
-    """Takes placeholders out and judges pairs of texts, remembering what it has seen."""
+    """Takes placeholders out and judges pairs of texts."""
 
     def __init__(self, cleaning: PairCleaning) -> None:
         self.cleaning = cleaning
         self.left_out = LeftOut()
-        self._seen: set[bytes] = set()
 
     def clean(self, source: str, target: str) -> tuple[str, str]:
         """Return a pair without placeholders, or two empty texts where it is not to be aligned."""
@@ -75,14 +74,7 @@ class TextCleaner:
     def _reason(self, source: str, target: str) -> str | None:
         if not source or not target:
             return "empty"
-        if self.cleaning.copies and source == target:
-            return "copies"
-        if self.cleaning.duplicates:
-            key = fingerprint(DIGITS.sub("0", source), DIGITS.sub("0", target))
-            if key in self._seen:
-                return "duplicates"
-            self._seen.add(key)
-        return None
+        return "copies" if self.cleaning.copies and source == target else None
 
 
 def read_pairs(
@@ -95,6 +87,7 @@ def read_pairs(
     cleaner = TextCleaner(cleaning)
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     lengths: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    prints: list[np.ndarray] = []
     for texts in _batches(path):
         clean = [cleaner.clean(*pair) for pair in zip(*texts, strict=True)]
         cut = [units.cut([pair[side] for pair in clean]) for side, units in enumerate((source, target))]
@@ -103,13 +96,24 @@ def read_pairs(
             length = np.diff(cut[side].starts)
             parts[side].append(cut[side].units[np.repeat(kept, length)])
             lengths[side].append(length[kept])
+        prints += [fingerprints(clean)[kept]] if cleaning.duplicates else []
     if not sum(map(len, lengths[0])):
         raise UserError(f"{path} has no pair with text on both sides: add a bitext to the language's data cards.")
     joined = [
         Sentences(np.concatenate(units), np.concatenate([[0], np.cumsum(np.concatenate(length))]))
         for units, length in zip(parts, lengths, strict=True)
     ]
+    if cleaning.duplicates:
+        _, firsts = np.unique(np.concatenate(prints), return_index=True)
+        cleaner.left_out.pairs["duplicates"] = len(joined[0]) - len(firsts)
+        joined = [_rows(sentences, np.sort(firsts)) for sentences in joined]
     return joined[0], joined[1], cleaner.left_out
+
+
+def fingerprints(pairs: list[tuple[str, str]]) -> np.ndarray:
+    """Return 8 bytes for each pair, equal where they differ by case or digits only, uint64."""
+    found = (fingerprint(*(DIGITS.sub("0", text.strip().casefold()) for text in pair)) for pair in pairs)
+    return np.frombuffer(b"".join(found), dtype="<u8")
 
 
 def take_evenly(source: Sentences, target: Sentences, pairs: int | None) -> tuple[Sentences, Sentences]:
