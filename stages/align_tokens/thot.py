@@ -22,8 +22,8 @@ def check_installed() -> None:
     """Raise UserError where sil-thot is missing."""
     if importlib.util.find_spec("thot") is None:
         raise UserError(
-            "alignment=thot_fast_align and alignment=eflomal need sil-thot: .venv/bin/pip install "
-            "--constraint constraints.txt --editable '.[aligners]'; or choose alignment=fast_align or alignment=table"
+            "alignment=thot_fast_align and alignment=eflomal need sil-thot: make setup; or choose "
+            "alignment=fast_align or alignment=table"
         )
 
 

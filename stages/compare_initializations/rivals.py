@@ -81,7 +81,7 @@ def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
     return {
         "mapped_share": read_json(folder / "mapping.json")["mapped_share"],
         # Times stand in the manifest alone: files must be the same bytes however fast the machine is.
-        "seconds_to_map": round(metrics["map_seconds"] + metrics.get("calibration_seconds", 0.0), 3),
+        "seconds_to_map": round(metrics["map_seconds"] + metrics["calibration_seconds"], 3),
         "seconds_of_evidence": round(sum(evidence), 3),
     }
 

@@ -57,17 +57,32 @@ def _encoded(texts: Iterator[str], encoder: DocumentEncoder) -> Iterator[list[in
         yield from encoder.encode(batch)
 
 
-def hidden_states(base_model: Path, table: torch.Tensor, windows: np.ndarray, device: str) -> torch.Tensor:
-    """Return what the base model, reading with the new input table, hands to its head.
+class Reader:
+    """A base model that reads windows of text with one table after the other."""
 
-    float32 on the CPU, shape (windows x window length, hidden).
-    """
-    model: Any = load_causal_model(base_model, torch.float32 if device == "cpu" else table.dtype)
-    model.set_input_embeddings(torch.nn.Embedding(table.shape[0], table.shape[1], _weight=table.to(model.dtype)))
-    model.to(device).eval()
-    found = []
-    with torch.inference_mode():
-        for window in tqdm(torch.from_numpy(windows), desc="calibration", unit="window", mininterval=1):
-            states = model.get_decoder()(input_ids=window[None].to(device), use_cache=False).last_hidden_state
-            found.append(states[0].to("cpu", torch.float32))
-    return torch.cat(found)
+    def __init__(self, base_model: Path, windows: np.ndarray, dtype: torch.dtype, device: str) -> None:
+        self.model: Any = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        self.model.to(device).eval()
+        self.windows = torch.from_numpy(windows)
+
+    def hidden_states(self, table: torch.Tensor) -> torch.Tensor:
+        """Return what the model, reading with the input table, hands to its head.
+
+        float32 on the CPU, shape (windows x window length, hidden).
+        """
+        weight = table.to(self.model.device, self.model.dtype)
+        self.model.set_input_embeddings(torch.nn.Embedding(weight.shape[0], weight.shape[1], _weight=weight))
+        decoder, found = self.model.get_decoder(), []
+        with torch.inference_mode():
+            for window in tqdm(self.windows, desc="calibration", unit="window", mininterval=1):
+                states = decoder(input_ids=window[None].to(self.model.device), use_cache=False).last_hidden_state
+                found.append(states[0].to("cpu", torch.float32))
+        return torch.cat(found)
+
+    def loss(self, hidden: torch.Tensor, head: torch.Tensor) -> float:
+        """Return the mean cross-entropy of the next token within the windows, nats."""
+        states = hidden.view(*self.windows.shape, -1)[:, :-1]
+        weight, total = head.to(torch.float32), 0.0
+        for window, following in zip(states, self.windows[:, 1:], strict=True):
+            total += float(torch.nn.functional.cross_entropy(window @ weight.T, following, reduction="sum"))
+        return total / self.windows[:, 1:].numel()

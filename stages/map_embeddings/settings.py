@@ -67,6 +67,8 @@ class UnigramCalibration(Section):
     """Added to each token's count."""
     iterations: PositiveInt
     """Of the proportional fitting."""
+    strength: Annotated[float, Field(gt=0, le=1)]
+    """Share of the fitted bias that is used: frequencies of one domain are not quite those of the next."""
     ridge: PositiveFloat
     """Of the direction that stands in for a bias, a share of the hidden states' mean squared norm."""
     threads: PositiveInt

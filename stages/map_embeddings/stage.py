@@ -12,14 +12,12 @@ import torch
 
 from pipeline.stage import Execution, Metrics
 from stages.map_embeddings.apply import apply_initialization
-from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
+from stages.map_embeddings.calibrate_tables import calibrate
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.from_table import write_weights
 from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.resolve import explicit_unknown, figures
-from stages.map_embeddings.running_text import hidden_states, read_running_text
 from stages.map_embeddings.settings import MapEmbeddingsSettings, UnigramCalibration
-from stages.shared.document_encoder import load_encoder
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.token_text import Vocabulary, load_vocabulary
@@ -51,10 +49,12 @@ def map_embeddings(
     mapped = perf_counter()
     model = open_model(inputs["base_model"])
     tables = make_tables(model, initialization, source, mapping.seed)
+    calibration: dict[str, Any] = {"calibration": settings.calibration.method}
+    calibrating = perf_counter()
     if isinstance(settings.calibration, UnigramCalibration):
-        began_calibration = perf_counter()
-        tables = calibrate(tables, model, settings.calibration, inputs, execution.device)
-        seconds["calibration"] = perf_counter() - began_calibration
+        tables, found = calibrate(tables, model, settings.calibration, inputs, execution.device)
+        calibration |= {f"calibration_{name}": round(value, 6) for name, value in found.items()}
+    seconds["calibration"] = perf_counter() - calibrating
     write_model(model, tables, out)
     write_configs(model, token_ids(target), len(target), out)
     for name in TOKENIZER_FILES:
@@ -62,10 +62,10 @@ def map_embeddings(
             shutil.copyfile(inputs["tokenizer"] / name, out / name)
     write_weights(out / WEIGHTS_FILE, explicit_unknown(initialization, source))
     np.save(out / HOW_FILE, initialization.how)
-    described = {"method": mapping.method, "calibration": settings.calibration.method, **figures(initialization)}
+    described = {"method": mapping.method, **calibration, **figures(initialization)}
     (out / FIGURES_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     seconds |= {"load": loaded - began, **initialization.seconds, "map": mapped - loaded}
-    seconds["write"] = perf_counter() - mapped - seconds.get("calibration", 0.0)
+    seconds["write"] = perf_counter() - mapped - seconds["calibration"]
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
 
 
@@ -87,24 +87,6 @@ def make_tables(
         for name, head in ((model.input_name, False), (model.head_name, True))
         if name is not None
     }
-
-
-def calibrate(
-    tables: Mapping[str, torch.Tensor],
-    model: ModelFolder,
-    settings: UnigramCalibration,
-    inputs: Mapping[str, Path],
-    device: str,
-) -> dict[str, torch.Tensor]:
-    """Return the tables with the one that predicts shifted; where the head is tied that is the input table."""
-    encoder = load_encoder(inputs["tokenizer"])
-    torch.set_num_threads(settings.threads)
-    text = read_running_text(inputs["corpus"], encoder, settings.max_bytes, settings.tokens, settings.window)
-    hidden = hidden_states(model.path, tables[model.input_name], text.windows, device)
-    head = model.head_name or model.input_name
-    frequencies = log_frequencies(torch.from_numpy(text.counts), settings.pseudo_count)
-    bias = fitted_bias(hidden, tables[head].to(torch.float32), frequencies, settings.iterations)
-    return {**tables, head: calibrated(tables[head], bias, common_direction(hidden, settings.ridge))}
 
 
 def token_ids(target: Vocabulary) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "oth
 def write_model(folder, seconds):
     folder.mkdir(parents=True)
     (folder / "mapping.json").write_text(json.dumps({"mapped_share": 0.75}))
-    (folder / "manifest.json").write_text(json.dumps({"seconds": 9.0, "metrics": {"map_seconds": seconds}}))
+    metrics = {"map_seconds": seconds, "calibration_seconds": 0.0}
+    (folder / "manifest.json").write_text(json.dumps({"seconds": 9.0, "metrics": metrics}))
     return folder
 
 

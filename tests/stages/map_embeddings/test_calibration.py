@@ -25,6 +25,7 @@ UNIGRAM = {
     "max_bytes": 10**6,
     "pseudo_count": 0.5,
     "iterations": 5,
+    "strength": 1.0,
     "ridge": 1e-3,
     "threads": 1,
 }
@@ -62,6 +63,8 @@ def test_the_untrained_model_predicts_tokens_as_often_as_they_occur(inputs, tmp_
     text = read_running_text(inputs["corpus"], load_encoder(inputs["tokenizer"]), 10**6, 400, 40)
     assert distance(after, text) < 0.25 * distance(before, text)
     assert metrics["calibration"] == "unigram"
+    assert metrics["calibration_strength"] == 1
+    assert metrics["calibration_loss_after"] < metrics["calibration_loss_before"]
     assert metrics["calibration_seconds"] > 0
     # What was added has rank one: a bias for each token times one direction.
     rows = [model.get_output_embeddings().weight.detach() for model in (before, after)]
