@@ -39,7 +39,7 @@ def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Pl
     again = with_seeds(entrants, config, read_leaderboard(plan))
     if again != entrants:
         plan = _run(config, lock, again, overrides)
-    folder = finish(plan, config, lock)
+    folder = finish(plan, config, lock, overrides)
     console.print(leaderboard_table(read_leaderboard(plan)))
     console.print(f"Report: {folder / 'report.html'}")
     return 0
@@ -87,10 +87,11 @@ def _run(config: Config, lock: Lock, entrants: Entrants, overrides: Sequence[str
     return plan
 
 
-def finish(plan: Sequence[Step], config: Config, lock: Lock) -> Path:
+def finish(plan: Sequence[Step], config: Config, lock: Lock, overrides: Sequence[str]) -> Path:
     """Link the leaderboard's run, and put it into the report of the adaptation where that is finished."""
     adaptation = graph.adapt(config, lock, leaderboard=plan[-1])
     if all(step.finished for step in adaptation[:-1]):
-        run_plan(adaptation[-1:], config)
         plan = [*plan, *adaptation]
+        runs.begin_run(plan, config, overrides)
+        run_plan(adaptation[-1:], config)
     return runs.finish_run(plan)

@@ -89,7 +89,7 @@ def test_plan_says_why_and_runs_nothing(finished):
         text=True,
         env={**os.environ, "COLUMNS": "200"},
     )
-    assert "method: trans_tokenize -> mean" in done.stdout
+    assert "method: aligned -> mean" in done.stdout
     assert "5 of " in done.stdout
     assert hashes(artifacts) == before
 
