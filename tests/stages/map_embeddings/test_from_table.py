@@ -6,9 +6,7 @@ import tiny_vectors
 import tiny_vocabularies as tiny
 from scipy.sparse import load_npz
 
-from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.from_table import main
-from stages.map_embeddings.methods import InitMethod
 from stages.shared.token_text import load_vocabulary
 
 
@@ -57,10 +55,18 @@ def test_unknown_method_is_suggested(given, capsys):
     assert "Did you mean 'trans_tokenize'?" in refused([*given, "--method", "transtokenize"], capsys)
 
 
-def test_what_a_method_needs_is_named(given, capsys, monkeypatch):
-    needy = InitMethod(lambda task: None, needs=("table", "dictionary", "donor"))
-    monkeypatch.setitem(INIT_METHODS, "needy", needy)
-    assert "needs --dictionary and --donor" in refused([*given, "--method", "needy"], capsys)
+def test_what_a_method_needs_is_named(given, capsys):
+    wanted = "needs --dictionary and --source-vectors and --target-vectors"
+    assert wanted in refused([*given, "--method", "wechsel"], capsys)
+
+
+def test_the_default_mapping_copies_numbers_bytes_and_special_tokens(given, tmp_path):
+    assert main([*given, "--method", "calibrated"]) == 0
+    weights = load_npz(tmp_path / "out.npz")
+    source, target = (load_vocabulary(tmp_path / side) for side in ("source", "target"))
+    for token, partner in (("<0x0A>", "Ċ"), ("<s>", "<s>"), ("</s>", "</s>")):
+        row = weights[target.ids[token]]
+        assert (row.indices.tolist(), row.data.tolist()) == ([source.ids[partner]], [1.0])
 
 
 def test_bad_line_is_named(given, tmp_path, capsys):
