@@ -31,7 +31,8 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     steps = unique(plans)
     check_disk(_with_config(plans, configs))
     for config, plan in zip(configs, plans, strict=True):
-        _check_code(plan, config)
+        for line in explain.check_code(plan, config.run.strict):
+            console.print(f"note: {line}")
         runs.begin_run(plan, config, overrides)
     outcome = run_plan(steps, configs[0])
     folders = [runs.finish_run(plan) for plan in plans]
@@ -84,16 +85,6 @@ def _planned_to_run(config: Config) -> list[Step]:
 def _label(job: Sequence[str], overrides: Sequence[str]) -> str:
     """Return what sets a job apart: the swept overrides."""
     return " ".join(value for value in job if value not in overrides) or "run"
-
-
-def _check_code(steps: Sequence[Step], config: Config) -> None:
-    changed = [step.name for step in steps if explain.code_changed(step)]
-    if not changed:
-        return
-    message = f"the code of these steps changed since they were made: {', '.join(changed)}"
-    if config.run.strict:
-        raise UserError(f"{message}. Raise the stage's version, or run without run.strict=true")
-    console.print(f"note: {message}; they are kept (a changed result needs a higher stage version)")
 
 
 def _rates(made: Sequence[Step]) -> str:

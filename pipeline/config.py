@@ -27,7 +27,7 @@ QUOTE = "'"
 
 def languages() -> list[str]:
     """Return the names that LANG may have."""
-    return _choices("language")
+    return choices("language")
 
 
 def artifact_folder(overrides: Sequence[str]) -> Path:
@@ -60,8 +60,8 @@ def _without_glob(override: Override) -> str:
         return str(override.input_line)
     if key not in _groups():
         raise UserError(f"{override.input_line}: glob() takes files of a group: {', '.join(_groups())}")
-    if not (names := glob.filter(_choices(key))):
-        raise UserError(f"{override.input_line} matches none of: {', '.join(_choices(key))}")
+    if not (names := glob.filter(choices(key))):
+        raise UserError(f"{override.input_line} matches none of: {', '.join(choices(key))}")
     return f"{key}={','.join(names)}"
 
 
@@ -144,8 +144,8 @@ def _check_override(override: Override, local: Mapping[str, str]) -> None:
     if override.is_add() or override.is_force_add():
         raise UserError(f"{group} has a choice already: write {str(line).lstrip('+')} without +")
     name = override.get_value_element_as_str().strip("'\"")
-    if name not in _choices(group):
-        raise UserError(unknown(group, name, _choices(group)) + origin_of(group, local))
+    if name not in choices(group):
+        raise UserError(unknown(group, name, choices(group)) + origin_of(group, local))
 
 
 def _composed(overrides: Sequence[str]) -> omegaconf.DictConfig:
@@ -188,7 +188,8 @@ def _groups() -> list[str]:
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
 
-def _choices(group: str) -> list[str]:
+def choices(group: str) -> list[str]:
+    """Return the files of a group under conf/, for example the mappings."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 

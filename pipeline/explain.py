@@ -1,10 +1,11 @@
 """Why a step would run, and what state it is in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import lock, store
+from pipeline.errors import UserError
 from pipeline.plan import Step
 from pipeline.provenance import stage_digest
 
@@ -46,6 +47,17 @@ def code_changed(step: Step) -> bool:
     """Tell whether the stage's code differs from the code that made the finished artifact."""
     manifest = store.read_manifest(step.folder)
     return manifest is not None and manifest["stage_digest"] != stage_digest(step.stage.name)
+
+
+def check_code(steps: Sequence[Step], strict: bool) -> list[str]:
+    """Return a line where the code of finished steps changed since; raise UserError instead where `strict`."""
+    changed = [step.name for step in steps if code_changed(step)]
+    if not changed:
+        return []
+    message = f"the code of these steps changed since they were made: {', '.join(dict.fromkeys(changed))}"
+    if strict:
+        raise UserError(f"{message}. Raise the stage's version, or run without run.strict=true")
+    return [f"{message}; they are kept (a changed result needs a higher stage version)"]
 
 
 def _nearest(step: Step) -> Mapping[str, Any] | None:

@@ -50,8 +50,9 @@ MAP_EMBEDDINGS = Stage(
     "map_embeddings",
     "initialized_model",
     MapEmbeddingsSettings,
-    version=2,
+    version=3,
     libraries=("numpy", "scipy", "regex", *TORCH, *TOKENIZING),
+    uses_gpus=True,
 )
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
 CONTINUE_PRETRAINING = Stage(
@@ -69,7 +70,12 @@ EVALUATE_MODEL = Stage(
 WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=2, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
-    "probe_initialization", "probe", ProbeInitializationSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
+    "probe_initialization",
+    "probe",
+    ProbeInitializationSettings,
+    version=2,
+    libraries=(*TORCH, "tokenizers"),
+    uses_gpus=True,
 )
 COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings)
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from pipeline import graph, runs
+from pipeline import explain, graph, runs
 from pipeline.card_lock import Lock
-from pipeline.config import chosen_preset, load_config
+from pipeline.config import choices, chosen_preset, load_config
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk
 from pipeline.leaderboard_graph import Entrants, leaderboard
 from pipeline.plan import Step, unique
+from pipeline.registry import unknown
 from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
@@ -30,7 +31,7 @@ def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Pl
     for name, reason in entrants.left_out.items():
         console.print(f"note: {name} is left out: {reason}")
     if config.leaderboard.other_domain is None:
-        console.print("note: leaderboard.other_domain.path names no file that is there; one domain is judged")
+        console.print("note: leaderboard.other_domain.path names no file that is there: one domain is judged")
     if dry:
         show_plan([(step, config) for step in unique([leaderboard(config, current_lock(config), entrants)])])
         return 0
@@ -48,9 +49,12 @@ def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Pl
 def enter(config: Config, overrides: Sequence[str]) -> Entrants:
     """Return who takes part with the first seed: presets whose config holds, and the baseline.
 
-    Raises UserError where no preset is left.
+    Raises UserError for a preset that there is not, or where none is left.
     """
     rivals, left_out = {}, {}
+    for name in config.leaderboard.methods:
+        if name not in choices("mapping"):
+            raise UserError(unknown("mapping", name, choices("mapping")))
     for name in dict.fromkeys(config.leaderboard.methods):
         try:
             rivals[name] = load_config([*overrides, f"mapping={name}"])
@@ -80,6 +84,8 @@ def read_leaderboard(plan: Sequence[Step]) -> dict[str, Any]:
 def _run(config: Config, lock: Lock, entrants: Entrants, overrides: Sequence[str]) -> list[Step]:
     """Make what one plan lacks; return its steps."""
     plan = leaderboard(config, lock, entrants)
+    for line in explain.check_code(plan, config.run.strict):
+        print(f"note: {line}", flush=True)
     steps = unique([plan])
     check_disk([(step, config) for step in steps])
     runs.begin_run(plan, config, overrides)

@@ -49,13 +49,13 @@ def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]
     for name, seeds in taking_part.seeds.items():
         for seed in seeds:
             tokens = plan_text(plan, config, seed, {"corpus": corpus, "tokenizer": tokenizer})
-            if name == FINETUNED:
-                matched = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
-                tokens = plan_text(plan, config, seed, matched)
             probed = {"model": models.get(f"model_{name}", base_model), "tokens": tokens, "corpus": corpus}
+            if name == FINETUNED:
+                same = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
+                probed |= {"tokens": plan_text(plan, config, seed, same), "match": tokens}
             probes[f"probe_{name}_{seed}"] = plan_probe(plan, config, name, seed, probed, probes)
     rivals = [
-        Rival(name=name, seeds=seeds, evidence=tuple(evidence.get(name, {})))
+        Rival(name=name, seeds=seeds, made_by=made_by(taking_part, name), evidence=tuple(evidence.get(name, {})))
         for name, seeds in taking_part.seeds.items()
     ]
     plan.step(
@@ -70,6 +70,16 @@ def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]
         comparison=config.leaderboard.comparison,
     )
     return plan.steps
+
+
+def made_by(taking_part: Entrants, name: str) -> str | None:
+    """Return in words what a mapping's rows come from, None for a baseline."""
+    if name not in taking_part.rivals:
+        return None
+    rival = taking_part.rivals[name]
+    aligner = [f"aligned by {rival.alignment.method}"] if rival.mapping.needs_alignment else []
+    shifted = [] if rival.calibration.method == "none" else [f"{rival.calibration.method} calibration"]
+    return ", ".join([rival.mapping.method, *aligner, *shifted])
 
 
 def _planner(config: Config) -> Planner:

@@ -17,8 +17,6 @@ LINKED = {
     "leaderboard": ("leaderboard.json",),
 }
 """By artifact: files that stand in the run's folder itself."""
-LASTING = ("leaderboard.json",)
-"""Files that `latest` keeps from the run before, where a run makes none; each names its own run."""
 
 
 def run_folder(steps: Sequence[Step]) -> Path:
@@ -30,31 +28,57 @@ def run_folder(steps: Sequence[Step]) -> Path:
     return last.folder.parent / "runs" / last.fingerprint[: store.SHORT]
 
 
+def named(steps: Sequence[Step]) -> dict[str, Step]:
+    """Return the steps by name; of different ones with the same name the last has it, the others go by their folder's.
+
+    A comparison has an alignment for each mapping that wants another.
+    """
+    found: dict[str, Step] = {}
+    for step in reversed(steps):
+        taken = found.get(step.name)
+        found[step.name if taken is None or taken.fingerprint == step.fingerprint else step.folder.name] = step
+    return found
+
+
 def begin_run(steps: Sequence[Step], config: Config, overrides: Sequence[str]) -> None:
     """Write down what the run will use, before it starts, so that `make gc` spares it."""
     folder = run_folder(steps)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(as_yaml(config), encoding="utf-8")
-    fingerprints = {step.name: step.fingerprint for step in steps}
+    fingerprints = {name: step.fingerprint for name, step in named(steps).items()}
     store.write_json(folder / "run.json", {"overrides": list(overrides), "fingerprints": fingerprints})
 
 
 def finish_run(steps: Sequence[Step]) -> Path:
-    """Link the artifacts of a finished plan into its run, point `latest` at it, and return the run's folder."""
+    """Link the artifacts of a finished plan into its run, point `latest` at it, and return the run's folder.
+
+    `latest` keeps the leaderboard of the run before where this one makes none, and the adaptation where this one is a
+    leaderboard alone; each file names its own run.
+    """
     folder, latest = run_folder(steps), steps[-1].folder.parent / "latest"
-    made = {step.name for step in steps}
-    for step in steps:
-        store.replace_link(folder / step.name, f"../../../{step.folder.parent.name}/{step.folder.name}")
-    for artifact in LINKED.keys() & made:
+    made = named(steps)
+    for link, step in made.items():
+        store.replace_link(folder / link, f"../../../{step.folder.parent.name}/{step.folder.name}")
+    for artifact in LINKED.keys() & made.keys():
         for name in LINKED[artifact]:
             store.replace_link(folder / name, f"{artifact}/{name}")
     if "report" not in made:
         store.replace_link(folder / "report.html", "leaderboard/report.html")
-    for name in LASTING:
-        if not (folder / name).exists() and (latest / name).exists():
-            store.replace_link(folder / name, os.path.relpath((latest / name).resolve(), folder))
+    kept = LINKED["leaderboard"] if "leaderboard" not in made else ()
+    for name in kept:
+        _link_again(latest / name, folder / name)
+    if "report" not in made and (latest / "results.json").exists():
+        for name in LINKED["leaderboard"]:  # `latest` stays the adaptation, which this run has no part of
+            _link_again(folder / name, latest.resolve() / name)
+        return folder
     store.replace_link(latest, f"runs/{folder.name}")
     return folder
+
+
+def _link_again(path: Path, link: Path) -> None:
+    """Make `link` lead where a path ends, if there is something."""
+    if path.exists():
+        store.replace_link(link, os.path.relpath(path.resolve(), link.parent))
 
 
 def read_results(steps: Sequence[Step]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Learning curves of several methods on the same documents, resampled together."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 
 @dataclass(frozen=True)
@@ -16,42 +18,29 @@ class Curve:
     lengths: np.ndarray
     """UTF-8 bytes, shape (documents,)."""
     steps: tuple[int, ...]
+    texts: frozenset[Any] = frozenset()
+    """What the documents and steps were, one for each seed; equal where all is well."""
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Documents and seeds drawn with replacement, the same for all methods, so that differences are paired."""
+def draw(documents: int, samples: int, seed: int) -> np.ndarray:
+    """Return how often each document is drawn, float64, shape (samples, documents).
 
-    documents: np.ndarray
-    """How often each document was drawn, float64, shape (samples, documents)."""
-    seeds: np.ndarray
-    """Uniform numbers that pick among the seeds that two methods share, shape (samples, most seeds)."""
-
-
-def draw(documents: int, most_seeds: int, samples: int, seed: int) -> Draws:
-    """Draw once for all comparisons of a domain."""
-    generator = np.random.default_rng(seed)
-    counts = generator.multinomial(documents, np.full(documents, 1 / documents), size=samples)
-    return Draws(counts.astype(np.float64), generator.random((samples, most_seeds)))
-
-
-def bits_per_byte(curve: Curve, seeds: tuple[int, ...]) -> np.ndarray:
-    """Return the mean over seeds at each measured step, shape (measured steps,)."""
-    total = np.mean([curve.nll[seed].sum(axis=1) for seed in seeds], axis=0)
-    return np.asarray(total / math.log(2) / curve.lengths.sum())
-
-
-def resampled(curve: Curve, seeds: tuple[int, ...], draws: Draws) -> np.ndarray:
-    """Return bits per byte of each bootstrap sample, shape (samples, measured steps).
-
-    With several seeds these are resampled too, since the order of the text is as much chance as the documents are.
+    Drawn once for all methods of a domain, so that differences are paired.
     """
-    lengths = draws.documents @ curve.lengths
-    by_seed = np.stack([draws.documents @ curve.nll[seed].T for seed in seeds])  # (seeds, samples, steps)
-    picked = (draws.seeds[:, : len(seeds)] * len(seeds)).astype(int)
-    rows = np.arange(len(lengths))
-    total = np.mean([by_seed[picked[:, place], rows] for place in range(len(seeds))], axis=0)
-    return np.asarray(total / lengths[:, None] / math.log(2))
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(documents, np.full(documents, 1 / documents), size=samples).astype(np.float64)
+
+
+def bits_per_byte(curve: Curve, seeds: Sequence[int]) -> np.ndarray:
+    """Return bits per byte for each seed at each measured step, shape (seeds, measured steps)."""
+    totals = np.stack([curve.nll[seed].sum(axis=1) for seed in seeds])
+    return np.asarray(totals / math.log(2) / curve.lengths.sum())
+
+
+def resampled(curve: Curve, seeds: Sequence[int], draws: np.ndarray) -> np.ndarray:
+    """Return bits per byte of each bootstrap sample, mean over the seeds, shape (samples, measured steps)."""
+    total = draws @ np.mean([curve.nll[seed] for seed in seeds], axis=0).T
+    return np.asarray(total / (draws @ curve.lengths)[:, None] / math.log(2))
 
 
 def shared_seeds(one: Curve, other: Curve) -> tuple[int, ...]:
@@ -91,7 +80,16 @@ def steps_to_reach(values: np.ndarray, steps: tuple[int, ...], goal: np.ndarray)
     return found
 
 
-def interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap values."""
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+def interval(drawn: np.ndarray, by_seed: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return the interval of a mean over seeds: the documents' percentiles, made wider by what the seeds differ.
+
+    `drawn` has the shape (samples,), `by_seed` (seeds,). The two spreads are independent, so their squares add up; the
+    seeds' is Student's, t(n - 1) s / sqrt(n): resampling three of them would cover far too little. With one seed the
+    order of the text has no part in the interval.
+    """
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    seeds, mean = len(by_seed), float(by_seed.mean())
+    spread = 0.0
+    if seeds > 1:
+        spread = float(student.ppf((1 + confidence) / 2, seeds - 1) * by_seed.std(ddof=1) / math.sqrt(seeds))
+    return mean - math.hypot(max(0.0, mean - low), spread), mean + math.hypot(max(0.0, high - mean), spread)

@@ -24,6 +24,8 @@ class Entry:
     tokens_per_step: int
     """Of its own tokenizer."""
     curves: Mapping[str, Curve]
+    made_by: str | None = None
+    """Method, aligner and calibration."""
     mapped_share: float | None = None
     """None for the source model, whose rows are its own."""
     seconds_to_map: float | None = None
@@ -67,6 +69,7 @@ def _curves(probes: Mapping[int, dict[str, Any]]) -> dict[str, Curve]:
             },
             lengths=np.array(figures["bytes"], dtype=np.float64),
             steps=tuple(first["steps"]),
+            texts=frozenset((probe["domains"][domain]["sha256"], *probe["steps"]) for probe in probes.values()),
         )
         for domain, figures in first["domains"].items()
     }
@@ -79,6 +82,7 @@ def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
     evidence = [read_json(inputs[name] / "manifest.json")["seconds"] for name in rival.evidence]
     metrics = read_json(folder / "manifest.json")["metrics"]
     return {
+        "made_by": rival.made_by,
         "mapped_share": read_json(folder / "mapping.json")["mapped_share"],
         # Times stand in the manifest alone: files must be the same bytes however fast the machine is.
         "seconds_to_map": round(metrics["map_seconds"] + metrics["calibration_seconds"], 3),
@@ -90,7 +94,10 @@ def _untrained(finetuned: Entry) -> Entry:
     """Return the source model as it came: its curve stays where it began."""
     curves = {
         domain: Curve(
-            {seed: np.repeat(nll[:1], len(nll), axis=0) for seed, nll in curve.nll.items()}, curve.lengths, curve.steps
+            {seed: np.repeat(nll[:1], len(nll), axis=0) for seed, nll in curve.nll.items()},
+            curve.lengths,
+            curve.steps,
+            curve.texts,
         )
         for domain, curve in finetuned.curves.items()
     }
@@ -98,10 +105,8 @@ def _untrained(finetuned: Entry) -> Entry:
 
 
 def _check_same(entries: Sequence[Entry]) -> None:
-    texts = {
-        (domain, curve.steps, curve.lengths.tobytes()) for entry in entries for domain, curve in entry.curves.items()
-    }
-    if len(texts) != len({domain for domain, _, _ in texts}):
+    texts = {(domain, text) for entry in entries for domain, curve in entry.curves.items() for text in curve.texts}
+    if len(texts) != len({domain for domain, _ in texts}):
         raise ValueError("the probes were measured on different text or at different steps and cannot be compared")
 
 

@@ -14,6 +14,8 @@ class Rival(Section):
     """Of the mapping preset, or `source_finetuned`."""
     seeds: tuple[NonNegativeInt, ...]
     """Orders of the text that it was trained in."""
+    made_by: str | None
+    """Its method, aligner and calibration, to be read; None for a baseline."""
     evidence: tuple[str, ...]
     """Inputs that its mapping needed, whose seconds are told beside its own."""
 

@@ -1,14 +1,13 @@
 """From learning curves to the rows of leaderboard.json."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from stages.compare_initializations.curves import (
     Curve,
-    Draws,
     bits_per_byte,
     draw,
     interval,
@@ -38,6 +37,7 @@ def row(entry: Entry) -> dict[str, Any]:
     """Return what does not depend on the others."""
     return {
         "method": entry.name,
+        "made_by": entry.made_by,
         "seconds_to_map": entry.seconds_to_map,
         "seconds_of_evidence": entry.seconds_of_evidence,
         "mapped_share": entry.mapped_share,
@@ -48,22 +48,30 @@ def row(entry: Entry) -> dict[str, Any]:
 
 
 def add_domain(rows: list[dict[str, Any]], entries: Sequence[Entry], domain: str, settings: ComparisonSettings) -> None:
-    """Add the figures of one domain to each row: the corpus's own at the top, the other in `other_domain`."""
-    curves = [entry.curves[domain] for entry in entries]
-    most_seeds = max(len(curve.nll) for curve in curves)
-    draws = draw(len(curves[0].lengths), most_seeds, settings.bootstrap_samples, settings.seed)
-    yardstick = next((curve for entry, curve in zip(entries, curves, strict=True) if entry.name == YARDSTICK), None)
-    for found, entry, curve in zip(rows, entries, curves, strict=True):
-        values, samples = bits_per_byte(curve, entry.seeds), resampled(curve, entry.seeds, draws)
+    """Add the figures of one domain to each row: the corpus' own at the top, the other in `other_domain`.
+
+    Rows are shown and ranked by the seeds that all of them have, so that no row gains by an easy order of the text.
+    """
+    curves = {entry.name: entry.curves[domain] for entry in entries}
+    common = sorted(set.intersection(*(set(curve.nll) for curve in curves.values())))
+    draws = draw(len(entries[0].curves[domain].lengths), settings.bootstrap_samples, settings.seed)
+    for found, entry in zip(rows, entries, strict=True):
+        curve = curves[entry.name]
+        values, samples = bits_per_byte(curve, common), resampled(curve, common, draws)
         names = [*(str(step) for step in curve.steps[:-1]), "end"]
+        heights = mean_height(values, curve.steps)
         figures: dict[str, Any] = {
-            "intervals": {name: interval(samples[:, place], settings.confidence) for place, name in enumerate(names)},
-            "area": float(mean_height(values, curve.steps)),
-            "area_interval": interval(mean_height(samples, curve.steps), settings.confidence),
-            **reaching(entry, curve, yardstick, draws, settings),
-            **verdicts(entry, curve, entries, curves, draws, settings),
+            "intervals": {
+                name: interval(samples[:, place], values[:, place], settings.confidence)
+                for place, name in enumerate(names)
+            },
+            "area": float(heights.mean()),
+            "area_interval": interval(mean_height(samples, curve.steps), heights, settings.confidence),
+            "end_by_seed": {str(seed): float(bits_per_byte(curve, [seed])[0, -1]) for seed in entry.seeds},
+            **reaching(entry, curve, curves.get(YARDSTICK), draws, settings),
+            **verdicts(entry.name, curves, draws, settings),
         }
-        points = dict(zip(names, values.tolist(), strict=True))
+        points = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
         if domain == "own":
             found |= {"bits_per_byte": points, **figures}
         else:
@@ -71,7 +79,7 @@ def add_domain(rows: list[dict[str, Any]], entries: Sequence[Entry], domain: str
 
 
 def reaching(
-    entry: Entry, curve: Curve, yardstick: Curve | None, draws: Draws, settings: ComparisonSettings
+    entry: Entry, curve: Curve, yardstick: Curve | None, draws: np.ndarray, settings: ComparisonSettings
 ) -> dict[str, Any]:
     """Return the tokens after which a method is as good as the yardstick is at the end, with an interval.
 
@@ -82,40 +90,37 @@ def reaching(
     if yardstick is None:
         return nothing
     seeds = shared_seeds(curve, yardstick)
-    goal = bits_per_byte(yardstick, seeds)[-1:]
-    steps = steps_to_reach(bits_per_byte(curve, seeds)[None], curve.steps, goal)[0]
+    means = [bits_per_byte(one, seeds).mean(axis=0) for one in (curve, yardstick)]
+    steps = steps_to_reach(means[0][None], curve.steps, means[1][-1:])[0]
     if not math.isfinite(steps):
         return nothing
     drawn = steps_to_reach(resampled(curve, seeds, draws), curve.steps, resampled(yardstick, seeds, draws)[:, -1])
-    low, high = interval(np.where(np.isnan(drawn), np.finfo(float).max, drawn), settings.confidence)
-    ends = [round(end * entry.tokens_per_step) if end <= curve.steps[-1] else None for end in (low, high)]
+    ends = np.quantile(
+        np.where(np.isnan(drawn), np.finfo(float).max, drawn),
+        [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2],
+    )
     return {
         "tokens_to_subtoken_mean": round(float(steps) * entry.tokens_per_step),
-        "tokens_to_subtoken_mean_interval": ends,
+        "tokens_to_subtoken_mean_interval": [
+            round(float(end) * entry.tokens_per_step) if end <= curve.steps[-1] else None for end in ends
+        ],
     }
 
 
-def verdicts(
-    entry: Entry,
-    curve: Curve,
-    entries: Sequence[Entry],
-    curves: Sequence[Curve],
-    draws: Draws,
-    settings: ComparisonSettings,
-) -> dict[str, Any]:
+def verdicts(name: str, curves: Mapping[str, Curve], draws: np.ndarray, settings: ComparisonSettings) -> dict[str, Any]:
     """Return what a method is better than at the end, tied with and worse than, by the paired interval.
 
-    A difference whose interval holds 0 is a tie.
+    A pair is compared with all the seeds that both have. A difference whose interval holds 0 is a tie.
     """
     better, ties, worse = list[str](), list[str](), list[str]()
     differences = {}
-    for rival, theirs in zip(entries, curves, strict=True):
-        if rival.name == entry.name:
+    for rival, theirs in curves.items():
+        if rival == name:
             continue
-        seeds = shared_seeds(curve, theirs)
-        drawn = resampled(curve, seeds, draws)[:, -1] - resampled(theirs, seeds, draws)[:, -1]
-        low, high = interval(drawn, settings.confidence)
-        (better if high < 0 else worse if low > 0 else ties).append(rival.name)
-        mean = bits_per_byte(curve, seeds)[-1] - bits_per_byte(theirs, seeds)[-1]
-        differences[rival.name] = {"difference": float(mean), "low": low, "high": high, "seeds": list(seeds)}
+        seeds = shared_seeds(curves[name], theirs)
+        by_seed = (bits_per_byte(curves[name], seeds) - bits_per_byte(theirs, seeds))[:, -1]
+        drawn = (resampled(curves[name], seeds, draws) - resampled(theirs, seeds, draws))[:, -1]
+        low, high = interval(drawn, by_seed, settings.confidence)
+        (better if high < 0 else worse if low > 0 else ties).append(rival)
+        differences[rival] = {"difference": float(by_seed.mean()), "low": low, "high": high, "seeds": list(seeds)}
     return {"better_than": better, "ties_with": ties, "worse_than": worse, "differences": differences}

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from stages.shared.document_encoder import DocumentEncoder
 from stages.shared.loading import load_causal_model
 from stages.shared.text_sample import sampled_texts, text_bytes
+from stages.shared.training.loss import check_plain_head
 
 BATCH_DOCUMENTS = 1000
 
@@ -61,7 +62,10 @@ class Reader:
     """A base model that reads windows of text with one table after the other."""
 
     def __init__(self, base_model: Path, windows: np.ndarray, dtype: torch.dtype, device: str) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UserError("calibration is to run on cluster.device=cuda, but torch sees no GPU; choose cluster=local")
         self.model: Any = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        check_plain_head(self.model)
         self.model.to(device).eval()
         self.windows = torch.from_numpy(windows)
 
@@ -70,8 +74,9 @@ class Reader:
 
         float32 on the CPU, shape (windows x window length, hidden).
         """
+        # The model's own module, which may do more than look up: Gemma's scales what it finds.
         weight = table.to(self.model.device, self.model.dtype)
-        self.model.set_input_embeddings(torch.nn.Embedding(weight.shape[0], weight.shape[1], _weight=weight))
+        self.model.get_input_embeddings().weight = torch.nn.Parameter(weight, requires_grad=False)
         decoder, found = self.model.get_decoder(), []
         with torch.inference_mode():
             for window in tqdm(self.windows, desc="calibration", unit="window", mininterval=1):

@@ -46,15 +46,14 @@ def map_embeddings(
     task = MappingTask(source, target, **evidence(inputs))
     loaded = perf_counter()
     initialization = INIT_METHODS[mapping.method](task, **mapping.options)
-    mapped = perf_counter()
     model = open_model(inputs["base_model"])
     tables = make_tables(model, initialization, source, mapping.seed)
+    mapped = perf_counter()
     calibration: dict[str, Any] = {"calibration": settings.calibration.method}
-    calibrating = perf_counter()
     if isinstance(settings.calibration, UnigramCalibration):
         tables, found = calibrate(tables, model, settings.calibration, inputs, execution.device)
         calibration |= {f"calibration_{name}": round(value, 6) for name, value in found.items()}
-    seconds["calibration"] = perf_counter() - calibrating
+    seconds["calibration"] = perf_counter() - mapped
     write_model(model, tables, out)
     write_configs(model, token_ids(target), len(target), out)
     for name in TOKENIZER_FILES:

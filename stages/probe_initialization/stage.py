@@ -22,6 +22,7 @@ from stages.probe_initialization.trial import (
     forget,
     load_weights,
     start_trial,
+    trained_weights,
     training_settings,
 )
 from stages.shared.document_encoder import load_encoder
@@ -43,7 +44,8 @@ def probe_initialization(
     probe, began = settings.probe, perf_counter()
     config = AutoConfig.from_pretrained(inputs["model"]).get_text_config()
     positions = getattr(config, "max_position_embeddings", None)
-    blocks = cut_evenly(read_tokens(inputs["tokens"], "train"), probe, positions, str(inputs["tokens"]))
+    matched = read_tokens(inputs["match"], "train") if "match" in inputs else None
+    blocks = cut_evenly(read_tokens(inputs["tokens"], "train"), probe, positions, inputs["tokens"], matched)
     first = training_settings(settings, probe.learning_rates[0], blocks)
     accelerator = make_accelerator(first, execution)
     model = load_model(inputs["model"], first, accelerator.device)
@@ -77,8 +79,12 @@ def make_trials(
     accelerator: Accelerator,
     execution: Execution,
 ) -> list[Trial]:
-    """Return one trial for each rate, all from the model's present weights."""
-    return [start_trial(model, blocks, settings, rate, accelerator, execution) for rate in rates]
+    """Return one trial for each rate, all from one copy of the model's present weights."""
+    trials = [start_trial(model, blocks, settings, rate, accelerator, execution) for rate in rates]
+    begin = trained_weights(model, [name for group in trials[0].training.groups for name in group.names])
+    for trial in trials:
+        trial.weights = begin
+    return trials
 
 
 def choose(
@@ -93,9 +99,7 @@ def choose(
     best, lowest, compared = trials[0], math.inf, list[dict[str, Any]]()
     for trial in trials:
         advance(trial, settings.probe.selection_steps, settings.probe.marks)
-        value = None
-        if not trial.diverged:
-            value = bits_per_byte(document_losses(trial.training.model, text, settings.probe), text)
+        value = None if trial.diverged else validation_loss(trial, text, settings)
         compared.append({"learning_rate": trial.learning_rate, "bits_per_byte": value})
         loser = trial
         if value is not None and value < lowest:
@@ -103,6 +107,14 @@ def choose(
         if loser is not best:
             forget(loser)  # three models of all weights would not fit beside each other
     return best, compared
+
+
+def validation_loss(trial: Trial, text: HeldOut, settings: ProbeInitializationSettings) -> float | None:
+    """Return the bits per byte of the validation text, None where the training has left the model without any."""
+    try:
+        return bits_per_byte(document_losses(trial.training.model, text, settings.probe), text)
+    except UserError:  # a loss that is not finite
+        return None
 
 
 def curve(trial: Trial, texts: Mapping[str, HeldOut], settings: ProbeInitializationSettings) -> Losses:
@@ -116,8 +128,8 @@ def curve(trial: Trial, texts: Mapping[str, HeldOut], settings: ProbeInitializat
             advance(trial, mark, settings.probe.marks)
         if trial.diverged:
             raise UserError(
-                f"the loss is not finite before step {mark} at learning rate {trial.learning_rate:g}; give lower "
-                "leaderboard.probe.learning_rates"
+                f"the loss is not finite before step {mark} at learning rate {trial.learning_rate:g}; leave this "
+                "method out of leaderboard.methods, or give lower leaderboard.probe.learning_rates"
             )
         load_weights(trial.training.model, trial.kept.pop(mark))
         found[mark] = measured(trial.training.model, texts, settings.probe)

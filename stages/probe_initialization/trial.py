@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from tqdm import tqdm
@@ -71,14 +73,17 @@ def training_settings(settings: ProbeInitializationSettings, rate: float, blocks
     )
 
 
-def cut_evenly(shard: TokenShard, probe: ProbeSettings, positions: int | None, folder: str) -> Blocks:
+def cut_evenly(
+    shard: TokenShard, probe: ProbeSettings, positions: int | None, folder: Path, matched: TokenShard | None
+) -> Blocks:
     """Cut packed text into exactly the probe's steps, the same text in each step whatever the tokenizer.
 
-    A tokenizer that needs many tokens has longer sequences, and more of them where the model has too few positions. A
-    few tokens at the end that do not fill a token more in every sequence are left out. Raises UserError where there
-    are fewer tokens than sequences.
+    `matched` is the same documents in the tokens that the budget is stated in, None where these are its tokens. A
+    tokenizer that needs many tokens has longer sequences, and more of them where the model has too few positions.
+    Raises UserError where there are fewer tokens than sequences.
     """
-    sequences, predicted = probe.steps * probe.sequences, len(shard.tokens) - 1
+    last = probe.tokens if matched is None else same_place(matched, shard, probe.tokens)
+    sequences, predicted = probe.steps * probe.sequences, min(last, len(shard.tokens)) - 1
     if positions is not None:
         sequences *= max(1, math.ceil(predicted // sequences / positions))
     length = predicted // sequences
@@ -90,6 +95,13 @@ def cut_evenly(shard: TokenShard, probe: ProbeSettings, positions: int | None, f
     return Blocks(shard.tokens[: sequences * length + 1], shard.starts, length, by_document=False)
 
 
+def same_place(one: TokenShard, other: TokenShard, tokens: int) -> int:
+    """Return how many tokens of `other` hold the text of the first `tokens` of `one`, both being the same documents."""
+    document = int(np.searchsorted(one.starts, min(tokens, len(one.tokens)) - 1, side="right")) - 1
+    share = (min(tokens, len(one.tokens)) - one.starts[document]) / len(one.document(document))
+    return round(int(other.starts[document]) + float(share) * len(other.document(document)))
+
+
 def start_trial(
     model: Any,
     blocks: Blocks,
@@ -98,7 +110,7 @@ def start_trial(
     accelerator: Accelerator,
     execution: Execution,
 ) -> Trial:
-    """Return a trial that has not taken a step, which begins with the model's present weights."""
+    """Return a trial that has not taken a step, its weights still to be given."""
     trained = training_settings(settings, rate, blocks)
     groups = make_groups(model, trained)
     training = Training(
@@ -110,8 +122,7 @@ def start_trial(
         data=blocks,
         share=make_share(trained.global_batch, micro_batch(trained.global_batch, execution.micro_batch), 0, 1),
     )
-    names = [name for group in groups for name in group.names]
-    return Trial(rate, training, trained_weights(model, names))
+    return Trial(rate, training, {})
 
 
 def micro_batch(batch: int, most: int) -> int:
@@ -150,9 +161,9 @@ def forget(trial: Trial) -> None:
 
 
 def trained_weights(model: Any, names: Sequence[str]) -> Weights:
-    """Return copies of the named weights."""
+    """Return copies of the named weights, in the main memory."""
     weights = dict(model.named_parameters())
-    return {name: weights[name].detach().clone() for name in names}
+    return {name: weights[name].detach().to("cpu", copy=True) for name in names}
 
 
 def load_weights(model: Any, weights: Weights) -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.compare_initializations.curves import Curve, bits_per_byte, draw, mean_height, resampled, steps_to_reach
+from stages.compare_initializations.curves import (
+    Curve,
+    bits_per_byte,
+    draw,
+    interval,
+    mean_height,
+    resampled,
+    steps_to_reach,
+)
 from stages.compare_initializations.rivals import read_rivals
 from stages.compare_initializations.settings import CompareInitializationsSettings, ComparisonSettings, Rival
 from stages.compare_initializations.stage import compare_initializations
@@ -26,7 +34,7 @@ def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "oth
         name: ((height + seed_shift + wobble) * np.array(LENGTHS) * math.log(2)).tolist()
         for name, height in zip(("0", "10", "25", "end"), heights, strict=True)
     }
-    figures = {"bytes": LENGTHS, "nll": nll}
+    figures = {"bytes": LENGTHS, "nll": nll, "sha256": "same"}
     probe = {"learning_rate": 1e-3, "tokens_per_step": 512, "steps": STEPS, "domains": dict.fromkeys(domains, figures)}
     (folder / "probe.json").write_text(json.dumps(probe))
     return folder
@@ -59,7 +67,8 @@ def case(tmp_path):
             )
         if name != "source_finetuned":
             inputs[f"model_{name}"] = write_model(tmp_path / f"model-{name}", 1.5)
-        rivals.append(Rival(name=name, seeds=seeds, evidence=("model_good",) if name == "good" else ()))
+        evidence = ("model_good",) if name == "good" else ()
+        rivals.append(Rival(name=name, seeds=seeds, made_by="aligned", evidence=evidence))
     settings = CompareInitializationsSettings(
         language_name="dutch",
         base_model_name="tiny",
@@ -82,7 +91,8 @@ def test_the_leaderboard_holds_what_its_contract_names(case, tmp_path):
     rows = {row["method"]: row for row in found["methods"]}
     assert set(rows) == {"good", "subtoken_mean", "same", "source_finetuned", "source"}
     good = rows["good"]
-    assert good["bits_per_byte"]["end"] == pytest.approx(1.6)  # mean of the seeds
+    assert good["bits_per_byte"]["end"] == pytest.approx(1.5)  # of the seed that all rows have
+    assert good["end_by_seed"] == pytest.approx({"1": 1.5, "2": 1.7})
     assert good["seconds_to_map"] == 1.5
     assert good["seconds_of_evidence"] == 9.0
     assert good["mapped_share"] == 0.75
@@ -109,7 +119,7 @@ def test_probes_of_different_text_are_not_compared(case, tmp_path):
     settings, inputs = case
     other = write_probe(tmp_path / "probe-odd", (3, 2, 2, 2), domains=("own",))
     probe = json.loads((other / "probe.json").read_text())
-    probe["domains"]["own"]["bytes"][0] += 1
+    probe["domains"]["own"]["sha256"] = "another"
     (other / "probe.json").write_text(json.dumps(probe))
     with pytest.raises(ValueError, match="different text"):
         read_rivals(settings.rivals, {**inputs, "probe_same_1": other})
@@ -121,12 +131,23 @@ def test_a_constant_shift_of_all_documents_is_found_exactly(heights, seeds):
     nll = np.outer(heights, lengths) * math.log(2)
     curve = Curve(dict.fromkeys(range(seeds), nll), lengths, tuple(STEPS))
     shifted = Curve({seed: nll + 0.1 * lengths * math.log(2) for seed in range(seeds)}, lengths, tuple(STEPS))
-    draws = draw(len(lengths), seeds, 50, 1)
-    names = tuple(range(seeds))
-    assert bits_per_byte(curve, names) == pytest.approx(heights)
+    draws, names = draw(len(lengths), 50, 1), tuple(range(seeds))
+    assert bits_per_byte(curve, names).mean(axis=0) == pytest.approx(heights)
     difference = resampled(shifted, names, draws) - resampled(curve, names, draws)
     assert np.allclose(difference, 0.1)
+    by_seed = (bits_per_byte(shifted, names) - bits_per_byte(curve, names))[:, -1]
+    assert interval(difference[:, -1], by_seed, 0.95) == pytest.approx((0.1, 0.1))
     assert mean_height(np.array(heights), tuple(STEPS)) <= max(heights) + 1e-9
+
+
+def test_the_interval_covers_the_truth_where_only_the_order_of_the_text_is_chance():
+    generator = np.random.default_rng(1)
+    hits = 0
+    for _ in range(400):
+        by_seed = generator.normal(0.3, 0.1, size=3)
+        low, high = interval(np.full(50, by_seed.mean()), by_seed, 0.95)
+        hits += low <= 0.3 <= high
+    assert 0.92 <= hits / 400 <= 0.98
 
 
 @given(st.floats(0.1, 2.9))

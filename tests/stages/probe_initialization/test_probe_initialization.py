@@ -12,7 +12,9 @@ from pipeline.provenance import ROOT
 from pipeline.stage import Execution
 from stages.probe_initialization.settings import ProbeInitializationSettings
 from stages.probe_initialization.stage import probe_initialization
+from stages.probe_initialization.trial import same_place
 from stages.shared.document_encoder import load_encoder
+from stages.shared.token_shard import TokenShard
 
 EXECUTION = Execution.model_construct(device="cpu", micro_batch=1)
 SMALL = {
@@ -100,6 +102,16 @@ def test_odd_and_even_lines_of_another_domain_are_scored_apart(inputs, tmp_path)
     assert places["odd"] == ["line 1", "line 3", "line 5"]
     assert places["even"] == ["line 2", "line 4", "line 6"]
     assert places["all"] == sorted(places["odd"] + places["even"])
+
+
+def test_another_tokenizer_reads_the_same_text_to_the_same_share_of_a_document():
+    one = TokenShard(np.zeros(30), np.array([0, 10, 20]), {})
+    other = TokenShard(np.zeros(66), np.array([0, 40, 60]), {})
+    assert [same_place(one, other, tokens) for tokens in (5, 10, 15, 20, 30, 99)] == [20, 40, 50, 60, 66, 66]
+
+
+def test_the_budget_is_kept_however_long_the_last_document_is(inputs, tmp_path):
+    assert probe(inputs, tmp_path / "out", learning_rates=[1e-3])["tokens_per_step"] == 32
 
 
 def test_long_text_for_a_short_model_makes_more_sequences_not_fewer_steps(inputs, tmp_path):

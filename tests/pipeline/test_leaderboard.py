@@ -1,0 +1,72 @@
+"""Who takes part in a leaderboard, in which orders of the text, and what its run holds on to; nothing runs."""
+
+import pytest
+
+from pipeline import runs
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from pipeline.leaderboard import enter, with_seeds
+from pipeline.leaderboard_graph import leaderboard
+from pipeline.sources import current_lock
+
+
+def planned(*overrides):
+    overrides = ["language=dutch", *overrides]
+    config = load_config(overrides)
+    entrants = enter(config, overrides)
+    return config, entrants, leaderboard(config, current_lock(config), entrants)
+
+
+def test_common_steps_are_shared_and_every_probe_reads_the_same_text():
+    _, _, steps = planned("leaderboard.methods=[mean,trans_tokenize,calibrated]")
+    probes = {step.name: step for step in steps if step.stage.name == "probe_initialization"}
+    assert set(probes) == {f"probe_{name}_1" for name in ("mean", "trans_tokenize", "calibrated", "source_finetuned")}
+    texts = {name: step.inputs["tokens"] for name, step in probes.items()}
+    source = texts.pop("probe_source_finetuned_1")
+    assert len({step.fingerprint for step in texts.values()}) == 1
+    assert source.inputs["match"].fingerprint == texts["probe_mean_1"].fingerprint
+    assert len({step.fingerprint for step in steps if step.stage.name == "train_tokenizer"}) == 1
+    assert steps[-1].settings.default == "calibrated"
+
+
+def test_a_run_holds_on_to_every_artifact_though_two_alignments_have_one_name():
+    _, _, steps = planned("leaderboard.methods=[trans_tokenize,calibrated]")
+    assert len({step.fingerprint for step in steps if step.name == "alignment"}) == 2
+    assert {step.fingerprint for step in runs.named(steps).values()} == {step.fingerprint for step in steps}
+
+
+def test_the_best_and_the_default_get_every_seed_and_keep_their_learning_rate():
+    methods = "leaderboard.methods=[mean,subtoken_mean,focus,calibrated]"
+    config, entrants, _ = planned(methods, "leaderboard.contenders=1")
+    found = {"methods": [{"method": name} for name in ("source", "focus", "calibrated", "mean", "subtoken_mean")]}
+    again = with_seeds(entrants, config, found)
+    assert {name for name, seeds in again.seeds.items() if len(seeds) == 3} == {"focus", "calibrated"}
+    steps = {step.name: step for step in leaderboard(config, current_lock(config), again)}
+    assert steps["probe_focus_2"].inputs["chosen"].fingerprint == steps["probe_focus_1"].fingerprint
+    assert steps["probe_focus_2"].inputs["tokens"].fingerprint != steps["probe_focus_1"].inputs["tokens"].fingerprint
+
+
+def test_a_method_that_lacks_something_is_left_out_with_the_reason():
+    config = load_config(["language=tatar"])
+    entrants = enter(config, ["language=tatar"])
+    assert "wechsel" not in entrants.rivals
+    assert "needs a dictionary: give dictionary=file" in entrants.left_out["wechsel"]
+    only = ["language=tatar", "leaderboard.methods=[wechsel]"]
+    config = load_config(only)
+    with pytest.raises(UserError, match="needs a dictionary"):
+        enter(config, only)
+
+
+def test_a_misspelt_method_is_no_method_that_lacks_something():
+    given = ["language=dutch", "leaderboard.methods=[calibrated,subtoken_meen]"]
+    config = load_config(given)
+    with pytest.raises(UserError, match="Did you mean 'subtoken_mean'"):
+        enter(config, given)
+
+
+def test_another_domain_is_left_out_where_its_file_is_not_there(tmp_path):
+    given = ["language=frisian", "leaderboard.other_domain={path: nowhere.txt, sha256: null, lines: all}"]
+    assert load_config(given).leaderboard.other_domain is None
+    (tmp_path / "lines.txt").write_text("een huis\n")
+    given[1] = f"leaderboard.other_domain={{path: {tmp_path / 'lines.txt'}, sha256: null, lines: all}}"
+    assert load_config(given).leaderboard.other_domain.lines == "all"
