@@ -35,11 +35,11 @@ def file_sha256(path: Path) -> str:
 def with_sha256(
     values: Any, key: str, missing: str, root: Path, sha256: Callable[[Path], str] = file_sha256
 ) -> dict[str, Any]:
-    """Return a section's values with `sha256`, that of the content at the `LocalPath` under `key`.
+    """Return a section's values with `sha256`, that of the content at the `LocalPath` under `key`, made absolute.
 
-    It is taken when a run is planned and checked when the worker reads the section again. A relative path counts from
-    `root`. Raises ValueError where there is no path (saying what is `missing`), nothing that can be read there, or
-    something else than when it was planned.
+    It is taken when a run is planned and checked when the worker, whose folder may be another, reads the section again.
+    A relative path counts from `root`. Raises ValueError where there is no path (saying what is `missing`), nothing
+    that can be read there, or something else than when it was planned.
     """
     place = values.get(key) if isinstance(values, Mapping) else None
     if place is None:
@@ -55,7 +55,7 @@ def with_sha256(
         raise ValueError(f"{key}: {path} cannot be read: {error.strerror}") from None
     if values.get("sha256") not in (None, found):
         raise ValueError(f"{path} has changed since the run was planned (sha256 {found}); start it again")
-    return {**values, "sha256": found}
+    return {**values, key: str(path), "sha256": found}
 
 
 class Section(BaseModel):

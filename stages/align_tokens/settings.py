@@ -124,8 +124,7 @@ class TableSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _fingerprint(cls, values: Any) -> Any:
-        found = with_sha256(values, "path", "alignment=table needs the table: alignment.path=FILE.tsv", Path.cwd())
-        return {**found, "path": str(Path.cwd() / found["path"])}  # the worker's folder may be another
+        return with_sha256(values, "path", "alignment=table needs the table: alignment.path=FILE.tsv", Path.cwd())
 
 
 AlignmentSettings = Annotated[

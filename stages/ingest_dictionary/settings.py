@@ -32,8 +32,7 @@ class FileDictionary(Section):
     @classmethod
     def _fingerprint(cls, values: Any) -> Any:
         missing = "dictionary=file needs the dictionary: dictionary.path=FILE.tsv"
-        found = with_sha256(values, "path", missing, Path.cwd())
-        return {**found, "path": str(Path.cwd() / found["path"])}  # the worker's folder may be another
+        return with_sha256(values, "path", missing, Path.cwd())
 
 
 DictionarySettings = Annotated[CardDictionary | FileDictionary, Field(discriminator="kind")]
