@@ -176,6 +176,7 @@ def _execution(options: argparse.Namespace) -> Any:
 
     return Execution(
         workers=1,
+        array=None,
         device=options.device,
         micro_batch=options.micro_batch,
         checkpoint_seconds=float("inf"),

@@ -18,7 +18,7 @@ from pydantic import (
 from pipeline.plan import SHARED
 from pipeline.provenance import ROOT
 from pipeline.section import Section
-from pipeline.stage import Execution
+from pipeline.stage import ArraySettings, Execution
 from stages.align_tokens.settings import AlignmentSettings
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
@@ -88,6 +88,8 @@ class ClusterSettings(Section):
     device: Literal["cpu", "cuda"]
     workers: PositiveInt | None
     """Processes for CPU work; null for one a core."""
+    array: ArraySettings | None
+    """Shards of CPU work as an array of Slurm jobs; null for processes where the stage runs."""
     micro_batch: PositiveInt
     checkpoint_seconds: NonNegativeFloat
     launch_cpu: tuple[str, ...]
@@ -206,6 +208,7 @@ class Config(Section):
         machine, cluster = self.machine, self.cluster
         return Execution(
             workers=cluster.workers or len(os.sched_getaffinity(0)),
+            array=cluster.array,
             device=cluster.device,
             micro_batch=cluster.micro_batch,
             checkpoint_seconds=cluster.checkpoint_seconds,

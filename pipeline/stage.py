@@ -6,9 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveInt
+
 from pipeline.section import Section
 
 Metrics = dict[str, Any]  # JSON values; they go into the manifest, where times may differ from run to run
+
+
+class ArraySettings(Section):
+    """How shards of CPU work become an array of Slurm jobs."""
+
+    parallel: PositiveInt
+    """Jobs at a time."""
+    minutes: PositiveInt
+    """Slurm's time limit of one job."""
+    memory_gb: PositiveInt | None
+    """Of one job; null for the cluster's own default."""
+    setup: tuple[str, ...]
+    """Lines of shell before the work, such as `module load`."""
+    account: str | None
+    partition: str | None
+    qos: str | None
 
 
 class Execution(Section):
@@ -16,6 +34,8 @@ class Execution(Section):
 
     workers: int
     """Processes for CPU work such as cleaning or tokenizing."""
+    array: ArraySettings | None
+    """Slurm jobs in the place of these processes."""
     device: str
     """`cpu` or `cuda`."""
     micro_batch: int

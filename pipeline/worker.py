@@ -4,7 +4,6 @@ Needs the standard library and pydantic besides what the stage itself imports. H
 looks whether the artifact is there until it is published, so that two runs never write the same artifact.
 """
 
-import ctypes
 import errno
 import json
 import os
@@ -21,11 +20,11 @@ from pydantic import ValidationError
 
 from pipeline import lock, store
 from pipeline.errors import UserError
+from pipeline.processes import die_with_parent
 from pipeline.provenance import provenance, stage_digest
 from pipeline.stage import Execution, Metrics, stage_function
 
 RANK_METRICS = "metrics.json"
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 WORKER = "MOTHERTONGUE_WORKER"
 """Environment variable by which the ranks know their worker's process."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -118,14 +117,6 @@ def _wait(process: subprocess.Popen) -> int:
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that ends.
-
-    The lock is the parent's: a torchrun or a rank that outlived it would write into the next run's folder.
-    """
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _run_rank(step: dict[str, Any], work: Path) -> None:

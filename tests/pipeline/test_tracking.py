@@ -8,6 +8,7 @@ from pipeline.tracking import NoTracker, start_tracking
 
 WHERE = {
     "workers": 1,
+    "array": None,
     "device": "cpu",
     "micro_batch": 1,
     "checkpoint_seconds": 1.0,

@@ -31,6 +31,7 @@ SMALL = CORPUS.split.model_copy(update=values("corpus", "tests")["split"])
 def execution(folder: Path) -> Execution:
     return Execution(
         workers=1,
+        array=None,
         device="cpu",
         micro_batch=1,
         checkpoint_seconds=60,

@@ -44,6 +44,7 @@ TRAINING = {
 }
 EXECUTION = {
     "workers": 1,
+    "array": None,
     "device": "cpu",
     "micro_batch": 2,
     "checkpoint_seconds": 1e9,

@@ -1,0 +1,179 @@
+"""One function over many shards: in processes of this machine, or as an array of Slurm jobs.
+
+A shard's result is a folder, finished when it has its name and never before. What a killed run left is used again, and
+a process or job that died is replaced; nothing depends on how many there are or in which order they end.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.processes import die_with_parent
+from pipeline.stage import ArraySettings, Execution
+
+ATTEMPTS = 3
+DRAFT = ".draft-"
+POLL_SECONDS = 1.0
+MISSING_POLLS = 3
+"""How often in a row Slurm must not know a job any more: a result may reach a network disk later than the job's end."""
+
+Work = Callable[[Any, Path], None]
+"""A module's function that writes one shard's result into an empty folder; both arguments are pickled."""
+
+
+def run_shards(work: Work, shards: Mapping[Path, Any], execution: Execution, label: str) -> None:
+    """Make each folder that is not there yet by `work(given, folder)`, with a progress bar.
+
+    Raises UserError where `work` does, and where a shard's process died three times; other exceptions of `work` come
+    through as they are, or with Slurm as a UserError that names the job's log.
+    """
+    missing = _missing(shards)
+    with tqdm(total=len(shards), initial=len(shards) - len(missing), desc=label, unit=" shards") as bar:
+        if execution.array is not None and missing:
+            _run_array(work, missing, execution.array, bar)
+        elif min(execution.workers, len(missing)) > 1:
+            _run_processes(work, missing, execution.workers, bar)
+        else:
+            for out, given in missing.items():
+                make_shard(work, given, out)
+                bar.update()
+
+
+def _missing(shards: Mapping[Path, Any]) -> dict[Path, Any]:
+    """Return the shards that are not there, after removing what their killed processes left."""
+    missing = {out: given for out, given in shards.items() if not out.is_dir()}
+    for folder in {out.parent for out in missing}:
+        for draft in folder.glob(f"*{DRAFT}*"):
+            shutil.rmtree(draft)
+    return missing
+
+
+def make_shard(work: Work, given: Any, out: Path) -> None:
+    """Make one folder under another name, force it to the disk, and give it its name in one step."""
+    draft = out.with_name(f"{out.name}{DRAFT}{uuid.uuid4().hex[:8]}")
+    draft.mkdir(parents=True)
+    try:
+        work(given, draft)
+        for path in draft.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+        if not out.is_dir():  # a job that was given up may have ended after all, with the same result
+            draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _run_processes(work: Work, missing: Mapping[Path, Any], workers: int, bar: tqdm) -> None:
+    """Keep `workers` processes busy; with fewer of them where one died, since memory is what they mostly die of."""
+    for attempt in range(ATTEMPTS):
+        todo = _missing(missing)
+        pool = ProcessPoolExecutor(
+            max(1, min(workers >> attempt, len(todo))), get_context("spawn"), initializer=die_with_parent
+        )
+        try:
+            waiting = {pool.submit(make_shard, work, given, out) for out, given in todo.items()}
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                    bar.update()
+            return
+        except BrokenProcessPool:
+            left = sum(not out.is_dir() for out in missing)
+            tqdm.write(f"a process died (out of memory?); {left} shards are left", file=sys.stderr)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    raise _died(missing, "its process")
+
+
+def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings, bar: tqdm) -> None:
+    for _ in range(ATTEMPTS):
+        todo = _missing(missing)
+        if not todo:
+            return
+        _follow(_submit(work, todo, settings), list(todo), bar)
+        for out in todo:
+            problem = _problem_file(out)
+            if problem.is_file():
+                raise UserError(problem.read_text(encoding="utf-8"))
+    if any(not out.is_dir() for out in missing):
+        raise _died(missing, f"its job (logs: {_log_folder(next(iter(missing)))})")
+
+
+def _submit(work: Work, todo: Mapping[Path, Any], settings: ArraySettings) -> str:
+    """Submit one array of jobs, and return its number."""
+    import submitit  # imports slowly, and only a cluster needs it
+
+    logs = _log_folder(next(iter(todo)))
+    executor = submitit.SlurmExecutor(folder=logs)
+    facts = {"account": settings.account, "partition": settings.partition, "qos": settings.qos}
+    executor.update_parameters(
+        job_name="mothertongue",
+        time=settings.minutes,
+        cpus_per_task=1,
+        array_parallelism=settings.parallel,
+        setup=list(settings.setup),
+        stderr_to_stdout=True,
+        use_srun=False,
+        **({"mem": f"{settings.memory_gb}GB"} if settings.memory_gb else {}),
+        additional_parameters={name: value for name, value in facts.items() if value is not None},
+    )
+    for out in todo:
+        _problem_file(out).unlink(missing_ok=True)
+    jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
+    return jobs[0].job_id.partition("_")[0]
+
+
+def _make_in_job(work: Work, given: Any, out: Path) -> None:
+    try:
+        make_shard(work, given, out)
+    except UserError as error:
+        _problem_file(out).write_text(str(error), encoding="utf-8")
+
+
+def _follow(array: str, outs: list[Path], bar: tqdm) -> None:
+    """Wait until Slurm does not know the array any more; cancel it where this process is stopped."""
+    unknown = before = 0
+    try:
+        while unknown < MISSING_POLLS:
+            time.sleep(POLL_SECONDS)
+            finished = sum(out.is_dir() for out in outs)
+            bar.update(finished - before)
+            before = finished
+            listed = subprocess.run(["squeue", "--noheader", f"--jobs={array}"], capture_output=True, text=True)
+            if finished == len(outs):
+                return
+            no_answer = listed.returncode != 0 and "Invalid job id" not in listed.stderr
+            unknown = 0 if listed.stdout.strip() or no_answer else unknown + 1
+    except BaseException:
+        subprocess.run(["scancel", array], check=False)
+        raise
+
+
+def _log_folder(out: Path) -> Path:
+    return out.parent / "jobs"
+
+
+def _problem_file(out: Path) -> Path:
+    return out.with_name(f"{out.name}.problem")
+
+
+def _died(missing: Mapping[Path, Any], what: str) -> UserError:
+    left = [out.name for out in missing if not out.is_dir()]
+    return UserError(
+        f"{len(left)} shards were not made, {left[0]} among them: {what} ended {ATTEMPTS} times. If the memory ran "
+        "out, lower cluster.workers, or on Slurm raise cluster.array.memory_gb; then run again to go on"
+    )

@@ -1,0 +1,135 @@
+"""Shards: made once each, whatever dies; the same in one process, in several, and as Slurm jobs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.provenance import ROOT
+from pipeline.shards import run_shards
+from pipeline.stage import ArraySettings, Execution
+
+
+def execution(folder, workers=1, array=None):
+    return Execution(
+        workers=workers,
+        array=array,
+        device="cpu",
+        micro_batch=1,
+        checkpoint_seconds=60,
+        downloads=folder,
+        tracking=None,
+        tracking_project="",
+        tracking_entity=None,
+        run_name="",
+        debian_mirror=None,
+    )
+
+
+def write(text, out):
+    (out / "text").write_text(text)
+
+
+def write_but_once(given, out):
+    """Die the first time that a shard called `dies` is made."""
+    text, died = given
+    if text == "dies" and not died.exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(text, out)
+
+
+def die(_given, _out):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse(given, _out):
+    raise UserError(f"no such thing: {given}")
+
+
+def read(folder):
+    return {path.parent.name: path.read_text() for path in sorted(folder.glob("*/text")) if not path.parent.suffix}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_makes_what_is_missing(tmp_path, workers):
+    shards = {tmp_path / "made" / name: name.upper() for name in "abc"}
+    (tmp_path / "made" / "b").mkdir(parents=True)
+    (tmp_path / "made" / "b" / "text").write_text("was there")
+    run_shards(write, shards, execution(tmp_path, workers), "test")
+    assert read(tmp_path / "made") == {"a": "A", "b": "was there", "c": "C"}
+
+
+def test_a_killed_process_is_replaced(tmp_path):
+    names = ["a", "dies", "b", "c"]
+    shards = {tmp_path / "made" / name: (name, tmp_path / "died") for name in names}
+    run_shards(write_but_once, shards, execution(tmp_path, 2), "test")
+    assert (tmp_path / "died").exists()
+    assert read(tmp_path / "made") == {name: name for name in sorted(names)}
+
+
+def test_what_kills_every_process_is_named(tmp_path):
+    shards = {tmp_path / "made" / name: name for name in "ab"}
+    with pytest.raises(UserError, match=r"2 shards were not made, a among them.*lower cluster\.workers"):
+        run_shards(die, shards, execution(tmp_path, 2), "test")
+    assert read(tmp_path / "made") == {}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_users_error_comes_through(tmp_path, workers):
+    shards = {tmp_path / "made" / name: name for name in "ab"}
+    with pytest.raises(UserError, match=r"no such thing: [ab]"):
+        run_shards(refuse, shards, execution(tmp_path, workers), "test")
+    assert read(tmp_path / "made") == {}
+
+
+def test_no_process_outlives_a_killed_run(tmp_path):
+    program = """if True:
+        import sys, time
+        from pathlib import Path
+        from test_shards import execution, forever
+        from pipeline.shards import run_shards
+        if __name__ == "__main__":
+            here = Path(sys.argv[1])
+            run_shards(forever, {here / name: here for name in "ab"}, execution(here, 2), "test")
+    """
+    (tmp_path / "program.py").write_text(program)
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'pipeline'}"}
+    running = subprocess.Popen([sys.executable, tmp_path / "program.py", tmp_path], env=environment)
+    while len(found := list(tmp_path.glob("*.pid"))) < 2:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    deadline = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{path.stem}") for path in found):  # noqa: PTH110
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def forever(given, _out):
+    (given / f"{os.getpid()}.pid").touch()
+    time.sleep(300)
+
+
+@pytest.mark.slurm
+@pytest.mark.timeout(300)
+def test_an_array_of_slurm_jobs(tmp_path):
+    array = ArraySettings(
+        parallel=2, minutes=5, memory_gb=None, setup=("echo set up",), account=None, partition=None, qos=None
+    )
+    names = ["a", "dies", "b"]
+    shards = {tmp_path / "made" / name: (name, tmp_path / "died") for name in names}
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests' / 'pipeline'}"  # jobs unpickle this module's functions
+    try:
+        run_shards(write_but_once, shards, execution(tmp_path, array=array), "test")
+        with pytest.raises(UserError, match="no such thing: x"):
+            run_shards(refuse, {tmp_path / "made" / "x": "x"}, execution(tmp_path, array=array), "test")
+    finally:
+        os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+    assert read(tmp_path / "made") == {name: name for name in sorted(names)}
