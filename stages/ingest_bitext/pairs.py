@@ -8,8 +8,8 @@ from stages.shared.deduplication import Seen
 from stages.shared.documents import Document, Segment
 from stages.shared.language_identification import LanguageJudge, letters
 from stages.shared.normalisation import normalise
-from stages.shared.overlap import comparable
 from stages.shared.tally import Tally
+from stages.shared.words import comparable
 
 Row = tuple[str, ...]
 # Two short sides may well differ in length by more than any ratio: "OK" and "In orde".

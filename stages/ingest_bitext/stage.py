@@ -1,11 +1,12 @@
 """ingest_bitext: aligned pairs, cleaned, split as the corpus is, and without overlap with anything held out."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from pipeline.errors import UserError
@@ -19,7 +20,7 @@ from stages.shared.overlap import SentenceIndex
 from stages.shared.split import SPLITS, split_of
 from stages.shared.tally import Tally
 from stages.shared.text_settings import SplitSettings
-from stages.shared.text_table import PAIR, TableWriter, held_out_index, read_lines, read_rows, write_rows
+from stages.shared.text_table import PAIR, ROW_GROUP, TableWriter, held_out_index, read_lines, read_rows, write_rows
 
 
 def ingest_bitext(
@@ -78,7 +79,11 @@ def _rows(
 def write_training(draft: Path, out: Path, corpus: SentenceIndex, tallies: Mapping[str, Tally]) -> None:
     """Write train.parquet without the pairs whose target side holds a held-out sentence of the corpus."""
     rows = tqdm(read_rows(draft, PAIR), desc="held-out lines out of training", unit=" pairs")
-    write_rows(out / "train.parquet", PAIR, _without(rows, lambda row: corpus.overlaps(row[4]), tallies))
+    write_rows(
+        out / "train.parquet",
+        PAIR,
+        _without(rows, lambda batch: corpus.overlapping([row[4] for row in batch]), tallies),
+    )
 
 
 def write_held_out(drafts: Mapping[str, Path], out: Path, corpus: Path, tallies: Mapping[str, Tally]) -> None:
@@ -91,16 +96,22 @@ def write_held_out(drafts: Mapping[str, Path], out: Path, corpus: Path, tallies:
     shared_sources = sources.restricted_to(read_lines(train, "source_text"))
     shared_targets = targets.restricted_to(chain(read_lines(train, "target_text"), read_lines(corpus, "text")))
 
-    def overlaps(row: Row) -> bool:
-        return shared_sources.overlaps(row[3]) or shared_targets.overlaps(row[4])
+    def overlapping(batch: Sequence[Row]) -> np.ndarray:
+        overlaps = shared_sources.overlapping([row[3] for row in batch])
+        overlaps |= shared_targets.overlapping([row[4] for row in batch])
+        return overlaps
 
     for name in held_out:
-        write_rows(out / f"{name}.parquet", PAIR, _without(read_rows(drafts[name], PAIR), overlaps, tallies))
+        write_rows(out / f"{name}.parquet", PAIR, _without(read_rows(drafts[name], PAIR), overlapping, tallies))
 
 
-def _without(rows: Iterable[Row], overlaps: Callable[[Row], bool], tallies: Mapping[str, Tally]) -> Iterator[Row]:
-    for row in rows:
-        if overlaps(row):
-            tallies[row[2]].drop_kept("overlap")
-        else:
-            yield row
+def _without(
+    rows: Iterable[Row], overlapping: Callable[[Sequence[Row]], np.ndarray], tallies: Mapping[str, Tally]
+) -> Iterator[Row]:
+    rows = iter(rows)
+    while batch := list(islice(rows, ROW_GROUP)):
+        for row, overlaps in zip(batch, overlapping(batch).tolist(), strict=True):
+            if overlaps:
+                tallies[row[2]].drop_kept("overlap")
+            else:
+                yield row

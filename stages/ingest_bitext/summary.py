@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from stages.ingest_bitext.settings import IngestBitextSettings
-from stages.shared.overlap import SentenceIndex
+from stages.shared.overlap import SentenceIndex, batches
 from stages.shared.split import SPLITS
 from stages.shared.tally import Tally
 from stages.shared.text_table import held_out_index, read_lines, read_rows
@@ -53,8 +53,8 @@ def measured_overlap(corpus: Path, bitext: Path) -> int:
         for side in ("source_text", "target_text")
     )
     in_corpus = held_out_index(corpus)
-    count = sum(map(sources.overlaps, read_lines(bitext / "train.parquet", "source_text")))
-    count += sum(map(targets.overlaps, read_lines(corpus / "train.parquet", "text")))
-    for line in read_lines(bitext / "train.parquet", "target_text"):
-        count += targets.overlaps(line) or in_corpus.overlaps(line)
+    count = sources.count(read_lines(bitext / "train.parquet", "source_text"))
+    count += targets.count(read_lines(corpus / "train.parquet", "text"))
+    for lines in batches(read_lines(bitext / "train.parquet", "target_text")):
+        count += int((targets.overlapping(lines) | in_corpus.overlapping(lines)).sum())
     return count

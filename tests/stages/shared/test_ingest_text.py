@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.shared.cleaning import Cleaner
@@ -11,10 +11,11 @@ from stages.shared.deduplication import Seen, fingerprint
 from stages.shared.documents import Document, Segment, cut
 from stages.shared.language_identification import LanguageJudge, script_share
 from stages.shared.normalisation import normalise
-from stages.shared.overlap import GRAM_WORDS, SentenceIndex, comparable
+from stages.shared.overlap import GRAM_WORDS, SentenceIndex
 from stages.shared.split import SPLITS, split_of
 from stages.shared.tally import Tally
 from stages.shared.text_settings import CleaningSettings, LanguageSettings, SplitSettings
+from stages.shared.words import comparable
 
 NAMES = st.text(min_size=1, max_size=30)
 WORDS = st.lists(st.text("abcdeéëәөү", min_size=1, max_size=6), min_size=1, max_size=30)
@@ -87,12 +88,14 @@ def test_shares_that_leave_no_training_text():
         SplitSettings(seed=1, validation_share=0.5, test_share=0.5)
 
 
+@settings(deadline=None)  # the first use builds tables
 @given(WORDS)
 def test_a_line_overlaps_with_itself_whatever_its_case_and_punctuation(words):
     index = SentenceIndex([" ".join(words)])
     assert index.overlaps("  1. " + ", ".join(words).upper().lower() + "!!")
 
 
+@settings(deadline=None)  # the first use builds tables
 @given(WORDS, WORDS, WORDS)
 def test_thirteen_words_in_a_row_overlap(before, middle, after):
     middle = (middle * GRAM_WORDS)[:GRAM_WORDS]
@@ -100,6 +103,7 @@ def test_thirteen_words_in_a_row_overlap(before, middle, after):
     assert index.overlaps(" ".join([*before, *middle, *after]))
 
 
+@settings(deadline=None)  # the first use builds tables
 @given(st.lists(WORDS, max_size=5), st.lists(WORDS, max_size=5))
 def test_overlap_is_symmetric(first, second):
     first, second = ([" ".join(words) for words in lines] for lines in (first, second))
