@@ -7,8 +7,12 @@ from tqdm import tqdm
 from pipeline.cards import ResolvedCard
 from pipeline.stage import Execution
 from stages.shared.documents import Document
+from stages.shared.readers.broken import stop
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.task import Handling
 from stages.shared.sources.fetch import fetch_source
+
+MAX_LINE_BYTES = 16_000_000
 
 
 def card_documents(
@@ -19,4 +23,5 @@ def card_documents(
     Raises UserError where a file cannot be had or read, or the card holds no text.
     """
     folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
-    return tqdm(read_card(card, folder, catalogue_bytes, tell), desc=card.name, unit=" documents")
+    handling = Handling(catalogue_bytes, MAX_LINE_BYTES, stop, tell)
+    return tqdm(read_card(card, folder, handling), desc=card.name, unit=" documents")

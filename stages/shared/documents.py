@@ -1,6 +1,6 @@
 """Documents: what every reader yields."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -20,6 +20,8 @@ class Document(NamedTuple):
     group: str
     """What the split is decided by: a help page, a catalogue, an extension, a book."""
     segments: tuple[Segment, ...]
+    url: str = ""
+    """Where it stands on the web, empty where that is not known."""
 
 
 def cut(catalogue: Document, document_bytes: int) -> Iterator[Document]:
@@ -33,24 +35,7 @@ def cut(catalogue: Document, document_bytes: int) -> Iterator[Document]:
         part.append(segment)
         size += len(segment.target.encode())
         if size >= document_bytes:
-            yield Document(f"{catalogue.id}#{number}", catalogue.group, tuple(part))
+            yield Document(f"{catalogue.id}#{number}", catalogue.group, tuple(part), catalogue.url)
             part, size, number = [], 0, number + 1
     if part:
-        yield Document(f"{catalogue.id}#{number}", catalogue.group, tuple(part))
-
-
-def in_groups(path: str, lines: Iterable[tuple[int, Segment]], group_lines: int) -> Iterator[Document]:
-    """Yield documents of `group_lines` consecutive segments each, every one a group of its own.
-
-    A document is named by the number of its first line.
-    """
-    part: list[Segment] = []
-    first = 0
-    for number, segment in lines:
-        first = first if part else number
-        part.append(segment)
-        if len(part) == group_lines:
-            yield Document(f"{path}#{first}", f"{path}#{first}", tuple(part))
-            part = []
-    if part:
-        yield Document(f"{path}#{first}", f"{path}#{first}", tuple(part))
+        yield Document(f"{catalogue.id}#{number}", catalogue.group, tuple(part), catalogue.url)

@@ -1,6 +1,6 @@
 """The readers by the name that data cards call them, and the one function that reads a card."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.registry import Registry
 from pipeline.section import Section
 from stages.shared.documents import Document
+from stages.shared.readers.broken import BrokenInput, with_faults
 from stages.shared.readers.dictd import DictdOptions, read_dictd
 from stages.shared.readers.gettext import GettextOptions, read_gettext
 from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
@@ -19,7 +20,7 @@ from stages.shared.readers.mediawiki import MediawikiOptions, read_mediawiki
 from stages.shared.readers.moses import MosesOptions, read_moses
 from stages.shared.readers.mozilla import MozillaOptions, read_mozilla
 from stages.shared.readers.parquet import ParquetOptions, read_parquet
-from stages.shared.readers.task import ReadTask
+from stages.shared.readers.task import Found, Handling, ReadTask
 from stages.shared.readers.text import TextOptions, read_plain_text
 from stages.shared.readers.tsv import TsvOptions, read_tsv
 from stages.shared.readers.udhr import UdhrOptions, read_udhr
@@ -29,7 +30,7 @@ class Reader(NamedTuple):
     """A way to read files, and what a data card may say about it."""
 
     options: type[Section]
-    read: Callable[[ReadTask, Any], Iterator[Document]]
+    read: Callable[[ReadTask, Any], Iterator[Found]]
     parallel: bool | None = None
     """Whether it reads pairs; None: a table may hold either."""
 
@@ -56,34 +57,44 @@ READ_ROLES = ("parallel", "monolingual", "dictionary")
 
 
 def read_card(
-    card: ResolvedCard, folder: Path, catalogue_bytes: int, tell: Callable[[str], None]
+    card: ResolvedCard, folder: Path, handling: Handling, only: Collection[str] | None = None
 ) -> Iterator[Document]:
     """Yield the documents of a data card whose source lies in `folder`, in an order that depends on names only.
 
-    Ids and groups begin with the card's name; `tell` is given a line on what was left out. Raises UserError for a
-    faulty card, for broken files, and after the last one where none of them holds any text.
+    Ids and groups begin with the card's name. `only` names some of `card_files`. Raises UserError for a faulty card,
+    for broken files where `handling` says so, and after the last one where none of them holds any text.
     """
+    task, options = prepare(card, folder, handling, only)
+    some = False
+    for found in with_faults(READERS[card.reader.kind].read(task, options)):
+        if isinstance(found, BrokenInput):
+            handling.broken(found)
+            continue
+        some = some or any(segment.target.strip() for segment in found.segments)
+        yield found._replace(id=f"{card.name}:{found.id}", group=f"{card.name}:{found.group}")
+    if not some and only is None:
+        raise _without_text(task)
+
+
+def card_files(card: ResolvedCard, folder: Path, handling: Handling) -> list[tuple[str, Path]] | None:
+    """Return name and path of the files that can be read each for itself; None where the reader needs them together."""
+    task, options = prepare(card, folder, handling)
+    pattern = getattr(options, "files", None)
+    return task.files(pattern) if pattern else None
+
+
+def prepare(
+    card: ResolvedCard, folder: Path, handling: Handling, only: Collection[str] | None = None
+) -> tuple[ReadTask, Section]:
+    """Return what the card's reader is told; raise UserError where the card and its reader do not fit."""
     if card.role not in READ_ROLES:
         raise UserError(f"data card {card.name} has the role '{card.role}'; what is read is {', '.join(READ_ROLES)}")
     reader, parallel = READERS[card.reader.kind], card.role != "monolingual"
     if reader.parallel not in (None, parallel):
         can = "pairs" if reader.parallel else "monolingual text"
         raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
-    task = ReadTask(
-        folder,
-        card.name,
-        parallel,
-        card.columns,
-        card.languages,
-        catalogue_bytes,
-        lambda note: tell(f"data card {card.name}: {note}"),
-    )
-    some = False
-    for document in reader.read(task, _options(card, reader.options)):
-        some = some or any(segment.target.strip() for segment in document.segments)
-        yield Document(f"{card.name}:{document.id}", f"{card.name}:{document.group}", document.segments)
-    if not some:
-        raise _without_text(task)
+    task = ReadTask(folder, card.name, parallel, card.columns, card.languages, handling, only)
+    return task, _options(card, reader.options)
 
 
 def _without_text(task: ReadTask) -> UserError:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, not_utf8, text_lines
+from stages.shared.readers.broken import broken
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import not_utf8, text_lines
 
 DIGITS = {
     letter: number for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -33,7 +34,7 @@ class DictdOptions(Section):
     """The same into the source language."""
 
 
-def read_dictd(task: ReadTask, options: DictdOptions) -> Iterator[Document]:
+def read_dictd(task: ReadTask, options: DictdOptions) -> Iterator[Found]:
     """Yield a document for each dictionary: a segment for each word and translation, sources first."""
     for pattern, turned in ((options.source_to_target, False), (options.target_to_source, True)):
         for name, path in task.files(pattern) if pattern else ():

@@ -10,8 +10,9 @@ import polib
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment, cut
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, not_utf8, read_text
+from stages.shared.readers.broken import broken
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import not_utf8, read_text
 
 # Translators enter their own names and addresses here.
 PERSONAL = re.compile(r"translators?[ _-]credits|(name|email) of translators|^your (names|emails)$", re.IGNORECASE)
@@ -30,16 +31,19 @@ class GettextOptions(Section):
     """Characters that mark a keyboard accelerator in these catalogues: `&` in Qt and KDE, `_` in GTK, or none."""
 
 
-def read_gettext(task: ReadTask, options: GettextOptions) -> Iterator[Document]:
+def read_gettext(task: ReadTask, options: GettextOptions) -> Iterator[Found]:
     """Yield each catalogue in documents; plural forms give a pair for the singular and one for the plural.
 
     Skipped are the header, what is not translated, fuzzy and obsolete entries, and the translators' names.
-    Raises UserError for a broken catalogue.
+    A catalogue without any messages is no fault.
     """
-    for name, path in task.files(options.files):
+
+    def read(name: str, path: Path) -> Iterator[Found]:
         pairs = (pair for entry in _entries(path) for pair in _pairs(entry))
         segments = tuple(_without_accelerator(pair, options.accelerators) for pair in pairs)
-        yield from cut(Document(name, name, segments), task.catalogue_bytes)
+        yield from cut(Document(name, name, segments), task.handling.catalogue_bytes)
+
+    return task.documents(options.files, read, may_be_empty=True)
 
 
 def _entries(path: Path) -> list[polib.POEntry]:

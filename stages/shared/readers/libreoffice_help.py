@@ -8,8 +8,9 @@ from lxml import etree, html
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, read_text
+from stages.shared.readers.broken import broken
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import read_text
 
 BLOCKS = re.compile(r"^(p|h[1-6])$")
 
@@ -22,16 +23,18 @@ class LibreofficeHelpOptions(Section):
     target: str
 
 
-def read_libreoffice_help(task: ReadTask, options: LibreofficeHelpOptions) -> Iterator[Document]:
+def read_libreoffice_help(task: ReadTask, options: LibreofficeHelpOptions) -> Iterator[Found]:
     """Yield a document for each page that both languages have; a page is a group."""
-    for name, path in task.files(f"{options.target}/**/*.html"):
+
+    def read(name: str, path: Path) -> Iterator[Found]:
         page = Path(name).relative_to(options.target)
         english = task.folder / options.source / page
-        if not english.is_file():
-            continue
-        source, target = paragraphs(english), paragraphs(path)
-        segments = tuple(Segment(source[key], text) for key, text in target.items() if key in source)
-        yield Document(page.as_posix(), page.as_posix(), segments)
+        if english.is_file():
+            source, target = paragraphs(english), paragraphs(path)
+            segments = tuple(Segment(source[key], text) for key, text in target.items() if key in source)
+            yield Document(page.as_posix(), page.as_posix(), segments)
+
+    return task.documents(f"{options.target}/**/*.html", read, may_be_empty=True)
 
 
 def paragraphs(path: Path) -> dict[str, str]:

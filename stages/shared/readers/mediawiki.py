@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment, cut
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, read_text
+from stages.shared.readers.broken import broken
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import read_text
 
 # The innermost template first: {{PLURAL:$1|page|pages}}, {{GENDER:$1|he|she}}, {{int:name}}, {{SITENAME}}.
 TEMPLATE = re.compile(r"\{\{([^{}|:]*):?([^{}|]*)((?:\|[^{}]*)?)\}\}")
@@ -28,18 +29,20 @@ class MediawikiOptions(Section):
     """A folder of this name is above every message file: `i18n`."""
 
 
-def read_mediawiki(task: ReadTask, options: MediawikiOptions) -> Iterator[Document]:
+def read_mediawiki(task: ReadTask, options: MediawikiOptions) -> Iterator[Found]:
     """Yield each folder of messages in documents; an extension's folder is a group."""
     target_name = PurePosixPath(options.target).name
-    for name, path in task.files(options.source):
+
+    def read(name: str, path: Path) -> Iterator[Found]:
         other = path.with_name(target_name)
-        if options.folder not in PurePosixPath(name).parts[:-1] or not other.is_file():
-            continue
-        source, target = messages(path), messages(other)
-        pairs = ((source[key], target[key]) for key in source if key in target)
-        segments = tuple(Segment(plain_text(first), plain_text(second)) for first, second in pairs)
-        folder = PurePosixPath(name).parent.as_posix()
-        yield from cut(Document(folder, folder, segments), task.catalogue_bytes)
+        if options.folder in PurePosixPath(name).parts[:-1] and other.is_file():
+            source, target = messages(path), messages(other)
+            pairs = ((source[key], target[key]) for key in source if key in target)
+            segments = tuple(Segment(plain_text(first), plain_text(second)) for first, second in pairs)
+            folder = PurePosixPath(name).parent.as_posix()
+            yield from cut(Document(folder, folder, segments), task.handling.catalogue_bytes)
+
+    return task.documents(options.source, read, may_be_empty=True)
 
 
 def messages(path: Path) -> dict[str, str]:

@@ -6,39 +6,65 @@ from pathlib import Path
 
 from pydantic import PositiveInt
 
-from pipeline.errors import UserError
 from pipeline.section import Section
-from stages.shared.documents import Document, Segment, in_groups
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import text_lines
+from stages.shared.documents import Segment
+from stages.shared.readers.broken import BrokenInput
+from stages.shared.readers.pairs import by_origin, in_groups
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import checked_lines
+
+Line = str | BrokenInput
 
 
 class MosesOptions(Section):
     """Options of the reader `moses`."""
 
     source: str
-    """Pattern of the one file with the source side; .gz and .zst are unpacked."""
+    """Pattern of the one file with the source side; .gz, .zst, .bz2 and .xz are unpacked."""
     target: str
     group_lines: PositiveInt
     """Consecutive pairs that stay together in the split, since they may be of one film or book."""
+    ids: str | None = None
+    """Pattern of OPUS' file of ids, by which a film or book is known exactly; then `group_lines` is not used."""
 
 
-def read_moses(task: ReadTask, options: MosesOptions) -> Iterator[Document]:
-    """Yield documents of `group_lines` pairs; raise UserError with both counts where the sides differ in length."""
-    _, source = task.file(options.source)
-    name, target = task.file(options.target)
-    return in_groups(name, _pairs(source, target), options.group_lines)
+def read_moses(task: ReadTask, options: MosesOptions) -> Iterator[Found]:
+    """Yield documents of `group_lines` pairs, or one for each film or book.
+
+    Sides that differ in length are a fault that names both counts.
+    """
+    (_, source), (name, target) = task.file(options.source), task.file(options.target)
+    ids = [task.file(options.ids)[1]] if options.ids else []
+    rows = _rows([source, target, *ids], task.handling.max_line_bytes)
+    if ids:
+        return by_origin(name, ((_origin(row[2]), _pair(row)) for _, row in rows))
+    return in_groups(name, ((number, _pair(row)) for number, row in rows), options.group_lines)
 
 
-def _pairs(source: Path, target: Path) -> Iterator[tuple[int, Segment]]:
-    counts = [0, 0]
-    for first, second in zip_longest(text_lines(source), text_lines(target)):
-        counts[0] += first is not None
-        counts[1] += second is not None
-        if first is not None and second is not None:
-            yield first[0], Segment(first[1], second[1])
-    if counts[0] != counts[1]:
-        raise UserError(
-            f"the sides of a bitext differ in length: {source} has {counts[0]:,} lines and {target} {counts[1]:,}. "
-            "Line n of one must translate line n of the other: fetch both again, or align them anew"
+def _rows(paths: list[Path], max_line_bytes: int) -> Iterator[tuple[int, list[Line]]]:
+    counts = [0] * len(paths)
+    for lines in zip_longest(*(checked_lines(path, max_line_bytes) for path in paths)):
+        counts = [count + (line is not None) for count, line in zip(counts, lines, strict=True)]
+        there = [line for line in lines if line is not None]
+        if len(there) == len(paths):
+            yield there[0][0], [text for _, text in there]
+    if len(set(counts)) > 1:
+        counted = " and ".join(f"{path} {count:,}" for path, count in zip(paths[1:], counts[1:], strict=True))
+        raise BrokenInput(
+            f"the sides of a bitext differ in length: {paths[0]} has {counts[0]:,} lines and {counted}. "
+            "Line n of one must translate line n of the other: fetch both again, or align them anew",
+            "file",
         )
+
+
+def _pair(row: list[Line]) -> Segment | BrokenInput:
+    source, target = row[:2]
+    if isinstance(source, BrokenInput):
+        return source
+    return target if isinstance(target, BrokenInput) else Segment(source, target)
+
+
+def _origin(line: Line) -> str:
+    """Return the target side's document: OPUS writes both documents and the numbers of the sentences, by tabs."""
+    columns = [] if isinstance(line, BrokenInput) else line.split("\t")
+    return columns[1] if len(columns) > 1 else "?"

@@ -16,8 +16,9 @@ from moz.l10n.resource import parse_resource
 from pipeline.errors import UserError
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment, cut
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, decode
+from stages.shared.readers.broken import broken
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import decode
 
 FORMATS = (".dtd", ".ftl", ".properties")
 # Keys, sizes and addresses are no language.
@@ -38,7 +39,7 @@ class MozillaOptions(Section):
     target_locale: str
 
 
-def read_mozilla(task: ReadTask, options: MozillaOptions) -> Iterator[Document]:
+def read_mozilla(task: ReadTask, options: MozillaOptions) -> Iterator[Found]:
     """Yield each file of messages in documents; an area of the program (a folder of files) is a group.
 
     Raises UserError for a broken language pack; single broken entries of an .ftl file are left out and told.
@@ -48,7 +49,7 @@ def read_mozilla(task: ReadTask, options: MozillaOptions) -> Iterator[Document]:
     for name, translated in read_pack(target, options.target_locale, task.tell).items():
         first = english.get(name, {})
         segments = tuple(Segment(first[key], text) for key, text in translated.items() if key in first)
-        yield from cut(Document(name, PurePosixPath(name).parent.as_posix(), segments), task.catalogue_bytes)
+        yield from cut(Document(name, PurePosixPath(name).parent.as_posix(), segments), task.handling.catalogue_bytes)
 
 
 def read_pack(path: Path, locale: str, tell: Callable[[str], None]) -> dict[str, Messages]:

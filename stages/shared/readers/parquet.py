@@ -1,15 +1,15 @@
 """Parquet tables."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.section import Section
-from stages.shared.documents import Document
+from stages.shared.readers.broken import broken
 from stages.shared.readers.table import no_column, row_reader, wanted_columns
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken
+from stages.shared.readers.task import Found, ReadTask
 
 BATCH_ROWS = 1000
 
@@ -21,23 +21,26 @@ class ParquetOptions(Section):
     """Glob pattern."""
 
 
-def read_parquet(task: ReadTask, options: ParquetOptions) -> Iterator[Document]:
+def read_parquet(task: ReadTask, options: ParquetOptions) -> Iterator[Found]:
     """Yield a document for each row; only the columns that the data card names are read from the disk.
 
-    Raises UserError where a file is not whole or lacks a column.
+    Files that are not whole or lack a column are broken, and rows that hold something else than text.
     """
     documents = row_reader(task)
     wanted = {path.split(".")[0]: path for path in wanted_columns(task)}
-    for name, path in task.files(options.files):
+
+    def read(name: str, path: Path) -> Iterator[Found]:
         number = 0
         try:
-            table = pq.ParquetFile(path)
-            names = table.schema_arrow.names
-            for column in sorted(wanted.keys() - names):
-                raise no_column(f"{task.card}: {name}", wanted[column], ", ".join(sorted(names)))
-            for batch in table.iter_batches(BATCH_ROWS, columns=[column for column in names if column in wanted]):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield from documents(name, number, row)
+            with pq.ParquetFile(path) as table:
+                names = table.schema_arrow.names
+                for column in sorted(wanted.keys() - names):
+                    raise no_column(f"{task.card}: {name}", wanted[column], ", ".join(sorted(names)), "file")
+                for batch in table.iter_batches(BATCH_ROWS, columns=[column for column in names if column in wanted]):
+                    for row in batch.to_pylist():
+                        number += 1
+                        yield documents(name, number, row)
         except (pa.ArrowInvalid, OSError) as error:
             raise broken(path, f"after row {number}", f"not a whole Parquet file ({error})") from None
+
+    return task.documents(options.files, read)

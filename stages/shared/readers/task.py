@@ -1,10 +1,28 @@
 """What a reader is told beside its options."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UserError
+from stages.shared.documents import Document
+from stages.shared.readers.broken import BrokenInput, Handler, broken, with_faults
+
+Found = Document | BrokenInput
+"""What a file holds: documents, and in the place of those that are broken what is wrong with them."""
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How all cards of a corpus are read."""
+
+    catalogue_bytes: int
+    """A catalogue of messages is cut into documents of about this size."""
+    max_line_bytes: int
+    """A longer line, row, page or record is broken input; none is ever held in memory whole."""
+    broken: Handler
+    tell: Callable[[str], None]
+    """Takes what was left out though the card's files are sound on the whole."""
 
 
 @dataclass(frozen=True)
@@ -15,14 +33,18 @@ class ReadTask:
     card: str
     parallel: bool
     columns: Mapping[str, str]
-    """Column of a table by what it holds: a language's code, `text`, `group`."""
+    """Column of a table by what it holds: a language's code, `text`, `group`, `url`."""
     languages: tuple[str, str]
     """Codes of source and target language, as the columns' keys spell them."""
-    catalogue_bytes: int
-    tell: Callable[[str], None]
-    """Takes what was left out though the card's files are sound on the whole."""
+    handling: Handling
+    only: Collection[str] | None = None
+    """Names of the files to read of those that a reader's `files` matches; None for all."""
     names: list[str] = field(default_factory=list)
     """The files that were asked for until now."""
+
+    def tell(self, note: str) -> None:
+        """Hand on what was left out, with the card's name."""
+        self.handling.tell(f"data card {self.card}: {note}")
 
     def files(self, pattern: str) -> list[tuple[str, Path]]:
         """Return name and path of each matching file, sorted by name; raise UserError where there is none."""
@@ -43,6 +65,23 @@ class ReadTask:
             names = ", ".join(found for found, _ in files[:3])
             raise UserError(f"data card {self.card}: '{name}' names several files ({names}, ...); name one in `reader`")
         return files[0]
+
+    def documents(
+        self, pattern: str, read: Callable[[str, Path], Iterator[Found]], may_be_empty: bool = False
+    ) -> Iterator[Found]:
+        """Yield what each matching file holds; `read` takes its name and path, and a fault ends this file only.
+
+        A file that holds nothing at all is broken: it may be a download that never began.
+        """
+        for name, path in self.files(pattern):
+            if self.only is not None and name not in self.only:
+                continue
+            empty = not may_be_empty
+            for found in with_faults(read(name, path)):
+                empty = False
+                yield found
+            if empty:
+                yield broken(path, "file", f"no text in its {path.stat().st_size:,} bytes")
 
     def column(self, key: str) -> str:
         """Return the column that holds what the key says; raise UserError where the card does not tell."""

@@ -7,8 +7,9 @@ from lxml import etree, html
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment
-from stages.shared.readers.task import ReadTask
-from stages.shared.readers.text_file import broken, read_text
+from stages.shared.readers.broken import broken
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import read_text
 
 
 class UdhrOptions(Section):
@@ -19,7 +20,7 @@ class UdhrOptions(Section):
     target: str
 
 
-def read_udhr(task: ReadTask, options: UdhrOptions) -> Iterator[Document]:
+def read_udhr(task: ReadTask, options: UdhrOptions) -> Iterator[Found]:
     """Yield a document for each article. Where its paragraphs differ in number, the article is one pair.
 
     The declaration is one group: its articles repeat each other's phrases.

@@ -7,7 +7,9 @@ import pytest
 from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
+from stages.shared.readers.broken import stop
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.task import Handling
 
 SAMPLES = Path(__file__).parents[3] / "data" / "readers" / "dictd"
 OPTIONS = {"source_to_target": "freedict-eng-nld.index", "target_to_source": "freedict-nld-eng.index"}
@@ -24,7 +26,11 @@ def read(folder, **options):
         columns={},
         files=(),
     )
-    return [segment for document in read_card(card, folder, 1000, print) for segment in document.segments]
+    return [
+        segment
+        for document in read_card(card, folder, Handling(1000, 1_000_000, stop, print))
+        for segment in document.segments
+    ]
 
 
 def test_both_directions_give_the_source_word_first():

@@ -15,8 +15,10 @@ from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
 from stages.shared.documents import Document, Segment
+from stages.shared.readers.broken import stop
 from stages.shared.readers.catalogue import read_card
 from stages.shared.readers.mediawiki import plain_text
+from stages.shared.readers.task import Handling
 
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n'
 SAMPLES = Path(__file__).parents[3] / "data" / "readers"
@@ -33,7 +35,7 @@ def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), t
         columns=columns or {},
         files=(),
     )
-    return list(read_card(card, Path(content), 2000, tell))
+    return list(read_card(card, Path(content), Handling(2000, 1_000_000, stop, tell)))
 
 
 def segments(documents):
@@ -323,7 +325,7 @@ def test_a_card_without_any_text_is_refused(tmp_path):
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"\n \n"))
     for number in range(4):
         (tmp_path / f"{number}.jsonl").write_text('{"text": null}\n')
-    with pytest.raises(UserError, match=r"no text in a\.txt\.gz of "):
+    with pytest.raises(UserError, match=r"a\.txt\.gz: file: no text in its 23 bytes\. Fetch"):
         read(tmp_path, "text", role="monolingual", files="*.gz", documents="lines")
     with pytest.raises(UserError, match=r"no text in 0\.jsonl, 1\.jsonl, 2\.jsonl and 1 more of "):
         read(tmp_path, "jsonl", role="monolingual", columns={"text": "text"}, files="*.jsonl")
