@@ -1,68 +1,180 @@
-"""ingest_corpus: the target language's text, cleaned, split, and without overlap between the splits."""
+"""ingest_corpus: the target language's text, curated, deduplicated, split, and without overlap between the splits.
+
+Work goes by shards, in parallel where they do not need each other: read, curate | find repeats | split | index what is
+held out | training text. What a killed run has finished of them is used again.
+"""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from tqdm import tqdm
-
+from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
+from pipeline.shards import run_shards
 from pipeline.stage import Execution, Metrics
-from stages.ingest_corpus.documents import CardTally, DocumentCleaner, Row
-from stages.ingest_corpus.held_out import without_overlap
+from stages.ingest_corpus import curated
+from stages.ingest_corpus.curated import CurateTask, curate_shard
+from stages.ingest_corpus.decontamination import benchmark_index
+from stages.ingest_corpus.raw import RawTask, raw_tasks, read_raw
+from stages.ingest_corpus.repeats import find_repeats
 from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.ingest_corpus.summary import summarise
-from stages.shared.card_documents import card_documents
-from stages.shared.cleaning import Cleaner
-from stages.shared.split import SPLITS, split_of
-from stages.shared.text_settings import SplitSettings
-from stages.shared.text_table import DOCUMENT, TableWriter, held_out_index, read_rows, write_rows
+from stages.ingest_corpus.splitting import SplitTask, split_shard
+from stages.ingest_corpus.summary import Shard, seconds, summarise
+from stages.ingest_corpus.training_text import TRAIN, TrainingTask, training_shard
+from stages.shared.curation.curate import notes
+from stages.shared.duplicates.benchmark_index import BenchmarkIndex
+from stages.shared.mixture import Size, cap_limit, check_weights
+from stages.shared.overlap import SentenceIndex
+from stages.shared.sources.fetch import fetch_source
+from stages.shared.split import SPLITS
+from stages.shared.text_table import read_lines, read_rows, table_files
+
+WORK = "work"
+DROPPED = "dropped.parquet"
+
+
+class Curated(NamedTuple):
+    """A raw shard and what became of it."""
+
+    card: ResolvedCard
+    raw: Path
+    curated: Path
 
 
 def ingest_corpus(
     settings: IngestCorpusSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
 ) -> Metrics:
-    """Write train, validation and test.parquet (id, group, card, text) and corpus.json with the counts.
+    """Write train, validation, test and dropped.parquet, folders of shards, and corpus.json with the counts.
 
-    Raises UserError where a source is broken, a card holds no text, or a split has no documents.
+    A document has id, group, card, text, licence, url, scores, and repeats, how often it is read in an epoch; a dropped
+    one id, card, reason, check and, some of them, an excerpt. Raises UserError where a source is broken, a card holds
+    no text, or a split has no documents.
     """
-    cleaner = DocumentCleaner(Cleaner(settings.corpus.cleaning, settings.language))
-    tallies = {card.name: CardTally() for card in settings.cards}
-    notes = [*cleaner.cleaner.notes]
-    draft = out / "train.draft.parquet"
-    write_splits(_rows(settings, execution, cleaner, tallies, notes), settings.corpus.split, out, draft)
-    index = held_out_index(out)
-    shown = tqdm(read_rows(draft, DOCUMENT), desc="held-out lines out of training", unit=" documents")
-    kept = without_overlap(shown, index, tallies, settings.corpus.cleaning.document_words)
-    write_rows(out / "train.parquet", DOCUMENT, kept)
-    draft.unlink()
-    summary = summarise(settings, out, tallies) | {"notes": notes}
-    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
-    (out / "corpus.json").write_text(text, encoding="utf-8")
-    return {"splits": summary["splits"], "overlap": summary["overlap"]}
-
-
-def _rows(
-    settings: IngestCorpusSettings,
-    execution: Execution,
-    cleaner: DocumentCleaner,
-    tallies: dict[str, CardTally],
-    notes: list[str],
-) -> Iterator[Row]:
     if not settings.cards:
         raise UserError(
             "the corpus has no data cards; name some in the language's file under `cards`, or in corpus.cards"
         )
+    corpus, work = settings.corpus, out / WORK
+    check_weights(corpus.mixture.weights, [card.name for card in settings.cards])
+    raw = _read(settings, work, execution)
+    found = _curate(raw, settings, work, execution)
+    clusters = _repeats(found, settings, work)
+    split = _split(found, settings, work, execution)
+    train = _training(found, split, settings, work, execution)
+    shards = [Shard(one.card.name, one.curated, *both) for one, *both in zip(found, split, train, strict=True)]
+    _place(shards, out)
+    told = [*notes(corpus.rules, settings.language), *_notes(raw)]
+    summary = summarise(settings, out, shards, raw) | {"near_duplicates": clusters, "notes": told}
+    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
+    (out / "corpus.json").write_text(text, encoding="utf-8")
+    spent = seconds(shards)
+    shutil.rmtree(work)
+    return {"splits": summary["splits"], "overlap": summary["overlap"], "ids": summary["ids"], "rule_seconds": spent}
+
+
+def _read(
+    settings: IngestCorpusSettings, work: Path, execution: Execution
+) -> list[tuple[ResolvedCard, Path]]:
+    """Fetch all sources, and read their files into raw shards; return the folders in order."""
+    tasks: dict[Path, RawTask] = {}
+    folders = []
     for card in settings.cards:
-        documents = card_documents(card, execution, settings.corpus.cleaning.catalogue_bytes, notes.append)
-        yield from cleaner.rows(card.name, documents, tallies[card.name])
+        files = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
+        for number, task in enumerate(raw_tasks(card, files, settings.corpus.reading)):
+            folders.append((card, work / "raw" / f"{card.name}-{number:05d}"))
+            tasks[folders[-1][1]] = task
+    run_shards(read_raw, tasks, execution, "reading")
+    return folders
 
 
-def write_splits(rows: Iterable[Row], split: SplitSettings, out: Path, train: Path) -> None:
-    """Write each row to the table of its group's split, training rows to `train`."""
-    with ExitStack() as stack:
-        paths = {name: train if name == "train" else out / f"{name}.parquet" for name in SPLITS}
-        writers = {name: stack.enter_context(TableWriter(path, DOCUMENT)) for name, path in paths.items()}
-        for row in rows:
-            writers[split_of(row[1], split)].add(row)
+def _curate(
+    raw: Sequence[tuple[ResolvedCard, Path]], settings: IngestCorpusSettings, work: Path, execution: Execution
+) -> list[Curated]:
+    files = [(card, file) for card, folder in raw for file in table_files(folder)]
+    found = [Curated(card, file, work / "curated" / f"{number:05d}") for number, (card, file) in enumerate(files)]
+    tasks = {
+        one.curated: CurateTask(one.raw, one.card.name, one.card.licence, settings.corpus, settings.language)
+        for one in found
+    }
+    run_shards(curate_shard, tasks, execution, "curating")
+    return found
+
+
+def _repeats(found: Sequence[Curated], settings: IngestCorpusSettings, work: Path) -> dict[str, object]:
+    """Find what was there before, once: the folder of all that was found gets its name last."""
+    done, unfinished = work / "repeats", work / "repeats.unfinished"
+    if not done.is_dir():
+        shutil.rmtree(unfinished, ignore_errors=True)
+        clusters = find_repeats([one.curated for one in found], settings.corpus.duplicates, unfinished)
+        (unfinished / "clusters.json").write_text(json.dumps(clusters, ensure_ascii=False), encoding="utf-8")
+        unfinished.rename(done)
+    return json.loads((done / "clusters.json").read_text(encoding="utf-8"))
+
+
+def _split(
+    found: Sequence[Curated], settings: IngestCorpusSettings, work: Path, execution: Execution
+) -> list[Path]:
+    tasks = {
+        work / "split" / one.curated.name: SplitTask(
+            one.curated, number, one.card.name, work / "repeats", settings.corpus
+        )
+        for number, one in enumerate(found)
+    }
+    run_shards(split_shard, tasks, execution, "duplicates out")
+    return list(tasks)
+
+
+def _training(
+    found: Sequence[Curated],
+    split: Sequence[Path],
+    settings: IngestCorpusSettings,
+    work: Path,
+    execution: Execution,
+) -> list[Path]:
+    corpus = settings.corpus
+    held_out, benchmarks = work / "held_out.npy", work / "benchmarks"
+    lines = (
+        line
+        for folder in split
+        for name in SPLITS
+        if name != "train"
+        for line in read_lines(folder / f"{name}.parquet", "text")
+    )
+    SentenceIndex(lines).save(held_out)
+    shutil.rmtree(benchmarks, ignore_errors=True)
+    index: BenchmarkIndex = benchmark_index(corpus.decontamination)
+    index.save(benchmarks)
+    below = cap_limit(_sizes(split), corpus.mixture.cap_bytes, corpus.mixture.seed)
+    tasks = {
+        work / "train" / folder.name: TrainingTask(folder, one.card.name, held_out, benchmarks, below, corpus)
+        for one, folder in zip(found, split, strict=True)
+    }
+    run_shards(training_shard, tasks, execution, "held-out text out of training")
+    return list(tasks)
+
+
+def _sizes(split: Sequence[Path]) -> Iterator[Size]:
+    for folder in split:
+        for name, text in read_rows(folder / TRAIN, ["id", "text"]):
+            yield Size(name, len(text.encode()))
+
+
+def _place(shards: Sequence[Shard], out: Path) -> None:
+    """Give the shards their places in the artifact; a killed run's links are made anew."""
+    for name in (*SPLITS, "dropped"):
+        folder = out / f"{name}.parquet"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        files = [path for shard in shards for path in shard.tables(name)]
+        for number, path in enumerate(files):
+            (folder / f"{number:05d}.parquet").hardlink_to(path)
+
+
+def _notes(raw: Sequence[tuple[ResolvedCard, Path]]) -> list[str]:
+    return [
+        f"data card {card.name}: {note}"
+        for card, folder in raw
+        for note in json.loads((folder / "found.json").read_text(encoding="utf-8"))["notes"]
+    ]

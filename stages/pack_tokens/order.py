@@ -6,27 +6,42 @@ from collections.abc import Iterator
 import numpy as np
 
 
-def document_order(ids: list[str], seed: int, epoch: int) -> np.ndarray:
-    """Return the row numbers of the documents in the order of one epoch, int64, shape (documents,).
+def document_order(ids: list[str], seed: int, epoch: int, repeats: np.ndarray | None = None) -> np.ndarray:
+    """Return the row numbers of the documents in the order of one epoch, int64, shape (sum of repeats,).
 
     Sorts by a hash of seed, epoch and document id rather than by a random generator: the order then depends on no
     library's version, and documents added to the corpus leave the others in their order.
 
     >>> document_order(["a", "b", "c"], seed=1, epoch=0).tolist()
     [1, 2, 0]
+
+    `repeats` says how often each is read in an epoch; None: once.
+
+    >>> document_order(["a", "b", "c"], seed=1, epoch=0, repeats=np.array([2, 1, 0])).tolist()
+    [1, 0, 0]
     """
-    keys = np.empty(len(ids), dtype=np.uint64)
-    for row, name in enumerate(ids):
-        digest = hashlib.blake2b(f"{seed}/{epoch}/{name}".encode(), digest_size=8).digest()
-        keys[row] = int.from_bytes(digest, "big")
-    return np.argsort(keys, kind="stable")
+    times = np.ones(len(ids), dtype=np.int64) if repeats is None else repeats
+    keys = np.fromiter(
+        (
+            _key(f"{seed}/{epoch}/{name}" if again == 0 else f"{seed}/{epoch}/{name}#{again}")
+            for name, count in zip(ids, times.tolist(), strict=True)
+            for again in range(count)
+        ),
+        dtype=np.uint64,
+        count=int(times.sum()),
+    )
+    return np.repeat(np.arange(len(ids)), times)[np.argsort(keys, kind="stable")]
 
 
-def orders(ids: list[str], seed: int) -> Iterator[np.ndarray]:
+def _key(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def orders(ids: list[str], seed: int, repeats: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Yield the order of epoch after epoch, without end."""
     epoch = 0
     while True:
-        yield document_order(ids, seed, epoch)
+        yield document_order(ids, seed, epoch, repeats)
         epoch += 1
 
 

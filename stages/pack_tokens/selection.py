@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.errors import UserError
+from stages.pack_tokens.corpus_split import Split
 from stages.pack_tokens.order import orders
 from stages.pack_tokens.token_store import TokenStore
 
@@ -12,17 +13,17 @@ MARGIN = 1.05
 """Text tokenized beyond the estimate, so that one more reading of the corpus is seldom needed."""
 
 
-def training_rows(store: TokenStore, ids: list[str], lengths: np.ndarray, tokens: int, seed: int) -> np.ndarray:
+def training_rows(store: TokenStore, split: Split, tokens: int, seed: int) -> np.ndarray:
     """Return the shortest run of documents, epoch after epoch, that holds at least `tokens` tokens.
 
     Tokenizes only as much of the corpus as that needs. Raises UserError for a corpus without text.
     """
-    if lengths.sum() == 0:
+    if split.lengths.sum() == 0:
         raise UserError(f"{store.parquet} has no text to train on: add a corpus to the language's data cards.")
     chosen: list[np.ndarray] = []
     left = tokens
-    for order in orders(ids, seed):
-        taken = tokenize_until(store, order, lengths, left)
+    for order in orders(split.ids, seed, split.repeats):
+        taken = tokenize_until(store, order, split.lengths, left)
         chosen.append(order[:taken])
         left -= int(store.counts[order[:taken]].sum())
         if left <= 0:

@@ -2,35 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
+from stages.pack_tokens.corpus_split import Split, read_split
 from stages.pack_tokens.order import document_order, fitting_rows
 from stages.pack_tokens.selection import training_rows
 from stages.pack_tokens.settings import PackTokensSettings
-from stages.pack_tokens.token_store import BATCH_DOCUMENTS, TokenStore
+from stages.pack_tokens.token_store import TokenStore
 from stages.shared.document_encoder import DocumentEncoder, load_encoder
 
 VALIDATION_BYTES = 64 * 1024
 """Enough text for a validation loss during training, little enough to cost no time."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split of the corpus: ids of its documents, their UTF-8 bytes, and where it stands."""
-
-    name: str
-    path: Path
-    ids: list[str]
-    lengths: np.ndarray
 
 
 def pack_tokens(settings: PackTokensSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
@@ -58,18 +46,6 @@ def pack_tokens(settings: PackTokensSettings, inputs: Mapping[str, Path], out: P
     return {**parts["train"], "validation_tokens": parts["validation"]["tokens"], "seconds": round(seconds, 3)}
 
 
-def read_split(corpus: Path, name: str) -> Split:
-    """Read ids and lengths of a split, not its text."""
-    path = corpus / f"{name}.parquet"
-    ids: list[str] = []
-    lengths: list[np.ndarray] = []
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["id", "text"]):
-            ids += batch.column("id").to_pylist()
-            lengths.append(pc.binary_length(batch.column("text")).to_numpy(zero_copy_only=False).astype(np.int64))
-    return Split(name, path, ids, np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64))
-
-
 def pack_split(
     split: Split, encoder: DocumentEncoder, settings: PackTokensSettings, match: Path | None, out: Path
 ) -> dict[str, Any]:
@@ -82,14 +58,14 @@ def pack_split(
             rows = fitting_rows(document_order(split.ids, settings.seed, epoch=0), split.lengths, VALIDATION_BYTES)
             store.add(rows)
         else:
-            rows = training_rows(store, split.ids, split.lengths, settings.tokens, settings.seed)
+            rows = training_rows(store, split, settings.tokens, settings.seed)
         starts = store.copy(rows, out / f"{split.name}.bin")
         figures = {
             "tokens": int(store.counts[rows].sum()),
             "bytes": int(split.lengths[rows].sum()),
             "words": int(store.words[rows].sum()),
             "documents": len(rows),
-            "epochs": round(len(rows) / len(split.ids), 4) if split.ids else 0.0,
+            "epochs": round(len(rows) / split.repeats.sum(), 4) if split.ids else 0.0,
         }
     np.save(out / f"{split.name}_starts.npy", starts)
     np.save(out / f"{split.name}_rows.npy", rows)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
-import pyarrow.parquet as pq
 from tqdm import tqdm
+
+from stages.shared.text_table import record_batches
 
 BATCH_DOCUMENTS = 256
 """Documents read at a time; bounds the memory, and changes nothing in the output."""
@@ -88,8 +89,7 @@ def portions(rows: np.ndarray, texts: list[str]) -> Iterator[np.ndarray]:
 def read_texts(parquet: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the texts of a corpus split in batches, each with the number of its first row."""
     first = 0
-    with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["text"]):
-            texts = batch.column(0).to_pylist()
-            yield first, texts
-            first += len(texts)
+    for batch in record_batches(parquet, ["text"], BATCH_DOCUMENTS):
+        texts = batch.column(0).to_pylist()
+        yield first, texts
+        first += len(texts)

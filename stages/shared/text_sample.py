@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from tqdm import tqdm
+
+from stages.shared.text_table import record_batches
 
 BATCH_DOCUMENTS = 256
 
@@ -14,8 +15,8 @@ BATCH_DOCUMENTS = 256
 def sampled_texts(parquet: Path, column: str, total: int, max_bytes: int) -> Iterator[str]:
     """Yield the texts of a column, of `total` bytes in all, or an even sample of them of about `max_bytes` bytes."""
     share = min(1.0, max_bytes / max(total, 1))
-    with pq.ParquetFile(parquet) as file, tqdm(total=total, desc="reading text", unit="B", unit_scale=True) as progress:
-        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["id", column]):
+    with tqdm(total=total, desc="reading text", unit="B", unit_scale=True) as progress:
+        for batch in record_batches(parquet, ["id", column], BATCH_DOCUMENTS):
             for name, text in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
                 if share == 1.0 or position(name) < share:
                     yield text
@@ -32,8 +33,5 @@ def position(name: str) -> float:
 
 def text_bytes(parquet: Path, column: str = "text") -> int:
     """Count the UTF-8 bytes of a column."""
-    total = 0
-    with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=[column]):
-            total += pc.sum(pc.binary_length(batch.column(0))).as_py() or 0
-    return total
+    batches = record_batches(parquet, [column], BATCH_DOCUMENTS)
+    return sum(pc.sum(pc.binary_length(batch.column(0))).as_py() or 0 for batch in batches)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.section import Section
 
@@ -39,7 +39,7 @@ class SplitSettings(Section):
 
 
 class CleaningSettings(Section):
-    """What a line of text has to be like to stay."""
+    """What a line of a pair has to be like to stay."""
 
     catalogue_bytes: PositiveInt
     """A catalogue of messages is cut into documents of about this size; its group stays one."""
@@ -49,7 +49,3 @@ class CleaningSettings(Section):
     """Only lines and documents with so many letters are judged by language identification."""
     language_threshold: Share
     """What is judged to be of another language with at least this probability is dropped."""
-    line_repeats: PositiveInt
-    """From this many occurrences on, a line is boilerplate."""
-    document_words: NonNegativeInt
-    """Documents with fewer words are dropped."""

@@ -1,4 +1,4 @@
-"""Documents and pairs in Parquet, streamed."""
+"""Documents and pairs in Parquet, streamed: a table is a file, or a folder of files that are read in name order."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,28 +10,37 @@ import pyarrow.parquet as pq
 from stages.shared.overlap import SentenceIndex
 
 ROW_GROUP = 10_000
+GROUP_BYTES = 32_000_000
+"""Text written at a time, for a document may be a book."""
 DOCUMENT = ("id", "group", "card", "text")
 PAIR = ("id", "group", "card", "source_text", "target_text")
 
 
 class TableWriter:
-    """A Parquet file of string columns; rows are written as they come. Use as a context manager."""
+    """A Parquet file; rows are written as they come. Use as a context manager.
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.schema = pa.schema([(column, pa.string()) for column in columns])
+    Columns are of strings, or as a schema says.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str] | pa.Schema) -> None:
+        strings = not isinstance(columns, pa.Schema)
+        self.schema = pa.schema([(column, pa.string()) for column in columns]) if strings else columns
         self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
-        self.rows: list[Sequence[str]] = []
+        self.rows: list[Sequence[object]] = []
+        self.size = 0
 
-    def add(self, row: Sequence[str]) -> None:
-        """Add one row, a text for each column."""
+    def add(self, row: Sequence[object]) -> None:
+        """Add one row, a value for each column."""
         self.rows.append(row)
-        if len(self.rows) == ROW_GROUP:
+        self.size += sum(len(value) for value in row if isinstance(value, str))
+        if len(self.rows) == ROW_GROUP or self.size >= GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.schema)
-        self.writer.write_table(pa.table([pa.array(column, pa.string()) for column in columns], schema=self.schema))
-        self.rows = []
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, self.schema, strict=True)]
+        self.writer.write_table(pa.table(arrays, schema=self.schema))
+        self.rows, self.size = [], 0
 
     def __enter__(self) -> "TableWriter":
         return self
@@ -43,17 +52,28 @@ class TableWriter:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a whole table."""
+    """Write a whole table as one file."""
     with TableWriter(path, columns) as writer:
         for row in rows:
             writer.add(row)
 
 
+def table_files(path: Path) -> list[Path]:
+    """Return the files of a table in their order."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+def record_batches(path: Path, columns: Sequence[str], rows: int = ROW_GROUP) -> Iterator[pa.RecordBatch]:
+    """Yield a table in batches of at most so many rows, only one of which is in memory."""
+    for file in table_files(path):
+        with pq.ParquetFile(file) as table:
+            yield from table.iter_batches(rows, columns=list(columns))
+
+
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the rows of a table, only a part of which is in memory."""
-    with pq.ParquetFile(path) as table:
-        for batch in table.iter_batches(ROW_GROUP, columns=list(columns)):
-            yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+    for batch in record_batches(path, columns):
+        yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
 
 
 def read_lines(path: Path, column: str) -> Iterator[str]:

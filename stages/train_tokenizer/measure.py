@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from transformers import AutoTokenizer
+
+from stages.shared.text_table import read_rows
 
 BYTE_TOKEN = re.compile(r"<0x[0-9A-F]{2}>")
 LAYOUT_TOKENS = {"<0x09>", "<0x0A>", "<0x0D>"}
@@ -52,11 +53,9 @@ def read_sample(parquet: Path, max_bytes: int) -> list[str]:
     """Return the first documents of a split, about `max_bytes` bytes of them."""
     texts: list[str] = []
     size = 0
-    with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(batch_size=BATCH_DOCUMENTS, columns=["text"]):
-            for text in batch.column(0).to_pylist():
-                if size >= max_bytes:
-                    return texts
-                texts.append(text)
-                size += len(text.encode())
+    for (text,) in read_rows(parquet, ["text"]):
+        if size >= max_bytes:
+            break
+        texts.append(text)
+        size += len(text.encode())
     return texts

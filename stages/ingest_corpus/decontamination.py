@@ -1,0 +1,59 @@
+"""Benchmarks that no training text may hold."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.provenance import ROOT
+from pipeline.section import LocalPath, Section, with_sha256
+from stages.shared.duplicates.benchmark_index import BenchmarkIndex
+from stages.shared.readers.text_file import text_lines
+
+MOST_LISTED = 1_000
+
+
+class BenchmarkFile(Section):
+    """A text file of a benchmark, an entry a line; .gz and .zst are unpacked."""
+
+    path: LocalPath
+    sha256: str
+    """Of the file; filled in."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_sha256(cls, values: Any) -> Any:
+        return with_sha256(values, "path", "names no file; give path=FILE", ROOT)
+
+
+class DecontaminationSettings(Section):
+    """Lines of training text that overlap with a benchmark's line go: its words, a sentence of it, 13 words in a row."""
+
+    benchmarks: dict[str, BenchmarkFile]
+    """By the benchmark's name."""
+    least_words: Annotated[PositiveInt, Field(le=13)]
+    """Sentences with fewer are no contamination: "Ja." is in every text."""
+
+
+def benchmark_index(settings: DecontaminationSettings) -> BenchmarkIndex:
+    """Return the index of all benchmarks' lines."""
+    lines = {name: _lines(file.path) for name, file in sorted(settings.benchmarks.items())}
+    return BenchmarkIndex.of_lines(lines, settings.least_words)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    return (line for _, line in text_lines(path))
+
+
+def summary(hit_files: Iterable[Path]) -> dict[str, Any]:
+    """Return how many training lines went by benchmark, and a list of the first ones."""
+    counts, listed = Counter[str](), list[dict[str, Any]]()
+    for path in hit_files:
+        for hit in json.loads(path.read_text(encoding="utf-8")):
+            counts[hit["benchmark"]] += 1
+            if len(listed) < MOST_LISTED:
+                listed.append(hit)
+    return {"lines": dict(sorted(counts.items())), "listed": listed}

@@ -1,0 +1,97 @@
+"""From a curated shard to what of it is training, validation and test text, without what was there before."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stages.ingest_corpus import curated
+from stages.ingest_corpus.dropped import DroppedWriter
+from stages.ingest_corpus.repeats import read_repeats
+from stages.ingest_corpus.settings import CorpusSettings
+from stages.shared.split import SPLITS, split_of
+from stages.shared.text_table import TableWriter, record_batches
+
+BATCH_ROWS = 500
+
+
+class SplitTask(NamedTuple):
+    """One curated shard among all."""
+
+    shard: Path
+    number: int
+    card: str
+    repeats: Path
+    corpus: CorpusSettings
+
+
+class Document(NamedTuple):
+    """A row of kept.parquet, and why it goes, if it does."""
+
+    row: tuple[Any, ...]
+    text: str
+    reason: str | None
+
+
+def split_shard(task: SplitTask, out: Path) -> None:
+    """Write train.parquet, validation.parquet, test.parquet, dropped.parquet, and lines.json: the lines dropped."""
+    lines = Counter[str]()
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(TableWriter(out / f"{name}.parquet", curated.SCHEMA)) for name in SPLITS
+        }
+        dropped = stack.enter_context(DroppedWriter(out / curated.DROPPED, task.card))
+        for document in _documents(task, lines):
+            name, group = document.row[:2]
+            if document.reason:
+                dropped.add(name, document.reason, None, document.row[TEXT])
+            else:
+                row = (*document.row[:TEXT], document.text, *document.row[TEXT + 1 :])
+                writers[split_of(group, task.corpus.split)].add(row)
+    (out / "lines.json").write_text(json.dumps(lines), encoding="utf-8")
+
+
+TEXT = curated.SCHEMA.names.index("text")
+
+
+def _documents(task: SplitTask, dropped_lines: Counter[str]) -> Iterator[Document]:
+    repeats = read_repeats(task.repeats, task.number)
+    copies, near, late = set(repeats.documents.tolist()), set(repeats.near.tolist()), _Ascending(repeats.lines)
+    position = 0
+    for batch in record_batches(task.shard / curated.KEPT, curated.SCHEMA.names, BATCH_ROWS):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            reason = "duplicate" if position in copies else "near_duplicate" if position in near else None
+            text = row[TEXT]
+            if reason is None:
+                lines = text.split("\n")
+                kept = [line for line, gone in zip(lines, late.take(len(lines)), strict=True) if not gone]
+                dropped_lines["boilerplate"] += len(lines) - len(kept)
+                text, reason = "\n".join(kept), too_short(kept, task.corpus.document_words)
+            yield Document(row, text, reason)
+            position += 1
+
+
+def too_short(lines: list[str], least_words: int) -> str | None:
+    """Return why a document with these lines left goes, if it does."""
+    if not lines:
+        return "boilerplate"
+    return "short" if sum(len(line.split()) for line in lines) < least_words else None
+
+
+class _Ascending:
+    """Ascending positions, handed out as masks of the next so many."""
+
+    def __init__(self, positions: np.ndarray) -> None:
+        self.positions, self.begin = positions, 0
+
+    def take(self, count: int) -> list[bool]:
+        """Return of the next `count` positions whether they are there."""
+        first, last = np.searchsorted(self.positions, [self.begin, self.begin + count])
+        mask = np.zeros(count, bool)
+        mask[self.positions[first:last] - self.begin] = True
+        self.begin += count
+        return mask.tolist()

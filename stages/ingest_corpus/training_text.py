@@ -1,0 +1,94 @@
+"""Training text without held-out sentences and benchmarks, in the wanted mixture."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stages.ingest_corpus import curated
+from stages.ingest_corpus.dropped import DroppedWriter
+from stages.ingest_corpus.settings import CorpusSettings
+from stages.ingest_corpus.splitting import BATCH_ROWS, TEXT, too_short
+from stages.shared.duplicates.benchmark_index import BenchmarkIndex
+from stages.shared.mixture import place, repeats, weight_of
+from stages.shared.overlap import SentenceIndex
+from stages.shared.text_table import TableWriter, record_batches
+
+TRAIN, HITS, LINES = "train.parquet", "hits.json", "lines.json"
+
+
+class TrainingTask(NamedTuple):
+    """The training part of one shard, and what it must not hold."""
+
+    shard: Path
+    card: str
+    held_out: Path
+    benchmarks: Path
+    below: float
+    """Documents whose place is at least this are over the cap."""
+    corpus: CorpusSettings
+
+
+def training_shard(task: TrainingTask, out: Path) -> None:
+    """Write train.parquet and dropped.parquet, lines.json (lines dropped) and hits.json (lines of benchmarks)."""
+    held_out, benchmarks = SentenceIndex.load(task.held_out), BenchmarkIndex.load(task.benchmarks)
+    lines, hits = Counter[str](), list[dict[str, Any]]()
+    with TableWriter(out / TRAIN, curated.SCHEMA) as kept, DroppedWriter(out / curated.DROPPED, task.card) as dropped:
+        for batch in record_batches(task.shard / TRAIN, curated.SCHEMA.names, BATCH_ROWS):
+            rows = []
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                times, reason = mixed(row[0], task)
+                if reason:
+                    dropped.add(row[0], reason, None, row[TEXT])
+                else:
+                    rows.append((*row[:-1], times))
+            for row, left, why in _without_overlap(rows, held_out, benchmarks, lines, hits):
+                if why or too_short(left, task.corpus.document_words):
+                    dropped.add(row[0], why or "short", None, row[TEXT])
+                else:
+                    kept.add((*row[:TEXT], "\n".join(left), *row[TEXT + 1 :]))
+    (out / LINES).write_text(json.dumps(lines), encoding="utf-8")
+    (out / HITS).write_text(json.dumps(hits, ensure_ascii=False), encoding="utf-8")
+
+
+def mixed(name: str, task: TrainingTask) -> tuple[int, str | None]:
+    """Return how often a document is read in an epoch, and why the mixture leaves it out, if it does."""
+    mixture = task.corpus.mixture
+    times = repeats(name, weight_of(task.card, mixture.weights), mixture.seed)
+    if not times:
+        return 0, "weight"
+    return times, "cap" if place(name, mixture.seed) >= task.below else None
+
+
+def _without_overlap(
+    rows: Sequence[tuple[Any, ...]],
+    held_out: SentenceIndex,
+    benchmarks: BenchmarkIndex,
+    dropped_lines: Counter[str],
+    hits: list[dict[str, Any]],
+) -> Iterator[tuple[tuple[Any, ...], list[str], str | None]]:
+    """Yield each row with the lines that stay, and why it goes whole, if it does."""
+    texts = [row[TEXT].split("\n") for row in rows]
+    lines = [line for text in texts for line in text]
+    ends = np.cumsum([len(text) for text in texts])
+    overlapping = held_out.overlapping(lines) if lines else np.zeros(0, bool)
+    contaminated = np.zeros(len(lines), bool)
+    for hit in benchmarks.hits(lines) if lines else []:
+        contaminated[hit.line] = True
+        document = int(np.searchsorted(ends, hit.line, side="right"))
+        hits.append(
+            {"benchmark": hit.benchmark, "entry": hit.entry + 1, "id": rows[document][0], "line": lines[hit.line]}
+        )
+    for row, text, end in zip(rows, texts, ends.tolist(), strict=True):
+        part = slice(end - len(text), end)
+        dropped_lines["benchmark"] += int(contaminated[part].sum())
+        dropped_lines["overlap"] += int((overlapping[part] & ~contaminated[part]).sum())
+        gone = overlapping[part] | contaminated[part]
+        kept = [line for line, goes in zip(text, gone.tolist(), strict=True) if not goes]
+        reason = None
+        if not kept:
+            reason = "benchmark" if contaminated[part].any() else "overlap"
+        yield row, kept, reason
