@@ -1,0 +1,144 @@
+"""Personal data: found by its form, and by check digits where it has some."""
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+import numpy as np
+import phonenumbers
+from stdnum import get_cc_module, iban
+
+from pipeline.errors import UserError
+from stages.shared.curation.batch import Batch, Integers
+from stages.shared.curation.rewriting import Edit, edited
+from stages.shared.curation.settings import PersonalDataSettings
+from stages.shared.curation.verdict import Verdict
+from stages.shared.text_settings import LanguageSettings
+
+# The local part of RFC 5322 without quotation marks, and a domain whose letters may be of any script.
+EMAIL = re.compile(
+    r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,61}\w)?\.)+[^\W\d_]{2,24}(?!\w)"
+)
+IP_ADDRESS = re.compile(
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4})(?!\w|[.:][0-9A-Fa-f])"
+)
+IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+# With +, a trunk or international 0, or Russia's 8 in front: other runs of digits are rarely telephones. No dates
+# ("01-02-2024 10.15") and no ISBN.
+TELEPHONE = re.compile(
+    r"(?<![\w.,:/+-])(?<!ISBN )(?<!ISBN: )(?!\d{1,2}[-./]\d{1,2}[-./]\d{2})"
+    r"(?:\(?\+|\(?0|8(?=[ (-]))(?:[ ()./-]{0,3}\d){6,14}(?!\w|[.,/:-]\d)"
+)
+NATIONAL_NUMBER = re.compile(r"(?<![\w.,/+-])[A-Z]{0,6}\d(?:[ ./-]?[A-Z0-9]){6,15}(?!\w|[.,/-]\d)")
+AT_SIGN, DIGIT = re.compile("@"), re.compile(r"\d")
+IP_HINT = re.compile(r"\d\.\d|:[0-9A-Fa-f]*:")
+ZERO, NINE, AT = ord("0"), ord("9"), ord("@")
+# All of the patterns above but the e-mail's have so many digits in so many characters.
+FEW_DIGITS, NEAR = 4, 16
+
+
+class Kind(NamedTuple):
+    """A kind of personal data: what it looks like, whether a piece of text is one, and what takes its place."""
+
+    name: str
+    hint: re.Pattern[str]
+    """Any line with one has this: found faster."""
+    pattern: re.Pattern[str]
+    holds: Callable[[str], bool]
+    placeholder: str
+
+
+def personal_data(batch: Batch, settings: PersonalDataSettings, language: LanguageSettings) -> Verdict:
+    """Put placeholders for personal data, counted by kind; no document is dropped."""
+    wanted = kinds(settings, language.code)
+    edits: dict[int, list[Edit]] = {}
+    counts = Counter[str]()
+    for number in suspects(batch):
+        start, end = batch.lines.starts[number], batch.lines.ends[number]
+        line = batch.text(start, end)
+        new = line
+        for kind in wanted:
+            new, count = _replaced(new, kind)
+            counts[kind.name] += count
+        if new != line:
+            document = int(batch.lines.documents[number])
+            begin = int(start - batch.starts[document])
+            edits.setdefault(document, []).append((begin, begin + len(line), new))
+    texts = {document: edited(batch.texts[document], parts) for document, parts in edits.items()}
+    return Verdict(texts=texts, counts=counts)
+
+
+def suspects(batch: Batch) -> Integers:
+    """Return the numbers of the lines with an @ or several digits near each other: few, and the others have nothing."""
+    digits = np.flatnonzero((batch.points >= ZERO) & (batch.points <= NINE))
+    near = (
+        digits[FEW_DIGITS - 1 :] - digits[: len(digits) - FEW_DIGITS + 1] <= NEAR if len(digits) >= FEW_DIGITS else []
+    )
+    places = np.concatenate([digits[FEW_DIGITS - 1 :][near], np.flatnonzero(batch.points == AT)])
+    return batch.pieces_at(batch.lines, places)
+
+
+def kinds(settings: PersonalDataSettings, code: str) -> list[Kind]:
+    """Return the kinds that are looked for, in this order: what is replaced is not looked at again.
+
+    Raises UserError for a national number that python-stdnum does not know.
+    """
+    regions = settings.telephone_regions.get(code, ())
+    checks = [_national_check(name) for name in settings.national_numbers.get(code, ())]
+    every = [
+        ("email", AT_SIGN, EMAIL, lambda text: True, settings.email),
+        ("ip_address", IP_HINT, IP_ADDRESS, _is_ip_address, settings.ip_address),
+        ("iban", DIGIT, IBAN, iban.is_valid, settings.iban),
+        ("telephone", DIGIT, TELEPHONE, functools.partial(_is_telephone, regions=regions), settings.telephone),
+        ("national_number", DIGIT, NATIONAL_NUMBER, functools.partial(_is_any, checks), settings.national_number),
+    ]
+    return [Kind(*kind, placeholder) for *kind, placeholder in every if placeholder]
+
+
+def _replaced(line: str, kind: Kind) -> tuple[str, int]:
+    if not kind.hint.search(line):
+        return line, 0
+    edits = [
+        (found.start(), found.end(), kind.placeholder)
+        for found in kind.pattern.finditer(line)
+        if kind.holds(found.group())
+    ]
+    return edited(line, edits) if edits else line, len(edits)
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        return not ip_address(text).is_unspecified
+    except ValueError:
+        return False
+
+
+def _is_any(checks: Sequence[Callable[[str], bool]], text: str) -> bool:
+    return any(check(text) for check in checks)
+
+
+def _is_telephone(text: str, regions: tuple[str, ...]) -> bool:
+    international = text.startswith(("+", "(+", "00"))
+    for region in (None,) if international else regions:
+        try:
+            number = phonenumbers.parse("+" + text[2:] if text.startswith("00") else text, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return True
+    return False
+
+
+@functools.cache
+def _national_check(name: str) -> Callable[[str], bool]:
+    country, _, number = name.partition(".")
+    module: Any = get_cc_module(country, number)
+    if module is None:
+        raise UserError(
+            f"python-stdnum knows no national number '{name}' (personal_data.national_numbers). Write one as country and "
+            "module, for example nl.bsn; its documentation lists them"
+        )
+    return module.is_valid  # type: ignore[no-any-return]
