@@ -22,15 +22,22 @@ CARDS = Path(__file__).resolve().parent.parent / "data_cards"
 READERS = (
     "dictd",
     "gettext",
+    "gutenberg",
+    "html",
     "jsonl",
     "libreoffice_help",
     "mediawiki",
     "moses",
     "mozilla",
+    "opensubtitles",
     "parquet",
     "text",
+    "tmx",
     "tsv",
     "udhr",
+    "warc",
+    "wikimedia",
+    "xml",
 )
 """The readers that a card may name. They stand here too because planning must not import what they read with."""
 

@@ -14,16 +14,23 @@ from stages.shared.documents import Document
 from stages.shared.readers.broken import BrokenInput, with_faults
 from stages.shared.readers.dictd import DictdOptions, read_dictd
 from stages.shared.readers.gettext import GettextOptions, read_gettext
+from stages.shared.readers.gutenberg import GutenbergOptions, read_gutenberg
+from stages.shared.readers.html_pages import HtmlOptions, read_html
 from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
 from stages.shared.readers.libreoffice_help import LibreofficeHelpOptions, read_libreoffice_help
 from stages.shared.readers.mediawiki import MediawikiOptions, read_mediawiki
 from stages.shared.readers.moses import MosesOptions, read_moses
 from stages.shared.readers.mozilla import MozillaOptions, read_mozilla
+from stages.shared.readers.opensubtitles import OpensubtitlesOptions, read_opensubtitles
 from stages.shared.readers.parquet import ParquetOptions, read_parquet
 from stages.shared.readers.task import Found, Handling, ReadTask
 from stages.shared.readers.text import TextOptions, read_plain_text
+from stages.shared.readers.tmx import TmxOptions, read_tmx
 from stages.shared.readers.tsv import TsvOptions, read_tsv
 from stages.shared.readers.udhr import UdhrOptions, read_udhr
+from stages.shared.readers.warc import WarcOptions, read_warc
+from stages.shared.readers.wikimedia import WikimediaOptions, read_wikimedia
+from stages.shared.readers.xml_documents import XmlOptions, read_xml
 
 
 class Reader(NamedTuple):
@@ -40,15 +47,22 @@ READERS: Registry[Reader] = Registry(
     {
         "dictd": Reader(DictdOptions, read_dictd, True),
         "gettext": Reader(GettextOptions, read_gettext, True),
+        "gutenberg": Reader(GutenbergOptions, read_gutenberg, False),
+        "html": Reader(HtmlOptions, read_html, False),
         "jsonl": Reader(JsonlOptions, read_jsonl),
         "libreoffice_help": Reader(LibreofficeHelpOptions, read_libreoffice_help, True),
         "mediawiki": Reader(MediawikiOptions, read_mediawiki, True),
         "moses": Reader(MosesOptions, read_moses, True),
         "mozilla": Reader(MozillaOptions, read_mozilla, True),
+        "opensubtitles": Reader(OpensubtitlesOptions, read_opensubtitles, False),
         "parquet": Reader(ParquetOptions, read_parquet),
         "text": Reader(TextOptions, read_plain_text, False),
+        "tmx": Reader(TmxOptions, read_tmx, True),
         "tsv": Reader(TsvOptions, read_tsv, True),
         "udhr": Reader(UdhrOptions, read_udhr, True),
+        "warc": Reader(WarcOptions, read_warc, False),
+        "wikimedia": Reader(WikimediaOptions, read_wikimedia, False),
+        "xml": Reader(XmlOptions, read_xml, False),
     },
 )
 

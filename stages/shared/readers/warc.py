@@ -1,0 +1,86 @@
+"""Web archives: pages as they were fetched (WARC), or the text that Common Crawl made of them (WET)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+from warcio.recordloader import ArcWarcRecord
+
+from stages.shared.documents import Document, Segment
+from stages.shared.readers.broken import BrokenInput, broken
+from stages.shared.readers.html_text import PageRules, decode_html, page_of
+from stages.shared.readers.task import Found, ReadTask
+from stages.shared.readers.text_file import DAMAGED, damaged, decode, open_bytes
+
+PAGES = ("text/html", "application/xhtml+xml")
+
+
+class WarcOptions(PageRules):
+    """Options of the reader `warc`; the rules of pages are for `response` only."""
+
+    files: str
+    """Glob pattern; .gz, .zst, .bz2 and .xz are unpacked."""
+    records: Literal["response", "conversion"]
+    """Web pages, or plain text (.wet)."""
+    group: Literal["page", "host"]
+    """What stays together in the split: pages of one host repeat each other."""
+
+
+def read_warc(task: ReadTask, options: WarcOptions) -> Iterator[Found]:
+    """Yield a document for each page that the server gave as HTML with status 200, or each text."""
+
+    def read(name: str, path: Path) -> Iterator[Found]:
+        number = 0
+        try:
+            with open_bytes(path) as file:
+                for number, record in enumerate(ArchiveIterator(file), start=1):
+                    if record.rec_type == options.records:
+                        yield from _document(name, path, number, record, options, task.handling.max_line_bytes)
+        except ArchiveLoadFailed as error:
+            raise broken(path, f"after record {number}", f"not a whole WARC file ({error})") from None
+        except DAMAGED as error:
+            raise damaged(path, f"after record {number}", error) from None
+
+    return task.documents(options.files, read, may_be_empty=True)
+
+
+def _document(
+    name: str, path: Path, number: int, record: ArcWarcRecord, options: WarcOptions, max_bytes: int
+) -> Iterator[Found]:
+    url = record.rec_headers.get_header("WARC-Target-URI") or ""
+    place = f"record {number} ({url})"
+    kind = _header(record, "Content-Type").partition(";")
+    if options.records == "response" and (_status(record) != "200" or kind[0].strip().lower() not in PAGES):
+        return
+    data = record.content_stream().read(max_bytes + 1)
+    if len(data) > max_bytes:
+        yield broken(path, place, f"more than {max_bytes:,} bytes", "document")
+        return
+    if record.raw_stream.limit > 0:
+        raise broken(path, place, f"the file ends {record.raw_stream.limit:,} bytes before the record does")
+    try:
+        lines = _lines(data, kind[2], options, path, place)
+    except BrokenInput as fault:
+        yield fault
+        return
+    own = f"{name}#{number}"
+    group = urlsplit(url).hostname or own if options.group == "host" else own
+    yield Document(own, group, tuple(Segment("", line) for line in lines), url)
+
+
+def _lines(data: bytes, parameters: str, options: WarcOptions, path: Path, place: str) -> tuple[str, ...]:
+    if options.records == "conversion":
+        return tuple(decode(data, path, place, lost="document").splitlines())
+    charset = parameters.lower().partition("charset=")[2].strip(" \"';") or None
+    return page_of(decode_html(data, charset, path, place, "document"), options, path, place, "document").lines
+
+
+def _header(record: ArcWarcRecord, name: str) -> str:
+    return (record.http_headers.get_header(name) or "") if record.http_headers else ""
+
+
+def _status(record: ArcWarcRecord) -> str:
+    return (record.http_headers.get_statuscode() or "") if record.http_headers else ""
