@@ -40,7 +40,7 @@ def raw_tasks(card: ResolvedCard, folder: Path, settings: ReadingSettings) -> li
 
 
 def _portions(files: Sequence[tuple[str, Path]], most_bytes: int) -> Iterator[tuple[str, ...]]:
-    names, size = [], 0
+    names, size = list[str](), 0
     for name, path in files:
         if names and size + path.stat().st_size > most_bytes:
             yield tuple(names)
@@ -73,6 +73,4 @@ def _size(document: Document) -> int:
 
 
 def _handling(settings: ReadingSettings, skipped: Skipped, notes: list[str]) -> Handling:
-    return Handling(
-        settings.catalogue_bytes, settings.max_line_bytes, handler(settings.broken, skipped), notes.append
-    )
+    return Handling(settings.catalogue_bytes, settings.max_line_bytes, handler(settings.broken, skipped), notes.append)

@@ -41,9 +41,7 @@ def split_shard(task: SplitTask, out: Path) -> None:
     """Write train.parquet, validation.parquet, test.parquet, dropped.parquet, and lines.json: the lines dropped."""
     lines = Counter[str]()
     with ExitStack() as stack:
-        writers = {
-            name: stack.enter_context(TableWriter(out / f"{name}.parquet", curated.SCHEMA)) for name in SPLITS
-        }
+        writers = {name: stack.enter_context(TableWriter(out / f"{name}.parquet", curated.SCHEMA)) for name in SPLITS}
         dropped = stack.enter_context(DroppedWriter(out / curated.DROPPED, task.card))
         for document in _documents(task, lines):
             name, group = document.row[:2]

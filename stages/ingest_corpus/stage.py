@@ -14,10 +14,9 @@ from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from pipeline.shards import run_shards
 from pipeline.stage import Execution, Metrics
-from stages.ingest_corpus import curated
 from stages.ingest_corpus.curated import CurateTask, curate_shard
 from stages.ingest_corpus.decontamination import benchmark_index
-from stages.ingest_corpus.raw import RawTask, raw_tasks, read_raw
+from stages.ingest_corpus.raw import FOUND, RawTask, raw_tasks, read_raw
 from stages.ingest_corpus.repeats import find_repeats
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.splitting import SplitTask, split_shard
@@ -32,7 +31,6 @@ from stages.shared.split import SPLITS
 from stages.shared.text_table import read_lines, read_rows, table_files
 
 WORK = "work"
-DROPPED = "dropped.parquet"
 
 
 class Curated(NamedTuple):
@@ -74,9 +72,7 @@ def ingest_corpus(
     return {"splits": summary["splits"], "overlap": summary["overlap"], "ids": summary["ids"], "rule_seconds": spent}
 
 
-def _read(
-    settings: IngestCorpusSettings, work: Path, execution: Execution
-) -> list[tuple[ResolvedCard, Path]]:
+def _read(settings: IngestCorpusSettings, work: Path, execution: Execution) -> list[tuple[ResolvedCard, Path]]:
     """Fetch all sources, and read their files into raw shards; return the folders in order."""
     tasks: dict[Path, RawTask] = {}
     folders = []
@@ -110,12 +106,11 @@ def _repeats(found: Sequence[Curated], settings: IngestCorpusSettings, work: Pat
         clusters = find_repeats([one.curated for one in found], settings.corpus.duplicates, unfinished)
         (unfinished / "clusters.json").write_text(json.dumps(clusters, ensure_ascii=False), encoding="utf-8")
         unfinished.rename(done)
-    return json.loads((done / "clusters.json").read_text(encoding="utf-8"))
+    clusters: dict[str, object] = json.loads((done / "clusters.json").read_text(encoding="utf-8"))
+    return clusters
 
 
-def _split(
-    found: Sequence[Curated], settings: IngestCorpusSettings, work: Path, execution: Execution
-) -> list[Path]:
+def _split(found: Sequence[Curated], settings: IngestCorpusSettings, work: Path, execution: Execution) -> list[Path]:
     tasks = {
         work / "split" / one.curated.name: SplitTask(
             one.curated, number, one.card.name, work / "repeats", settings.corpus
@@ -173,8 +168,4 @@ def _place(shards: Sequence[Shard], out: Path) -> None:
 
 
 def _notes(raw: Sequence[tuple[ResolvedCard, Path]]) -> list[str]:
-    return [
-        f"data card {card.name}: {note}"
-        for card, folder in raw
-        for note in json.loads((folder / "found.json").read_text(encoding="utf-8"))["notes"]
-    ]
+    return [note for _, folder in raw for note in json.loads((folder / FOUND).read_text(encoding="utf-8"))["notes"]]

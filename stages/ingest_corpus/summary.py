@@ -90,7 +90,8 @@ def seconds(shards: Sequence[Shard]) -> dict[str, float]:
 
 
 def _figures(shard: Shard) -> dict[str, Any]:
-    return json.loads((shard.curated / curated.FIGURES).read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((shard.curated / curated.FIGURES).read_text(encoding="utf-8"))
+    return found
 
 
 def _sizes(out: Path) -> dict[tuple[str, str], Counter[str]]:
@@ -120,8 +121,8 @@ def _dropped_lines(shards: Sequence[Shard]) -> dict[str, Counter[str]]:
     return lines
 
 
-def _broken(entries: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
-    entries = list(entries)
+def _broken(found: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
+    entries = list(found)
     counts = {name: sum(entry["broken"][name] for entry in entries) for name in ("documents", "files")}
     return counts | {"examples": [example for entry in entries for example in entry["broken"]["examples"]]}
 
@@ -137,9 +138,10 @@ def _identity(out: Path, shards: Sequence[Shard], raw: Raw) -> dict[str, Any]:
     for name, paths in names.items():
         counts[name] = sum(pq.read_metadata(file).num_rows for path in paths for file in table_files(path))
         sums[name] = id_sum(row for path in paths for (row,) in read_rows(path, ["id"]))
-    if counts["input"] != counts["kept"] + counts["dropped"] or sums["input"] != (
-        sums["kept"] + sums["dropped"]
-    ) % 2**64:
+    if (
+        counts["input"] != counts["kept"] + counts["dropped"]
+        or sums["input"] != (sums["kept"] + sums["dropped"]) % 2**64
+    ):
         raise RuntimeError(f"documents were lost or doubled: {counts}, sums of their hashes {sums}")
     return counts | {"hash_sum": f"{sums['input']:016x}"}
 

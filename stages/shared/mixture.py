@@ -1,4 +1,4 @@
-"""How much of each source goes into the training text: weights, a cap, and replay, decided document by document.
+"""How much of each source goes into the training text: weights and a cap, decided document by document.
 
 A document's place is a hash of seed and id, a number in [0, 1). What is kept depends on that number alone, so that the
 order of shards, their number and the number of workers change nothing; a larger weight or cap keeps all that a smaller
@@ -21,17 +21,8 @@ Weight = Annotated[float, Field(ge=0)]
 DIGEST_BYTES = 8
 
 
-class ReplaySettings(Section):
-    """Text of the base model's language among the training text, so that the model does not forget it."""
-
-    cards: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Data cards whose source side, or whose text where they are monolingual, is taken."""
-    share: Annotated[float, Field(gt=0, lt=1)]
-    """Of all training bytes, replay included."""
-
-
 class MixtureSettings(Section):
-    """How sources are mixed: `corpus.weights`, `corpus.cap_bytes` and `corpus.replay`."""
+    """How sources are mixed: `corpus.mixture`."""
 
     seed: int
     weights: dict[str, Weight]
@@ -39,7 +30,6 @@ class MixtureSettings(Section):
     0 leaves it out; what is not named counts once."""
     cap_bytes: PositiveInt | None
     """Most UTF-8 bytes of training text; null for all of it. A cap in tokens is this by the tokenizer's bytes a token."""
-    replay: ReplaySettings | None
 
 
 class Size(NamedTuple):
@@ -73,10 +63,12 @@ def weight_of(card: str, weights: Mapping[str, float]) -> float:
 def check_weights(weights: Mapping[str, float], cards: Sequence[str]) -> None:
     """Raise UserError, all problems together, for a weight of a card that is not taken, or where nothing is left."""
     problems = [
-        f"corpus.weights: {unknown('card of the corpus', name, cards)}" for name in weights if name not in cards
+        f"corpus.mixture.weights: {unknown('card of the corpus', name, cards)}" for name in weights if name not in cards
     ]
     if cards and all(weight_of(card, weights) == 0 for card in cards):
-        problems.append("corpus.weights leave nothing: every card has the weight 0; give one of them a larger one")
+        problems.append(
+            "corpus.mixture.weights leave nothing: every card has the weight 0; give one of them a larger one"
+        )
     if problems:
         raise UserError("\n".join(problems))
 
@@ -104,12 +96,3 @@ def cap_limit(sizes: Iterable[Size], cap_bytes: int | None, seed: int) -> float:
             while kept and -kept[0][0] >= limit:
                 total -= heapq.heappop(kept)[1]
     return limit
-
-
-def replay_bytes(training_bytes: int, share: float) -> int:
-    """Return how many bytes of replayed text make up a share of all, given the bytes of the other text.
-
-    >>> replay_bytes(900, 0.1)
-    100
-    """
-    return round(training_bytes * share / (1 - share))

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
+from pipeline.config import load_config
 from pipeline.stage import Execution
-from stages.ingest_bitext.settings import BitextSettings, IngestBitextSettings
+from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_bitext.stage import ingest_bitext
-from stages.ingest_corpus.settings import CorpusSettings, IngestCorpusSettings, LanguageSettings
+from stages.ingest_corpus.settings import IngestCorpusSettings, LanguageSettings
 from stages.ingest_corpus.stage import ingest_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -19,13 +18,9 @@ DUTCH = LanguageSettings(name="dutch", english_name="Dutch", code="nl", script="
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
 
 
-def values(group: str, name: str) -> dict[str, Any]:
-    found = yaml.safe_load((ROOT / "conf" / group / f"{name}.yaml").read_text())
-    return {key: value for key, value in found.items() if key != "defaults"}
-
-
-CORPUS = CorpusSettings.model_validate(values("corpus", "packaged") | {"cards": []})
-SMALL = CORPUS.split.model_copy(update=values("corpus", "tests")["split"])
+CONFIG = load_config(["language=dutch", "experiment=smoke"])
+CORPUS = load_config(["language=dutch"]).corpus
+SMALL = CONFIG.corpus.split
 
 
 def execution(folder: Path) -> Execution:
@@ -74,9 +69,6 @@ def run_corpus(out: Path, *cards: ResolvedCard, language: LanguageSettings = DUT
 
 def run_bitext(out: Path, corpus: Path, *cards: ResolvedCard, language: LanguageSettings = DUTCH) -> Path:
     out.mkdir(parents=True)
-    bitext = BitextSettings.model_validate(
-        values("bitext", "packaged") | {"cards": [], "cleaning": CORPUS.cleaning.model_dump()}
-    )
-    settings = IngestBitextSettings(language=language, bitext=bitext, cards=cards)
+    settings = IngestBitextSettings(language=language, bitext=CONFIG.bitext, cards=cards)
     ingest_bitext(settings, {"corpus": corpus}, out, execution(out))
     return out

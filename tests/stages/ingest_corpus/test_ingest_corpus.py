@@ -13,6 +13,7 @@ import pytest
 from ingest_case import DATA, ROOT, SMALL, TATAR, card, pair_card, run_corpus, text_card
 
 from pipeline.errors import UserError
+from stages.ingest_corpus.dropped import id_sum
 from stages.shared.split import SPLITS, split_of
 
 
@@ -21,7 +22,8 @@ def rows(corpus, split):
 
 
 def hashes(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def documents(folder, *texts):
@@ -36,22 +38,22 @@ def corpus(tmp_path_factory):
 
 
 def test_artifact(corpus):
-    assert sorted(hashes(corpus)) == ["corpus.json", "test.parquet", "train.parquet", "validation.parquet"]
+    tables = [f"{name}.parquet/00000.parquet" for name in ("test", "train", "validation")]
+    assert sorted(hashes(corpus)) == ["corpus.json", *tables]
     summary = json.loads((corpus / "corpus.json").read_text())
     for split in SPLITS:
         table = pq.read_table(corpus / f"{split}.parquet")
-        assert table.column_names == ["id", "group", "card", "text"]
+        assert table.column_names == ["id", "group", "card", "text", "licence", "url", "scores", "repeats"]
         texts = table["text"].to_pylist()
         assert summary["splits"][split] == {
             "documents": len(texts),
             "words": sum(len(text.split()) for text in texts),
             "bytes": sum(len(text.encode()) for text in texts),
         }
-    (counts,) = summary["cards"]
+    (counts,) = summary["sources"]
     assert (counts["name"], counts["licence"]) == ("text", "mpl-2.0")
-    assert counts["documents"] == 78
-    assert counts["documents"] == counts["kept"] + sum(counts["dropped"].values())
-    assert counts["lines"]["read"] == 791 == counts["lines"]["kept"] + sum(counts["lines"]["dropped"].values())
+    assert counts["input_documents"] == 78
+    assert counts["input_documents"] == counts["kept"] + sum(counts["dropped"].values())
 
 
 def test_split_is_by_group(corpus):
@@ -90,20 +92,22 @@ def test_parallel_card_gives_its_target_side(tmp_path):
 
 def test_reasons(tmp_path):
     filler = (DATA / "dutch.txt").read_text().split("\n\n")
-    english = (
-        "This document was not translated at all.\nIt is here to be found by language identification, as it should."
-    )
+    english = "This document was not translated at all by anybody in the world.\nIt is here to be found by language identification, as it should."
     tatar = "Ничек файлларны уйнатырга икәнен белмибез"
     card_ = documents(tmp_path / "in", *filler, filler[0], english, tatar, "Kort", "12\n---")
-    summary = json.loads((run_corpus(tmp_path / "out", card_) / "corpus.json").read_text())
-    dropped = summary["cards"][0]["dropped"]
+    corpus = run_corpus(tmp_path / "out", card_)
+    summary = json.loads((corpus / "corpus.json").read_text())
+    dropped = summary["sources"][0]["dropped"]
     assert dropped["duplicate"] == 1
     assert dropped["short"] == 1
-    assert dropped["empty"] >= 2
-    lines = summary["cards"][0]["lines"]["dropped"]
-    assert lines["script"] == 1
-    assert lines["no_letters"] == 2
-    assert lines["language"] >= 1
+    assert dropped["script"] == 2
+    assert dropped["language"] == 1
+    gone = rows(corpus, "dropped")
+    assert {row["reason"]: row["excerpt"] for row in gone}["language"] == english
+    names = [row["id"] for row in gone] + [row["id"] for split in SPLITS for row in rows(corpus, split)]
+    assert len(set(names)) == len(names) == summary["ids"]["input"] == len(filler) + 5
+    assert summary["ids"]["hash_sum"] == f"{id_sum(names):016x}"
+    assert summary["rules"]["language"]["lines_dropped"] >= 2
 
 
 def test_lines_repeated_too_often_are_boilerplate(tmp_path):
@@ -113,8 +117,9 @@ def test_lines_repeated_too_often_are_boilerplate(tmp_path):
     corpus = run_corpus(tmp_path / "out", source)
     found = sum(row["text"].split("\n").count(notice) for split in SPLITS for row in rows(corpus, split))
     assert found <= 5
-    lines = json.loads((corpus / "corpus.json").read_text())["cards"][0]["lines"]["dropped"]
-    assert lines["boilerplate"] == len(filler) - 5
+    lines = json.loads((corpus / "corpus.json").read_text())["sources"][0]["lines_dropped"]
+    dropped = json.loads((corpus / "corpus.json").read_text())["sources"][0]["dropped"]
+    assert lines["boilerplate"] == len(filler) - 5 - sum(dropped.get(name, 0) for name in ("duplicate", "language"))
 
 
 def test_empty_corpus(tmp_path):
@@ -140,7 +145,7 @@ def test_card_that_holds_no_text(tmp_path):
 def test_a_card_without_text_beside_one_with_text_is_refused(tmp_path):
     nothing = card(tmp_path, "nothing", "text", files="*.txt", documents="lines")
     (tmp_path / "empty.txt").touch()
-    with pytest.raises(UserError, match=r"data card nothing: no text in empty\.txt of "):
+    with pytest.raises(UserError, match=r"empty\.txt: file: no text in its 0 bytes"):
         run_corpus(tmp_path / "out", text_card(), nothing)
 
 
