@@ -140,10 +140,11 @@ class Batch:
         edges = np.flatnonzero(np.diff(inside))
         starts, ends = edges[::2], edges[1::2]
         documents = np.searchsorted(self.starts, starts, "right") - 1
-        if len(self.texts) and len(starts):
-            here = ends <= self.ends[documents]  # others belong to documents that are not of this batch any more
-            if not here.all():
-                starts, ends, documents = starts[here], ends[here], documents[here]
+        if not self.texts:
+            starts = ends = documents = np.zeros(0, np.int64)
+        elif len(self.bits) > self.lengths.sum() + len(self.texts):  # some documents are not of this batch any more
+            here = (documents >= 0) & (ends <= self.ends[documents])
+            starts, ends, documents = starts[here], ends[here], documents[here]
         return Spans(starts, ends, documents, self._hasher.spans(starts, ends))
 
 
