@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,14 +98,15 @@ class Batch:
         """Return how often each document is named."""
         return np.bincount(documents, minlength=len(self.texts))
 
-    def sums(self, documents: Integers, weights: NDArray) -> NDArray[np.float64]:
+    def sums(self, documents: Integers, weights: NDArray[Any]) -> NDArray[np.float64]:
         """Return the sum of the weights by document."""
-        return np.bincount(documents, weights, len(self.texts))
+        return np.bincount(documents, weights, len(self.texts)).astype(np.float64)
 
     def within(self, characters: Mask, pieces: Spans) -> Integers:
         """Return how many of the marked characters, an element a character of the batch, each piece has."""
         sums = np.concatenate([[0], np.cumsum(characters, dtype=np.int64)])
-        return sums[pieces.ends] - sums[pieces.starts]
+        found: Integers = sums[pieces.ends] - sums[pieces.starts]
+        return found
 
     def pieces_at(self, pieces: Spans, places: Integers) -> Integers:
         """Return the numbers of the pieces that hold one of the places, characters of the batch."""
@@ -138,13 +140,16 @@ class Batch:
         edges = np.flatnonzero(np.diff(inside))
         starts, ends = edges[::2], edges[1::2]
         documents = np.searchsorted(self.starts, starts, "right") - 1
-        if len(self.texts) and len(starts):
-            here = ends <= self.ends[documents]  # others belong to documents that are not of this batch any more
-            if not here.all():
-                starts, ends, documents = starts[here], ends[here], documents[here]
+        if not self.texts:
+            starts = ends = documents = np.zeros(0, np.int64)
+        elif len(self.bits) > self.lengths.sum() + len(self.texts):  # some documents are not of this batch any more
+            here = (documents >= 0) & (ends <= self.ends[documents])
+            starts, ends, documents = starts[here], ends[here], documents[here]
         return Spans(starts, ends, documents, self._hasher.spans(starts, ends))
 
 
-def shares(parts: NDArray, wholes: NDArray) -> NDArray[np.float64]:
+def shares(parts: NDArray[Any], wholes: NDArray[Any]) -> NDArray[np.float64]:
     """Return parts / wholes, 0 where the whole is 0."""
-    return np.divide(parts, wholes, out=np.zeros(len(parts)), where=np.asarray(wholes) > 0)
+    out = np.zeros(len(parts))
+    np.divide(parts, wholes, out=out, where=wholes > 0)
+    return out

@@ -1,5 +1,7 @@
 """Gopher's quality rules: Rae et al. 2021, Scaling Language Models, section A1.1."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,12 +40,12 @@ def gopher_quality(batch: Batch, settings: GopherQualitySettings, language: Lang
     return Verdict(dropped=dropped, scores=scores)
 
 
-def measure(batch: Batch, stop_words: tuple[str, ...]) -> dict[str, NDArray]:
+def measure(batch: Batch, stop_words: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Return the figures of each document; `stop_words` is not among them where the language has none."""
     words, counts = batch.words, batch.word_counts
     wordy = (batch.word_bits & WORDY) > 0
     real = batch.count(words.documents[wordy])
-    found: dict[str, NDArray] = {
+    found: dict[str, NDArray[Any]] = {
         "words": real,
         "mean_word_length": shares(batch.sums(words.documents[wordy], words.lengths[wordy]), real),
         "hash_ratio": shares(_occurrences(batch, "#"), counts),
@@ -62,7 +64,8 @@ def ending_in_ellipsis(batch: Batch) -> Mask:
     points, ends = batch.points, batch.lines.ends
     dots = (points[ends - 1] == DOT) & (batch.lines.lengths >= 3)
     dots[dots] = (points[ends[dots] - 2] == DOT) & (points[ends[dots] - 3] == DOT)
-    return dots | (points[ends - 1] == ELLIPSIS)
+    found: Mask = dots | (points[ends - 1] == ELLIPSIS)
+    return found
 
 
 def _bullets(batch: Batch) -> Mask:

@@ -1,6 +1,7 @@
 """Gopher's repetition rules: Rae et al. 2021, Scaling Language Models, table A1."""
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from stages.shared.curation.settings import GopherRepetitionSettings
 from stages.shared.curation.verdict import Verdict
 from stages.shared.text_settings import LanguageSettings
 
-Figures = dict[str, NDArray]
+Figures = dict[str, NDArray[Any]]
 PARAGRAPH = re.compile(r"\n{2,}")
 
 

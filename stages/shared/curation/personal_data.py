@@ -48,7 +48,7 @@ class Kind(NamedTuple):
     """Any line with one has this: found faster."""
     pattern: re.Pattern[str]
     holds: Callable[[str], bool]
-    placeholder: str
+    placeholder: str | None
 
 
 def personal_data(batch: Batch, settings: PersonalDataSettings, language: LanguageSettings) -> Verdict:
@@ -74,9 +74,7 @@ def personal_data(batch: Batch, settings: PersonalDataSettings, language: Langua
 def suspects(batch: Batch) -> Integers:
     """Return the numbers of the lines with an @ or several digits near each other: few, and the others have nothing."""
     digits = np.flatnonzero((batch.points >= ZERO) & (batch.points <= NINE))
-    near = (
-        digits[FEW_DIGITS - 1 :] - digits[: len(digits) - FEW_DIGITS + 1] <= NEAR if len(digits) >= FEW_DIGITS else []
-    )
+    near = digits[FEW_DIGITS - 1 :] - digits[: 1 - FEW_DIGITS] <= NEAR
     places = np.concatenate([digits[FEW_DIGITS - 1 :][near], np.flatnonzero(batch.points == AT)])
     return batch.pieces_at(batch.lines, places)
 
@@ -89,17 +87,17 @@ def kinds(settings: PersonalDataSettings, code: str) -> list[Kind]:
     regions = settings.telephone_regions.get(code, ())
     checks = [_national_check(name) for name in settings.national_numbers.get(code, ())]
     every = [
-        ("email", AT_SIGN, EMAIL, lambda text: True, settings.email),
-        ("ip_address", IP_HINT, IP_ADDRESS, _is_ip_address, settings.ip_address),
-        ("iban", DIGIT, IBAN, iban.is_valid, settings.iban),
-        ("telephone", DIGIT, TELEPHONE, functools.partial(_is_telephone, regions=regions), settings.telephone),
-        ("national_number", DIGIT, NATIONAL_NUMBER, functools.partial(_is_any, checks), settings.national_number),
+        Kind("email", AT_SIGN, EMAIL, lambda text: True, settings.email),
+        Kind("ip_address", IP_HINT, IP_ADDRESS, _is_ip_address, settings.ip_address),
+        Kind("iban", DIGIT, IBAN, iban.is_valid, settings.iban),
+        Kind("telephone", DIGIT, TELEPHONE, functools.partial(_is_telephone, regions), settings.telephone),
+        Kind("national_number", DIGIT, NATIONAL_NUMBER, functools.partial(_is_any, checks), settings.national_number),
     ]
-    return [Kind(*kind, placeholder) for *kind, placeholder in every if placeholder]
+    return [kind for kind in every if kind.placeholder is not None]
 
 
 def _replaced(line: str, kind: Kind) -> tuple[str, int]:
-    if not kind.hint.search(line):
+    if kind.placeholder is None or not kind.hint.search(line):
         return line, 0
     edits = [
         (found.start(), found.end(), kind.placeholder)
@@ -120,7 +118,7 @@ def _is_any(checks: Sequence[Callable[[str], bool]], text: str) -> bool:
     return any(check(text) for check in checks)
 
 
-def _is_telephone(text: str, regions: tuple[str, ...]) -> bool:
+def _is_telephone(regions: tuple[str, ...], text: str) -> bool:
     international = text.startswith(("+", "(+", "00"))
     for region in (None,) if international else regions:
         try:
@@ -138,7 +136,7 @@ def _national_check(name: str) -> Callable[[str], bool]:
     module: Any = get_cc_module(country, number)
     if module is None:
         raise UserError(
-            f"python-stdnum knows no national number '{name}' (personal_data.national_numbers). Write one as country and "
-            "module, for example nl.bsn; its documentation lists them"
+            f"python-stdnum knows no national number '{name}' (personal_data.national_numbers). Write one as "
+            "country and module, for example nl.bsn; its documentation lists them"
         )
     return module.is_valid  # type: ignore[no-any-return]

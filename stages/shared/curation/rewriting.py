@@ -35,4 +35,5 @@ def without_lines(batch: Batch, dropped: Mask) -> dict[int, str]:
 
 def empty_of(batch: Batch, dropped: Mask) -> Mask:
     """Return which documents have no line left, given which of the batch's lines go."""
-    return batch.count(batch.lines.documents[~dropped]) == 0
+    empty: Mask = batch.count(batch.lines.documents[~dropped]) == 0
+    return empty

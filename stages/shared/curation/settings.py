@@ -113,8 +113,8 @@ class BlocklistSettings(Section):
     """Drops documents with words or links of a list."""
 
     path: LocalPath
-    """One word or domain a line, from the project's root; # begins a comment. A domain is an entry with a dot, and holds
-    for the hosts below it."""
+    """One word or domain a line, from the project's root; # begins a comment. A domain is an entry with a dot, and
+    holds for the hosts below it."""
     sha256: str
     """Of the file; filled in."""
     max_count: NonNegativeInt
@@ -168,5 +168,5 @@ def _listed(rules: Any) -> Any:
 
 
 Rules = Annotated[tuple[NamedRule, ...], BeforeValidator(_listed)]
-"""Rules in their order. In YAML a mapping from name to settings, null for a rule that is off; kept and hashed as a list,
-since the order changes the result and hashed mappings have none."""
+"""Rules in their order. In YAML a mapping from name to settings, null for a rule that is off; kept and hashed as a
+list, since the order changes the result and hashed mappings have none."""

@@ -19,7 +19,7 @@ class Verdict:
     """Which documents go, by the name of the check that they fail; the first check counts."""
     texts: Mapping[int, str] = field(default_factory=dict)
     """New texts of the documents that are rewritten, by their number."""
-    scores: Mapping[str, NDArray] = field(default_factory=dict)
+    scores: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     """What was found in lines and words."""
 
