@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from pipeline.errors import UserError
 from stages.fetch_base_model.settings import BaseModelSettings
@@ -50,7 +50,8 @@ def describe(folder: Path) -> dict[str, Any]:
         "parameters": sum(tensors),
         "vocabulary_size": config["vocab_size"],
         "tokenizer_size": len(AutoTokenizer.from_pretrained(folder)),
-        "tied": bool(config.get("tie_word_embeddings", False)),
+        # Whether a config that does not say so is tied depends on the architecture.
+        "tied": bool(AutoConfig.from_pretrained(folder).tie_word_embeddings),
         "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
     }
 

@@ -17,7 +17,7 @@ def require_model(names: Iterable[str], place: str) -> None:
     needed = {
         "config.json": ["config.json"],
         "weights as safetensors": ["model*.safetensors"],
-        "a tokenizer": ["tokenizer.json", "tokenizer.model", "vocab.json"],
+        "a tokenizer": ["tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"],
     }
     missing = [
         what for what, patterns in needed.items() if not any(fnmatch(name, one) for name in names for one in patterns)

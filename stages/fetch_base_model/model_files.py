@@ -10,6 +10,7 @@ WANTED = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",
+    "vocab.txt",
     "merges.txt",
     "chat_template*",
     "model*.safetensors",

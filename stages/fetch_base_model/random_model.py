@@ -1,53 +1,91 @@
-"""A tiny model without knowledge, for trying the chain."""
+"""Tiny models without knowledge, for trying the chain."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, RobertaConfig, RobertaForMaskedLM
 
-from stages.fetch_base_model.settings import ROOT, BaseModelSettings, RandomModelSource
+from stages.fetch_base_model.settings import (
+    ROOT,
+    BaseModelSettings,
+    RandomEncoderSource,
+    RandomModelSource,
+    RandomSource,
+)
 from stages.shared.byte_level_bpe import train_byte_level_bpe
 from stages.shared.tokenizer_conventions import TokenizerConventions
 from stages.shared.tokenizer_folder import write_tokenizer_folder
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+ENCODER_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
-def write_random_model(model: BaseModelSettings, source: RandomModelSource, out: Path) -> None:
-    """Write a Llama with random weights and a byte-level tokenizer trained on `source.text`, as SmolLM2's in kind."""
+def write_random_model(model: BaseModelSettings, source: RandomModelSource | RandomEncoderSource, out: Path) -> None:
+    """Write a model with random weights and a byte-level tokenizer trained on `source.text`.
+
+    A Llama with a tokenizer as SmolLM2's in kind, or a RoBERTa with one as RobBERT's.
+    """
+    encoder = isinstance(source, RandomEncoderSource)
+    conventions = encoder_conventions(source) if encoder else decoder_conventions(source)
+    special = conventions.special_tokens
+    tokenizer = train_byte_level_bpe(read_text(source), model.vocabulary_size, 1, special, "base_model.vocabulary_size")
+    write_tokenizer_folder(tokenizer, conventions, out)
+    roles = ("bos_token", "eos_token", "pad_token")
+    ids: dict[str, Any] = {f"{role}_id": special.index(conventions.roles[role]) for role in roles}
+    sizes: dict[str, Any] = {
+        "vocab_size": model.vocabulary_size,
+        "hidden_size": model.hidden_size,
+        "intermediate_size": source.intermediate_size,
+        "num_hidden_layers": model.layers,
+        "num_attention_heads": source.heads,
+        "tie_word_embeddings": source.tied,
+    }
+    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
+        torch.manual_seed(source.seed)
+        if encoder:
+            # RoBERTa counts its positions from the padding token's id.
+            positions = source.context + ids["pad_token_id"] + 1
+            config = RobertaConfig(**sizes, **ids, max_position_embeddings=positions, type_vocab_size=1)
+            RobertaForMaskedLM(config).save_pretrained(out)
+        else:
+            keys: dict[str, Any] = {"num_key_value_heads": source.heads, "max_position_embeddings": source.context}
+            LlamaForCausalLM(LlamaConfig(**sizes, **ids, **keys)).save_pretrained(out)
+
+
+def decoder_conventions(source: RandomSource) -> TokenizerConventions:
+    """Return SmolLM2's."""
     unk, bos, eos = SPECIAL_TOKENS
-    conventions = TokenizerConventions(
+    return TokenizerConventions(
         special_tokens=SPECIAL_TOKENS,
         roles={"unk_token": unk, "bos_token": bos, "eos_token": eos, "pad_token": eos},
         adds_bos=False,
         adds_eos=False,
+        around=None,
         max_length=source.context,
         padding_side="right",
         chat_template=None,
     )
-    tokenizer = train_byte_level_bpe(
-        read_text(source), model.vocabulary_size, 1, SPECIAL_TOKENS, "base_model.vocabulary_size"
-    )
-    write_tokenizer_folder(tokenizer, conventions, out)
-    config = LlamaConfig(
-        vocab_size=model.vocabulary_size,
-        hidden_size=model.hidden_size,
-        intermediate_size=source.intermediate_size,
-        num_hidden_layers=model.layers,
-        num_attention_heads=source.heads,
-        num_key_value_heads=source.heads,
-        max_position_embeddings=source.context,
-        tie_word_embeddings=source.tied,
-        bos_token_id=SPECIAL_TOKENS.index(bos),
-        eos_token_id=SPECIAL_TOKENS.index(eos),
-        pad_token_id=SPECIAL_TOKENS.index(eos),
-    )
-    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
-        torch.manual_seed(source.seed)
-        LlamaForCausalLM(config).save_pretrained(out)
 
 
-def read_text(source: RandomModelSource) -> Iterator[str]:
+def encoder_conventions(source: RandomSource) -> TokenizerConventions:
+    """Return RobBERT's."""
+    begin, pad, end, unk, mask = ENCODER_TOKENS
+    roles = {"bos_token": begin, "eos_token": end, "unk_token": unk, "pad_token": pad}
+    first, second = (f"{begin}:0", "$A:0", f"{end}:0"), (f"{end}:0", "$B:0", f"{end}:0")
+    return TokenizerConventions(
+        special_tokens=ENCODER_TOKENS,
+        roles={**roles, "cls_token": begin, "sep_token": end, "mask_token": mask},
+        adds_bos=True,
+        adds_eos=True,
+        around=(first, first + second),
+        max_length=source.context,
+        padding_side="right",
+        chat_template=None,
+    )
+
+
+def read_text(source: RandomSource) -> Iterator[str]:
     """Yield the lines of the text file."""
     yield from (ROOT / source.text).read_text(encoding="utf-8").splitlines()

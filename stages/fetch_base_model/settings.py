@@ -66,10 +66,9 @@ class FolderModelSource(Section):
         return with_sha256(values, "path", missing, ROOT, folder_sha256)
 
 
-class RandomModelSource(Section):
-    """A randomly initialised Llama, for smoke tests."""
+class RandomSource(Section):
+    """What every randomly initialised model needs."""
 
-    kind: Literal["random"]
     text: LocalPath
     """File that the byte-level tokenizer is trained on: absolute, or from the project's root."""
     sha256: Sha256
@@ -85,11 +84,24 @@ class RandomModelSource(Section):
     @model_validator(mode="before")
     @classmethod
     def _fingerprint(cls, values: Any) -> Any:
-        return with_sha256(values, "text", "base_model.source.kind=random needs base_model.source.text=FILE", ROOT)
+        return with_sha256(values, "text", "a random base model needs base_model.source.text=FILE", ROOT)
+
+
+class RandomModelSource(RandomSource):
+    """A randomly initialised Llama, for smoke tests."""
+
+    kind: Literal["random"]
+
+
+class RandomEncoderSource(RandomSource):
+    """A randomly initialised RoBERTa, for trying what there is for encoders."""
+
+    kind: Literal["random_encoder"]
 
 
 ModelSource = Annotated[
-    PypiModelSource | HubModelSource | FolderModelSource | RandomModelSource, Field(discriminator="kind")
+    PypiModelSource | HubModelSource | FolderModelSource | RandomModelSource | RandomEncoderSource,
+    Field(discriminator="kind"),
 ]
 
 

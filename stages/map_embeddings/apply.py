@@ -1,5 +1,7 @@
 """Makes new embedding tables from an initialisation and the model's own."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
@@ -12,23 +14,27 @@ BLOCK_ROWS = 4096
 
 
 def apply_initialization(
-    initialization: Initialization, table: torch.Tensor, unknown: int | None, seed: int, head: bool
-) -> torch.Tensor:
-    """Return the new table, shape (target tokens, hidden), in the old one's dtype.
+    initialization: Initialization, tables: Sequence[torch.Tensor], unknown: int | None, seed: int, head: bool
+) -> list[torch.Tensor]:
+    """Return a new table, shape (target tokens, hidden), and new biases, shape (target tokens,), in the old dtypes.
 
-    `unknown` is the source id of `<unk>`. A head gets draws of its own where rows are drawn. Raises UserError where the
-    table has fewer rows than the source vocabulary, or a row would not be finite.
+    `tables` is the old table and what else the model has for each of its tokens, the biases of its head: a row and its
+    biases are one vector, of which the new tokens get the same weighted means, copies or draws. `unknown` is the source
+    id of `<unk>`. A head gets draws of its own where rows are drawn. Raises UserError where the table has fewer rows
+    than the source vocabulary, or a row would not be finite.
     """
     weights = initialization.input_weights
     if head and initialization.head_weights is not None:
         weights = initialization.head_weights
     tokens, known = weights.shape
-    if table.shape[0] < known:
-        raise UserError(f"the base model has {table.shape[0]} embedding rows for a tokenizer of {known} tokens")
-    source = table[:known].to(torch.float32).numpy()
-    new = torch.empty((tokens, table.shape[1]), dtype=table.dtype)
+    if len(tables[0]) < known:
+        raise UserError(f"the base model has {len(tables[0])} embedding rows for a tokenizer of {known} tokens")
+    parts = [table[:known].to(torch.float32).numpy().reshape(known, -1) for table in tables]
+    source = np.hstack(parts) if len(parts) > 1 else parts[0]
+    cuts, hidden = np.cumsum([part.shape[1] for part in parts])[:-1], parts[0].shape[1]
+    new = [torch.empty((tokens, *table.shape[1:]), dtype=table.dtype) for table in tables]
     empty = np.diff(weights.indptr) == 0
-    fill = fallback_rows(initialization.fallback, source, int(empty.sum()), unknown, [seed, int(head)])
+    fill = fallback_rows(initialization.fallback, parts, int(empty.sum()), unknown, [seed, int(head)])
     filled = np.cumsum(empty) - empty
     for start in range(0, tokens, BLOCK_ROWS):
         rows = np.arange(start, min(start + BLOCK_ROWS, tokens))
@@ -36,9 +42,10 @@ def apply_initialization(
         blank = empty[rows]
         block[blank] = fill[filled[rows[blank]]] if len(fill) > 1 else fill
         if initialization.row_scale is not None:
-            block *= initialization.row_scale[rows, None].astype(np.float32)
-        new[start : start + len(rows)] = torch.from_numpy(block).to(table.dtype)
-    if not torch.isfinite(new).all():
+            block[:, :hidden] *= initialization.row_scale[rows, None].astype(np.float32)
+        for table, part in zip(new, np.split(block, cuts, axis=1), strict=True):
+            table[start : start + len(rows)] = torch.from_numpy(part.reshape(len(rows), *table.shape[1:]))
+    if not all(torch.isfinite(table).all() for table in new):
         raise UserError("a new embedding row is not finite: the base model's own table has such rows. Fetch it again.")
     return new
 
@@ -50,9 +57,13 @@ def mapped_rows(weights: csr_matrix, source: np.ndarray) -> np.ndarray:
 
 
 def fallback_rows(
-    fallback: Fallback, source: np.ndarray, number: int, unknown: int | None, seed: list[int]
+    fallback: Fallback, parts: Sequence[np.ndarray], number: int, unknown: int | None, seed: list[int]
 ) -> np.ndarray:
-    """Return rows for tokens without evidence: one that serves all, or as many as `number`."""
+    """Return rows for tokens without evidence: one that serves all, or as many as `number`.
+
+    `parts` are the columns of the source table and those of each bias, float32, shapes (source tokens, columns).
+    """
+    source = np.hstack(parts) if len(parts) > 1 else parts[0]
     if number == 0:
         return np.zeros((0, source.shape[1]), dtype=np.float32)
     if fallback == "unk":
@@ -63,9 +74,9 @@ def fallback_rows(
         mean: np.ndarray = source.mean(axis=0, dtype=np.float64)[None].astype(np.float32)
         return mean
     if fallback == "independent":
-        spread = np.sqrt(np.square(source, dtype=np.float64).mean())
+        spread = [np.sqrt(np.square(part, dtype=np.float64).mean()) for part in parts]
         drawn = np.random.default_rng(seed).standard_normal((number, source.shape[1]))
-        return np.asarray(spread * drawn, dtype=np.float32)
+        return np.asarray(np.repeat(spread, [part.shape[1] for part in parts]) * drawn, dtype=np.float32)
     return normal_rows(source, number, seed)
 
 

@@ -58,12 +58,17 @@ def _encoded(texts: Iterator[str], encoder: DocumentEncoder) -> Iterator[list[in
         yield from encoder.encode(batch)
 
 
+def check_device(device: str) -> None:
+    """Raise UserError where the device is missing."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("calibration is to run on cluster.device=cuda, but torch sees no GPU; choose cluster=local")
+
+
 class Reader:
     """A base model that reads windows of text with one table after the other."""
 
     def __init__(self, base_model: Path, windows: np.ndarray, dtype: torch.dtype, device: str) -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise UserError("calibration is to run on cluster.device=cuda, but torch sees no GPU; choose cluster=local")
+        check_device(device)
         self.model: Any = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
         check_plain_head(self.model)
         self.model.to(device).eval()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from stages.map_embeddings.apply import apply_initialization
 from stages.map_embeddings.calibrate_tables import calibrate
@@ -20,7 +21,7 @@ from stages.map_embeddings.resolve import explicit_unknown, figures
 from stages.map_embeddings.settings import MapEmbeddingsSettings, UnigramCalibration
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
-from stages.shared.token_text import Vocabulary, load_vocabulary
+from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -33,7 +34,6 @@ TOKENIZER_FILES = (
     "merges.txt",
     "chat_template.jinja",
 )
-TOKEN_IDS = ("bos", "eos", "pad")
 
 
 def map_embeddings(
@@ -43,10 +43,11 @@ def map_embeddings(
     mapping = settings.mapping
     seconds, began = dict[str, float](), perf_counter()
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
+    model = open_model(inputs["base_model"])
+    check_padding(model, target)
     task = MappingTask(source, target, **evidence(inputs))
     loaded = perf_counter()
     initialization = INIT_METHODS[mapping.method](task, **mapping.options)
-    model = open_model(inputs["base_model"])
     tables = make_tables(model, initialization, source, mapping.seed)
     mapped = perf_counter()
     calibration: dict[str, Any] = {"calibration": settings.calibration.method}
@@ -79,16 +80,30 @@ def evidence(inputs: Mapping[str, Path]) -> dict[str, Path | None]:
 def make_tables(
     model: ModelFolder, initialization: Initialization, source: Vocabulary, seed: int
 ) -> dict[str, torch.Tensor]:
-    """Return the new tables by the name of their tensor: the input table and, where it is not tied, the head."""
+    """Return the new tables by the name of their tensor: the input table, the head where it is not tied, its biases."""
     unknown = source.ids[source.roles["unk"]] if "unk" in source.roles else None
-    return {
-        name: apply_initialization(initialization, model.read(name), unknown, seed, head)
-        for name, head in ((model.input_name, False), (model.head_name, True))
-        if name is not None
-    }
+    predicting, tables = model.head_name or model.input_name, dict[str, torch.Tensor]()
+    for name, head in ((model.input_name, False), (model.head_name, True)):
+        if name is not None:
+            names = [name, *(model.bias_names if name == predicting else ())]
+            old = [model.read(part) for part in names]
+            tables |= zip(names, apply_initialization(initialization, old, unknown, seed, head), strict=True)
+    return tables
+
+
+def check_padding(model: ModelFolder, target: Vocabulary) -> None:
+    """Raise UserError where the model would count its positions from another id than it was trained with."""
+    token = target.roles.get("pad")
+    if model.counts_from is not None and (token is None or target.ids[token] != model.counts_from):
+        has = "has none" if token is None else f"has {token} at {target.ids[token]}"
+        raise UserError(
+            f"{model.path} counts positions from the id of its padding token, {model.counts_from}, but the new "
+            f"tokenizer {has}: every position would be another than the model knows. Give it its padding token at "
+            f"{model.counts_from}, as train_tokenizer does"
+        )
 
 
 def token_ids(target: Vocabulary) -> dict[str, Any]:
-    """Return the ids of begin, end and padding for the configs, null for a token that the tokenizer lacks."""
-    ids = {role: target.ids[target.roles[role]] if role in target.roles else None for role in TOKEN_IDS}
-    return {f"{role}_token_id": ids[role] for role in TOKEN_IDS}
+    """Return the ids of the roles for the configs, null for a token that the tokenizer lacks."""
+    ids = {role: target.ids[target.roles[role]] if role in target.roles else None for role in ROLES}
+    return {f"{role}_token_id": ids[role] for role in ROLES}

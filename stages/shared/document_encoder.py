@@ -35,16 +35,17 @@ class DocumentEncoder:
 
 
 def load_encoder(folder: Path) -> DocumentEncoder:
-    """Load the tokenizer of a Hugging Face folder with the token that begins each document: its BOS, else its EOS.
+    """Load the tokenizer of a Hugging Face folder with the token that begins each document: BOS, else EOS, else CLS.
 
     Models without a BOS (GPT-NeoX, Qwen) saw their end-of-text token between documents when they were trained.
-    Raises UserError where there is neither, or no tokenizer.
+    Raises UserError where there is none of them, or no tokenizer.
     """
     tokenizer = load_tokenizer(folder)
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    ids = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id)
+    start = next((number for number in ids if number is not None), None)
     if start is None:
         raise UserError(
-            f"the tokenizer in {folder} has neither a BOS nor an EOS token to begin a document with; "
+            f"the tokenizer in {folder} has no BOS, EOS or CLS token to begin a document with; "
             "name one in its tokenizer_config.json"
         )
     return DocumentEncoder(tokenizer, start, len(tokenizer))

@@ -1,16 +1,23 @@
-"""Causal language models and tokenizers from Hugging Face folders: whole, or a UserError that says what is wrong."""
+"""Language models and tokenizers from Hugging Face folders: whole, or a UserError that says what is wrong."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline.errors import UserError
 
 LOADING_FAULTS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+MASKED_ENDINGS = ("ForMaskedLM", "ForPreTraining")
+"""Of the classes in config.json's `architectures`."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
+
+def predicts_masked(config: Any) -> bool:
+    """Tell whether a model predicts tokens behind a mask, as encoders do, by the class that its config names."""
+    return any(name.endswith(MASKED_ENDINGS) for name in config.architectures or ())
 
 
 def load_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
@@ -19,12 +26,38 @@ def load_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
     Raises UserError where the folder is not one of a causal model, or where a weight is missing: transformers would
     draw it at random with a mere warning, and every figure after that would be wrong.
     """
+    config = _config(folder)
+    if predicts_masked(config):
+        # transformers would load it as a decoder that sees the words it is to predict.
+        raise UserError(
+            f"{folder} holds {config.architectures[0]}, an encoder, which predicts words behind a mask and not "
+            "the next one. Training and evaluating encoders (the masked objective) is not there yet; what there is for "
+            "them is initialized_model, with the new tokenizer and the mapped rows"
+        )
+    return _load(AutoModelForCausalLM, folder, dtype=dtype, **options)
+
+
+def load_masked_model(folder: Path, dtype: torch.dtype) -> Any:
+    """Load an encoder with the head that predicts masked tokens and all its weights; touches no network.
+
+    Raises UserError as `load_causal_model` does.
+    """
+    _config(folder)
+    return _load(AutoModelForMaskedLM, folder, dtype=dtype)
+
+
+def _config(folder: Path) -> Any:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a Hugging Face model folder: it has no config.json")
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, output_loading_info=True, **options
-        )
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except LOADING_FAULTS as error:
+        raise UserError(f"cannot load the model in {folder}: {_first_line(error)}") from None
+
+
+def _load(kind: Any, folder: Path, **options: Any) -> Any:
+    try:
+        loaded = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True, **options)
     except LOADING_FAULTS as error:
         raise UserError(f"cannot load the model in {folder}: {_first_line(error)}") from None
     model, loading = loaded

@@ -10,28 +10,39 @@ from typing import Any, BinaryIO
 
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel
 
 from pipeline.errors import UserError
+from stages.shared.loading import predicts_masked
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIG_FILES = ("config.json", "generation_config.json")
 DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
+ALWAYS_WRITTEN = ("bos_token_id", "eos_token_id", "pad_token_id")
 COPY_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Where the embedding tables of a causal language model lie."""
+    """Where the embedding tables of a language model lie."""
 
     path: Path
     input_name: str
     """Tensor of the input table, shape (tokens, hidden)."""
     head_name: str | None
     """Tensor of the output head, the same shape; None where it is tied to the input table."""
+    tied_names: tuple[str, ...]
+    """Tensors of a tied head that are stored all the same."""
+    bias_names: tuple[str, ...]
+    """Tensors of the head's bias, shape (tokens,), that which predicts first; empty for a head without. An untied
+    encoder stores a second one, which no logit is made with."""
     shards: Mapping[str, str]
     """File of each tensor."""
+    masked: bool
+    """Does it predict the token behind a mask (an encoder), not the next one?"""
+    counts_from: int | None
+    """Id of the padding token where positions are counted from it, as in RoBERTa; None where they begin with 0."""
 
     def read(self, name: str) -> torch.Tensor:
         """Return one tensor in its own dtype."""
@@ -47,23 +58,59 @@ class ModelFolder:
 def open_model(path: Path) -> ModelFolder:
     """Find the tables of a model folder from its config. Raises UserError where it has none."""
     if not (path / "config.json").is_file():
-        raise UserError(f"{path} has no config.json: give the folder of a Hugging Face causal language model.")
+        raise UserError(f"{path} has no config.json: give the folder of a Hugging Face language model.")
     shards = tensor_files(path)
-    with torch.device("meta"):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))  # type: ignore[no-untyped-call]
+    model, masked = empty_model(path)
     names = {id(tensor): name for name, tensor in model.named_parameters(remove_duplicate=False)}
     table, head = model.get_input_embeddings().weight, model.get_output_embeddings()  # type: ignore[no-untyped-call]
     if head is None:
-        raise UserError(f"{path} has no output head: {type(model).__name__} is not a causal language model.")
-    if getattr(head, "bias", None) is not None:
+        raise UserError(f"{path} has no output head: {type(model).__name__} is no language model.")
+    if getattr(head, "bias", None) is not None and not masked:
         raise UserError(f"{path}: the head of {type(model).__name__} has a bias by token, which is not supported.")
     input_name = next(name for name, tensor in model.named_parameters() if tensor is table)
     tied = bool(model.config.tie_word_embeddings) or head.weight is table
     head_name = None if tied else names[id(head.weight)]
-    for name in filter(None, (input_name, head_name)):
+    repeated = [name for name, tensor in model.named_parameters(remove_duplicate=False) if tensor is head.weight]
+    tied_names = tuple(name for name in repeated if tied and name in shards and name != input_name)
+    bias_names = bias_tensors(model, head)
+    stored = tuple(name for name in bias_names if name in shards)
+    # Of a tied bias one name is stored; of one that is not, the head's own must be.
+    needed = (input_name, head_name, None if stored else next(iter(bias_names), None))
+    for name in filter(None, needed):
         if name not in shards:
             raise UserError(f"{path}: its weights have no tensor '{name}'. Fetch the model again, as safetensors.")
-    return ModelFolder(path, input_name, head_name, shards)
+    return ModelFolder(path, input_name, head_name, tied_names, stored, shards, masked, padding_position(model))
+
+
+def empty_model(path: Path) -> tuple[PreTrainedModel, bool]:
+    """Return the model without weights, and whether it predicts masked tokens."""
+    config = AutoConfig.from_pretrained(path)
+    masked = predicts_masked(config)
+    kind: Any = AutoModelForMaskedLM if masked else AutoModelForCausalLM
+    with torch.device("meta"):
+        return kind.from_config(config), masked
+
+
+def bias_tensors(model: PreTrainedModel, head: Any) -> tuple[str, ...]:
+    """Return the names that the head's bias may have in the weights, that of the head itself first.
+
+    transformers keeps a bias beside the head's module too (`lm_head.bias` beside `lm_head.decoder.bias`), tied to it
+    where the tables are tied.
+    """
+    if getattr(head, "bias", None) is None:
+        return ()
+    name = next(name for name, module in model.named_modules() if module is head)
+    beside = f"{name.rpartition('.')[0]}.bias"
+    known = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return tuple(dict.fromkeys(bias for bias in (f"{name}.bias", beside) if bias in known))
+
+
+def padding_position(model: PreTrainedModel) -> int | None:
+    """Return the padding id that positions are counted from, None where they begin with 0."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            return module.padding_idx
+    return None
 
 
 def tensor_files(path: Path) -> dict[str, str]:
@@ -90,6 +137,8 @@ def write_model(model: ModelFolder, tables: Mapping[str, torch.Tensor], out: Pat
     Files without a replaced tensor are hard-linked, or copied where the file system cannot link; the others are copied
     tensor by tensor. A tied head that was saved all the same is replaced along with the input table.
     """
+    if model.input_name in tables:
+        tables = {**tables, **dict.fromkeys(model.tied_names, tables[model.input_name])}
     for name in model.weight_files():
         inside = {tensor: tables[tensor] for tensor, file in model.shards.items() if file == name and tensor in tables}
         if inside:
@@ -150,11 +199,14 @@ def _copy_bytes(source: BinaryIO, target: BinaryIO, start: int, size: int) -> No
 
 
 def write_configs(model: ModelFolder, changes: Mapping[str, Any], vocabulary_size: int, out: Path) -> None:
-    """Write config.json with the new vocabulary size and token ids, and generation_config.json with the ids."""
+    """Write config.json with the new vocabulary size and token ids, and generation_config.json with the ids.
+
+    Ids of other roles than begin, end and padding are written where the old config has them.
+    """
     for name in CONFIG_FILES:
         if (model.path / name).is_file():
             config = json.loads((model.path / name).read_text(encoding="utf-8"))
-            config |= changes
+            config |= {key: value for key, value in changes.items() if key in config or key in ALWAYS_WRITTEN}
             if name == "config.json":
                 config["vocab_size"] = vocabulary_size
             (out / name).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

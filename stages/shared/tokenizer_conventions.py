@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token")
 LARGEST_REAL_LENGTH = 10**12
 """transformers writes 1e30 where a tokenizer's author named no length."""
 
@@ -19,10 +20,13 @@ class TokenizerConventions:
     special_tokens: tuple[str, ...]
     """All of them, in the order of their ids."""
     roles: dict[str, str]
-    """The string of each of bos_token, eos_token, unk_token and pad_token that it has."""
+    """The string of each of ROLES that it has."""
     adds_bos: bool
     """Does it put its BOS before a text by itself?"""
     adds_eos: bool
+    around: tuple[tuple[str, ...], tuple[str, ...]] | None
+    """What an encoder puts around one text and around two, each part with its segment: `("[CLS]:0", "$A:0", ...)`; None
+    where there is only BOS and EOS."""
     max_length: int | None
     padding_side: str
     chat_template: str | None
@@ -45,17 +49,29 @@ def read_conventions(folder: Path) -> TokenizerConventions:
 def conventions_of(tokenizer: Any) -> TokenizerConventions:
     """Read them from a loaded tokenizer."""
     roles = {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
-    roles = {name: roles[name] for name in ("bos_token", "eos_token", "unk_token", "pad_token") if name in roles}
+    roles = {name: roles[name] for name in ROLES if name in roles}
     ids = tokenizer("a")["input_ids"]
     return TokenizerConventions(
         special_tokens=special_tokens(tokenizer),
         roles=roles,
         adds_bos=bool(ids) and ids[0] == tokenizer.bos_token_id,
         adds_eos=len(ids) > 1 and ids[-1] == tokenizer.eos_token_id,
+        around=(put_around(tokenizer, "a"), put_around(tokenizer, "a", "a")) if "cls_token" in roles else None,
         max_length=int(tokenizer.model_max_length) if tokenizer.model_max_length < LARGEST_REAL_LENGTH else None,
         padding_side=tokenizer.padding_side,
         chat_template=tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
     )
+
+
+def put_around(tokenizer: Any, *texts: str) -> tuple[str, ...]:
+    """Return what a tokenizer of the `tokenizers` library puts around one text or two, as it does."""
+    (encoding,) = tokenizer(*texts).encodings
+    parts: list[str] = []
+    for token, text, segment in zip(encoding.tokens, encoding.sequence_ids, encoding.type_ids, strict=True):
+        part = f"{token}:{segment}" if text is None else f"${'AB'[text]}:{segment}"
+        if text is None or part not in parts:  # a text of several tokens is one part
+            parts.append(part)
+    return tuple(parts)
 
 
 def special_tokens(tokenizer: Any) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from tokenizers import AddedToken, Tokenizer, processors
 
 from stages.shared.tokenizer_conventions import TokenizerConventions
 
+INPUTS = ("input_ids", "attention_mask")
+"""What every model is given; one that tells two texts apart by segments is given these too."""
+
 
 def write_tokenizer_folder(tokenizer: Tokenizer, conventions: TokenizerConventions, out: Path) -> None:
     """Write tokenizer.json, tokenizer_config.json and the chat template.
@@ -15,7 +18,10 @@ def write_tokenizer_folder(tokenizer: Tokenizer, conventions: TokenizerConventio
     transformers' own save_pretrained is not used: it notes how and from where a tokenizer was loaded.
     """
     special = [token for token in conventions.special_tokens if tokenizer.token_to_id(token) is not None]
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    # A mask stands for a token that may begin with the space before it.
+    mask = conventions.role("mask_token")
+    added = [AddedToken(token, special=True, normalized=False, lstrip=token == mask) for token in special]
+    tokenizer.add_special_tokens(added)
     tokenizer.post_processor = post_processor(tokenizer, conventions)
     tokenizer.save(str(out / "tokenizer.json"))
     config = tokenizer_config(conventions)
@@ -26,7 +32,12 @@ def write_tokenizer_folder(tokenizer: Tokenizer, conventions: TokenizerConventio
 
 
 def post_processor(tokenizer: Tokenizer, conventions: TokenizerConventions) -> processors.TemplateProcessing:
-    """Return what adds BOS and EOS where the conventions say so, and else nothing."""
+    """Return what adds BOS and EOS, or an encoder's tokens, where the conventions say so, and else nothing."""
+    if conventions.around is not None:
+        single, pair = conventions.around
+        names = {part.rpartition(":")[0] for part in single + pair if not part.startswith("$")}
+        ids = [(token, tokenizer.token_to_id(token)) for token in sorted(names)]
+        return processors.TemplateProcessing(single=list(single), pair=list(pair), special_tokens=ids)
     before = [conventions.roles["bos_token"]] if conventions.adds_bos else []
     after = [conventions.roles["eos_token"]] if conventions.adds_eos else []
     return processors.TemplateProcessing(
@@ -39,6 +50,8 @@ def post_processor(tokenizer: Tokenizer, conventions: TokenizerConventions) -> p
 def tokenizer_config(conventions: TokenizerConventions) -> dict[str, Any]:
     """Return what transformers needs to know beside tokenizer.json; no path, no version."""
     length = {} if conventions.max_length is None else {"model_max_length": conventions.max_length}
+    pair = conventions.around[1] if conventions.around else ()
+    segments = {"model_input_names": [*INPUTS, "token_type_ids"]} if any(part.endswith(":1") for part in pair) else {}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_bos_token": conventions.adds_bos,
@@ -47,4 +60,5 @@ def tokenizer_config(conventions: TokenizerConventions) -> dict[str, Any]:
         "padding_side": conventions.padding_side,
         **conventions.roles,
         **length,
+        **segments,
     }

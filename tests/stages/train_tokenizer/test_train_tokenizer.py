@@ -57,7 +57,7 @@ def base_folder(folder: Path, adds_bos: bool, roles: dict[str, str] | None = Non
     tokenizer = Tokenizer(models.BPE({name: number for number, name in enumerate(names)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    conventions = TokenizerConventions(special, roles, adds_bos, False, 2048, "left", TEMPLATE)
+    conventions = TokenizerConventions(special, roles, adds_bos, False, None, 2048, "left", TEMPLATE)
     write_tokenizer_folder(tokenizer, conventions, folder)
     return folder
 

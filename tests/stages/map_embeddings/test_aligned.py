@@ -1,0 +1,45 @@
+"""The default method: aligned words, and copies of what is no word, whatever the style of either vocabulary."""
+
+import numpy as np
+import pytest
+import tiny_vocabularies as tiny
+
+from stages.map_embeddings.catalogue import INIT_METHODS
+from stages.map_embeddings.initialization import COPIED, MappingTask
+
+STYLES = ("byte_level", "sentencepiece", "wordpiece")
+SOURCE = [" house", " boat", " 7", "7", "8", "!", "s", " één"]
+TARGET = [" huis", " boot", " 7", "7", "8", "!", "s", " één", " huisboot"]
+
+
+@pytest.mark.parametrize("target_style", STYLES)
+@pytest.mark.parametrize("source_style", STYLES)
+def test_words_are_aligned_and_the_rest_is_copied_in_all_pairs_of_styles(tmp_path, source_style, target_style):
+    source = tiny.load(tmp_path / "source", source_style, SOURCE)
+    target = tiny.load(tmp_path / "target", target_style, TARGET)
+    pairs = [
+        (" house", " huis", 30),
+        (" boat", " huis", 10),
+        (" boat", " boot", 20),
+        (" house", " 7", 50),
+        ("!", "8", 40),
+    ]
+    rows = [(tiny.written(s, source_style), tiny.written(t, target_style), count) for s, t, count in pairs]
+    table = tiny.write_lines(tmp_path / "table.tsv", rows)
+    mapped = INIT_METHODS["aligned"](MappingTask(source, target, table), min_count=10)
+
+    def row(word):
+        found = mapped.input_weights[target.ids[tiny.written(word, target_style)]]
+        return {source.tokens[column]: found[0, column] for column in found.nonzero()[1]}
+
+    assert row(" huis") == {tiny.written(" house", source_style): 0.75, tiny.written(" boat", source_style): 0.25}
+    # The table pairs a number and a punctuation mark with words, as aligners do; the source has them itself.
+    for word in (" 7", "7", "8", "!"):
+        assert row(word) == {tiny.written(word, source_style): 1.0}, word
+        assert mapped.how[target.ids[tiny.written(word, target_style)]] == COPIED
+    for token in ("<s>", "</s>", "<unk>"):
+        found = mapped.input_weights[target.ids[token]]
+        assert (found.indices.tolist(), found.data.tolist()) == ([source.ids[token]], [1.0])
+    sums = np.asarray(mapped.input_weights.sum(axis=1)).ravel()
+    assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
+    assert sums[target.ids[tiny.written(" huisboot", target_style)]] == pytest.approx(1.0)
