@@ -196,6 +196,15 @@ class Config(Section):
             need = NEEDS["dictionary"]
             yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
 
+    @property
+    def used_cards(self) -> tuple[str, ...]:
+        """Names of the data cards that this config's mapping and corpus read, each once."""
+        needs = self.mapping.needs
+        bitext = self.bitext.cards if self.mapping.needs_bitext else ()
+        reads_dictionary = isinstance(self.dictionary, CardDictionary) and {"dictionary", "table"} & set(needs)
+        dictionary = self.dictionary.cards if reads_dictionary else ()
+        return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *dictionary)))
+
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
         parts = {name: getattr(self, name) for name in type(self).model_fields}

@@ -65,10 +65,7 @@ def read_card(
     """
     if card.role not in READ_ROLES:
         raise UserError(f"data card {card.name} has the role '{card.role}'; what is read is {', '.join(READ_ROLES)}")
-    reader, parallel = READERS[card.reader.kind], card.role != "monolingual"
-    if reader.parallel not in (None, parallel):
-        can = "pairs" if reader.parallel else "monolingual text"
-        raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
+    reader, parallel, options = READERS[card.reader.kind], card.role != "monolingual", check_reader(card)
     task = ReadTask(
         folder,
         card.name,
@@ -79,7 +76,7 @@ def read_card(
         lambda note: tell(f"data card {card.name}: {note}"),
     )
     some = False
-    for document in reader.read(task, _options(card, reader.options)):
+    for document in reader.read(task, options):
         some = some or any(segment.target.strip() for segment in document.segments)
         yield Document(f"{card.name}:{document.id}", f"{card.name}:{document.group}", document.segments)
     if not some:
@@ -96,12 +93,17 @@ def _without_text(task: ReadTask) -> UserError:
     )
 
 
-def _options(card: ResolvedCard, options: type[Section]) -> Section:
+def check_reader(card: ResolvedCard) -> Section:
+    """Return the options of a card's reader; raise UserError where they, or the card's role, are not for it."""
+    reader, parallel = READERS[card.reader.kind], card.role != "monolingual"
+    if card.role in READ_ROLES and reader.parallel not in (None, parallel):
+        can = "pairs" if reader.parallel else "monolingual text"
+        raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
     try:
-        return options.model_validate(card.reader.options)
+        return reader.options.model_validate(card.reader.options)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        names = ", ".join(options.model_fields)
+        names = ", ".join(reader.options.model_fields)
         raise UserError(
             f"data card {card.name}: reader options: {problems}. '{card.reader.kind}' takes: {names}"
         ) from None
