@@ -1,0 +1,115 @@
+"""How much of each source goes into the training text: weights, a cap, and replay, decided document by document.
+
+A document's place is a hash of seed and id, a number in [0, 1). What is kept depends on that number alone, so that the
+order of shards, their number and the number of workers change nothing; a larger weight or cap keeps all that a smaller
+one keeps.
+"""
+
+import hashlib
+import heapq
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, PositiveInt
+
+from pipeline.errors import UserError
+from pipeline.registry import unknown
+from pipeline.section import Section
+
+Weight = Annotated[float, Field(ge=0)]
+DIGEST_BYTES = 8
+
+
+class ReplaySettings(Section):
+    """Text of the base model's language among the training text, so that the model does not forget it."""
+
+    cards: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Data cards whose source side, or whose text where they are monolingual, is taken."""
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of all training bytes, replay included."""
+
+
+class MixtureSettings(Section):
+    """How sources are mixed: `corpus.weights`, `corpus.cap_bytes` and `corpus.replay`."""
+
+    seed: int
+    weights: dict[str, Weight]
+    """Factor of each source by card: 0.1 keeps a tenth of its documents, 2.5 has each read two or three times an epoch,
+    0 leaves it out; what is not named counts once."""
+    cap_bytes: PositiveInt | None
+    """Most UTF-8 bytes of training text; null for all. A cap in tokens is `tokens` times the bytes a token has."""
+    replay: ReplaySettings | None
+
+
+class Size(NamedTuple):
+    """A document as far as the cap is concerned."""
+
+    id: str
+    bytes: int
+
+
+def place(document: str, seed: int) -> float:
+    """Return a document's place in [0, 1), uniform over ids."""
+    digest = hashlib.sha256(f"{seed}/{document}".encode()).digest()[:DIGEST_BYTES]
+    return (int.from_bytes(digest, "big") >> 11) / 2**53  # 53 bits: exact as a float, and never rounded up to 1
+
+
+def repeats(document: str, weight: float, seed: int) -> int:
+    """Return how many times a document is read in an epoch; 0 drops it.
+
+    The whole part of the weight for every document, and once more for those whose place is below the rest: a weight of
+    2.5 has half the documents twice and half three times.
+    """
+    whole = math.floor(weight)
+    return whole + (place(document, seed) < weight - whole)
+
+
+def weight_of(card: str, weights: Mapping[str, float]) -> float:
+    """Return a card's weight, 1 where none is named."""
+    return weights.get(card, 1.0)
+
+
+def check_weights(weights: Mapping[str, float], cards: Sequence[str]) -> None:
+    """Raise UserError, all problems together, for a weight of a card that is not taken, or where nothing is left."""
+    problems = [
+        f"corpus.weights: {unknown('card of the corpus', name, cards)}" for name in weights if name not in cards
+    ]
+    if cards and all(weight_of(card, weights) == 0 for card in cards):
+        problems.append("corpus.weights leave nothing: every card has the weight 0; give one of them a larger one")
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def cap_limit(sizes: Iterable[Size], cap_bytes: int | None, seed: int) -> float:
+    """Return the place below which documents fit under a cap together; 1 where all of them do.
+
+    Documents are taken in the order of their places until the next one would go over the cap; nothing behind it is
+    taken, however small, so that the choice does not prefer short documents. Equal places stay or go together. Memory
+    grows with what is kept, not with what is read.
+    """
+    if cap_bytes is None:
+        return 1.0
+    kept: list[tuple[float, int]] = []  # a heap, the largest place first
+    total, limit = 0, 1.0
+    for size in sizes:
+        where = place(size.id, seed)
+        if where >= limit:
+            continue
+        heapq.heappush(kept, (-where, size.bytes))
+        total += size.bytes
+        while total > cap_bytes:
+            farthest, count = heapq.heappop(kept)
+            limit, total = -farthest, total - count
+            while kept and -kept[0][0] >= limit:
+                total -= heapq.heappop(kept)[1]
+    return limit
+
+
+def replay_bytes(training_bytes: int, share: float) -> int:
+    """Return how many bytes of replayed text make up a share of all, given the bytes of the other text.
+
+    >>> replay_bytes(900, 0.1)
+    100
+    """
+    return round(training_bytes * share / (1 - share))
