@@ -6,28 +6,29 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from smoke_chain import without_network
 
 from pipeline import packaged_text
 from pipeline.__main__ import main
 from pipeline.cards import load_cards
-from pipeline.config import CONF, chosen_preset, languages, load_config
+from pipeline.config import languages, load_config
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
-from stages.ingest_corpus.settings import LanguageSettings
 from stages.shared.language_identification import script_share
 
 EUROPEAN_UNION = set(re.findall(r"\w+", "bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv"))
 OTHERS = {"af", "ba", "cv", "fy", "hy", "tt"}
-SETTINGS = {name: load_config([f"language={name}"]).language for name in languages()}
+CARDS = load_cards()
+CONFIGS = {name: load_config([f"language={name}"]) for name in languages()}
+SMALL_WORDS = 60_000
+"""With fewer, conf/corpus/packaged_small.yaml."""
 
 
 def test_all_languages_of_the_union_and_some_others_have_a_file():
-    codes = [language.code for language in SETTINGS.values()]
+    codes = [config.language.code for config in CONFIGS.values()]
     assert {*codes} >= EUROPEAN_UNION | OTHERS
     assert len(codes) == len({*codes})
-    assert all(name == language.name for name, language in SETTINGS.items())
+    assert all(name == config.language.name for name, config in CONFIGS.items())
 
 
 def test_every_language_plans_without_network(tmp_path):
@@ -49,17 +50,16 @@ def test_every_language_plans_without_network(tmp_path):
 
 @pytest.mark.parametrize("name", languages())
 def test_the_sentences_of_a_language_are_in_its_script(name):
-    evaluation = yaml.safe_load((CONF / "language" / f"{name}.yaml").read_text(encoding="utf-8"))["evaluation"]
-    language: LanguageSettings = SETTINGS[name]
-    texts = [evaluation["report"]["sample_sentence"]["target"], *evaluation["generation"]["prompts"]]
-    assert all(script_share(text, language.script) == 1 for text in texts)
+    evaluation = CONFIGS[name].evaluation
+    texts = [evaluation.report.sample_sentence.target, *evaluation.generation.prompts]
+    assert all(script_share(text, CONFIGS[name].language.script) == 1 for text in texts)
 
 
 @pytest.mark.parametrize("name", languages())
 def test_a_card_covers_every_language_that_names_it_and_packaged_text_is_known(name):
-    config, cards, measures = load_config([f"language={name}"]), load_cards(), packaged_text.load_measures()
+    config, measures = CONFIGS[name], packaged_text.load_measures()
     named = {card for group in config.cards.values() for kind in group.values() for card in kind}
-    assert all(cards[card].covers(config.language.code) for card in named)
+    assert all(CARDS[card].covers(config.language.code) for card in named)
     assert not packaged_text.packaged_text(config, measures).unmeasured
     packaged = config.cards["packaged"]
     assert all(measures[name][card].words > 0 for card in packaged["corpus"])
@@ -67,21 +67,21 @@ def test_a_card_covers_every_language_that_names_it_and_packaged_text_is_known(n
 
 
 def test_a_language_with_little_text_holds_more_of_it_out():
-    measures = packaged_text.load_measures()
-    for name in languages():
-        words = packaged_text.packaged_text(load_config([f"language={name}"]), measures).words
-        assert (chosen_preset("corpus", [f"language={name}"]) == "packaged_small") == (words < 60_000), name
+    measures, large = packaged_text.load_measures(), CONFIGS["dutch"].corpus.split.test_share
+    for name, config in CONFIGS.items():
+        few = packaged_text.packaged_text(config, measures).words < SMALL_WORDS
+        assert (config.corpus.split.test_share > large) == few, name
 
 
 def test_the_table_has_a_line_for_each_language(capsys):
     assert main(["languages"]) == 0
     shown = capsys.readouterr().out
-    for name, language in SETTINGS.items():
-        assert any(name in line and language.english_name in line for line in shown.splitlines())
+    for name, config in CONFIGS.items():
+        assert any(name in line and config.language.english_name in line for line in shown.splitlines())
 
 
 def test_what_is_not_measured_counts_as_nothing_and_is_named():
-    config = load_config(["language=tatar"])
+    config = CONFIGS["tatar"]
     measures = {"tatar": dict(packaged_text.load_measures()["tatar"])}
     everything = packaged_text.packaged_text(config, measures)
     stale = measures["tatar"]["udhr"]
@@ -92,10 +92,8 @@ def test_what_is_not_measured_counts_as_nothing_and_is_named():
 
 
 def test_measuring_reads_the_files_and_only_what_changed(tmp_path, monkeypatch):
-    config = load_config(["language=dutch", "cards.packaged.corpus=[sample_text]", "cards.packaged.dictionaries=[]"])
-    config = config.model_copy(
-        update={"cards": {"packaged": {"corpus": ("sample_text",), "bitext": ("sample_bitext",), "dictionaries": ()}}}
-    )
+    named = {"corpus": ("sample_text",), "bitext": ("sample_bitext",), "dictionaries": ()}
+    config = CONFIGS["dutch"].model_copy(update={"cards": {"packaged": named}})
     path = tmp_path / "measured.json"
     assert packaged_text.measure([config], path) == 2
     assert packaged_text.measure([config], path) == 0
