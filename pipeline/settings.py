@@ -199,11 +199,10 @@ class Config(Section):
     @property
     def used_cards(self) -> tuple[str, ...]:
         """Names of the data cards that this config's mapping and corpus read, each once."""
-        needs = self.mapping.needs
         bitext = self.bitext.cards if self.mapping.needs_bitext else ()
-        reads_dictionary = isinstance(self.dictionary, CardDictionary) and {"dictionary", "table"} & set(needs)
-        dictionary = self.dictionary.cards if reads_dictionary else ()
-        return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *dictionary)))
+        dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
+        looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
+        return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))
 
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
