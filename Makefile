@@ -27,7 +27,12 @@ ifeq ($(origin TOKEN),command line)
 override MT_TOKEN := $(value TOKEN)
 unexport TOKEN
 endif
-export MT_LANGUAGE MT_ARGS MT_STEP MT_TOKEN
+override MT_SOURCE :=
+ifeq ($(origin SOURCE),command line)
+override MT_SOURCE := $(value SOURCE)
+unexport SOURCE
+endif
+export MT_LANGUAGE MT_ARGS MT_STEP MT_TOKEN MT_SOURCE
 unexport ARGS STEP
 
 PYTHON ?= python3
@@ -36,7 +41,7 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt leaderboard plan fetch status config logs explain languages lock verify du gc setup test test-network test-slow test-slurm check format help
+.PHONY: adapt leaderboard plan fetch status config logs explain trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
@@ -50,7 +55,13 @@ logs: $(INSTALLED)
 explain: $(INSTALLED)
 	@$(PIPELINE) explain --token "$$MT_TOKEN" $(PLANNED)
 
-languages lock: $(INSTALLED)
+trace: $(INSTALLED)
+	@$(PIPELINE) trace --source "$$MT_SOURCE" --args "$$MT_ARGS"
+
+languages: $(INSTALLED)
+	@$(PIPELINE) languages $(if $(filter 1,$(value MEASURE)),--measure)
+
+cards lock: $(INSTALLED)
 	@$(PIPELINE) $@
 
 verify du: $(INSTALLED)
@@ -109,7 +120,9 @@ help:
 		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
 		'make explain LANG=dutch TOKEN=huis where the embedding of a token comes from; also TOKEN=▁huis, TOKEN=#123' \
 		'make config LANG=dutch             the composed configuration' \
-		'make languages                     what LANG may be' \
+		'make languages                     what LANG may be, and what packaged text each has; MEASURE=1: read it anew' \
+		'make cards                         check every data card and list them' \
+		'make trace SOURCE=opensubtitles    every artifact and model that contains a source' \
 		'make verify                        hash all artifacts again' \
 		'make du                            disk by artifact' \
 		'make gc [APPLY=1]                  remove what no run uses' \

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from pipeline import commands
+from pipeline import card_commands, commands
 from pipeline.config import artifact_folder
 from pipeline.errors import UserError
 
@@ -23,7 +23,7 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
 SWEPT = ("adapt", "plan", "fetch")
 MULTIRUN = ("-m", "--multirun")
-NAMED = {"logs": "--step", "explain": "--token"}
+NAMED = {"logs": "--step", "explain": "--token", "trace": "--source"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,12 +101,16 @@ def _dispatch(options: argparse.Namespace) -> int:
     if options.command == "explain":
         return commands.explain_token(options.overrides, options.token)
     if options.command == "languages":
-        return commands.show_languages()
+        return card_commands.show_languages(options.measure)
+    if options.command == "cards":
+        return card_commands.show_cards()
     if options.command == "lock":
         return commands.lock_sources()
     artifacts = artifact_folder(options.overrides)
     if options.command == "gc":
         return commands.gc(artifacts, options.apply)
+    if options.command == "trace":
+        return card_commands.trace_source(artifacts, options.source)
     return {"verify": commands.verify, "du": commands.du}[options.command](artifacts)
 
 
@@ -128,7 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     explain = names.add_parser("explain", help=about, description=about)
     explain.add_argument("--token", required=True, help="a word, a token such as ▁huis, or an id such as #123")
     _takes_overrides(explain)
-    names.add_parser("languages", help=commands.show_languages.__doc__)
+    known = names.add_parser("languages", help=card_commands.show_languages.__doc__)
+    known.add_argument("--measure", action="store_true", help="fetch and read what is not measured yet")
+    names.add_parser("cards", help=card_commands.show_cards.__doc__)
+    traced = names.add_parser("trace", help=card_commands.trace_source.__doc__)
+    traced.add_argument("--source", required=True, help="name of a data card")
+    _takes_overrides(traced)
     names.add_parser("lock", help=commands.lock_sources.__doc__)
     _takes_overrides(names.add_parser("verify", help=commands.verify.__doc__))
     _takes_overrides(names.add_parser("du", help=commands.du.__doc__))

@@ -88,7 +88,13 @@ class Card(Section):
     language: Annotated[tuple[str, ...], Field(min_length=1)]
     """Codes that the card covers, the source language's among them; `mul` for any."""
     task_categories: tuple[str, ...] = ()
+    withdrawn: Annotated[str, Field(min_length=1)] | None = None
+    """Why the source must not be used any more; plans that name the card refuse."""
     ingest: Ingest
+
+    def covers(self, code: str) -> bool:
+        """Tell whether the card has text in a language."""
+        return "mul" in self.language or code in self.language
 
 
 class ResolvedCard(Section):
@@ -149,26 +155,48 @@ def resolve_cards(
 ) -> tuple[ResolvedCard, ...]:
     """Return the named cards for one language pair, placeholders filled and files pinned by the lock.
 
-    Raises UserError for a card that is not there, is faulty or does not cover the language.
+    Raises UserError for all the cards that `usable_cards` refuses.
     """
-    resolved = []
+    cards = usable_cards(names, target_code, folder)
+    return tuple(resolve_card(card, source_code, target_code, lock) for card in cards)
+
+
+def usable_cards(names: Iterable[str], target_code: str, folder: Path = CARDS) -> tuple[Card, ...]:
+    """Return the named cards.
+
+    Raises UserError with one line a problem, all together: a card is not there, is faulty or withdrawn, or does not
+    cover the language.
+    """
+    cards, problems = [], []
     for name in names:
-        path = folder / f"{name}.md"
-        if not path.is_file():
-            available = [other.stem for other in folder.glob("*.md")]
-            raise UserError(f"{unknown('data card', name, available)} (in {folder.name}/)")
-        resolved.append(resolve_card(load_card(path), source_code, target_code, lock))
-    return tuple(resolved)
+        try:
+            cards.append(_usable_card(name, target_code, folder))
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
+    return tuple(cards)
+
+
+def _usable_card(name: str, target_code: str, folder: Path) -> Card:
+    path = folder / f"{name}.md"
+    if not path.is_file():
+        available = [other.stem for other in folder.glob("*.md")]
+        raise UserError(f"{unknown('data card', name, available)} (in {folder.name}/)")
+    card = load_card(path)
+    if card.withdrawn:
+        raise UserError(
+            f"data card {name} is withdrawn: {card.withdrawn.rstrip('.')}. Leave it out of the language's `cards`, "
+            "corpus.cards, bitext.cards and dictionary.cards; "
+            f"`make trace SOURCE={name}` lists what was made from it"
+        )
+    _check_covered(card, target_code)
+    return card
 
 
 def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[str, dict[str, Any]]) -> ResolvedCard:
-    """Return one card for one language pair."""
-    if "mul" not in card.language and target_code not in card.language:
-        covered = ", ".join(card.language)
-        raise UserError(
-            f"data card {card.name} does not cover '{target_code}' (it covers {covered}). Leave it out of the "
-            "language's `cards`, or add the code to its `language` if the source has it"
-        )
+    """Return one card for one language pair, a withdrawn one too; raise UserError where it does not fit the pair."""
+    _check_covered(card, target_code)
     ingest = card.ingest
 
     def fill(value: Any, codes: Mapping[str, str]) -> Any:
@@ -193,6 +221,15 @@ def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[s
         raise UserError(
             f"data card {card.name}, for '{source_code}' and '{target_code}' and with its lock entries: {faults}"
         ) from None
+
+
+def _check_covered(card: Card, target_code: str) -> None:
+    if not card.covers(target_code):
+        covered = ", ".join(card.language)
+        raise UserError(
+            f"data card {card.name} does not cover '{target_code}' (it covers {covered}). Leave it out of the "
+            "language's `cards`, or add the code to its `language` if the source has it"
+        )
 
 
 def unlocked(card: ResolvedCard) -> tuple[str, ...]:

@@ -202,18 +202,6 @@ def config(overrides: Sequence[str], multirun: bool) -> int:
     return 0
 
 
-def show_languages() -> int:
-    """List the languages that LANG may be, with what each has."""
-    table = Table("LANG", "code", "script", "packaged corpora", "packaged bitext")
-    for name in languages():
-        checked = load_config([f"language={name}"])
-        cards = checked.cards["packaged"]
-        language = checked.language
-        table.add_row(name, language.code, language.script, ", ".join(cards["corpus"]), ", ".join(cards["bitext"]))
-    console.print(table)
-    return 0
-
-
 def lock_sources() -> int:
     """Pin the newest versions of all packaged sources in data_cards/lock.json."""
     count = write_newest_lock([load_config([f"language={name}"]) for name in languages()])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.card_lock import Lock
-from pipeline.cards import ResolvedCard, resolve_cards
+from pipeline.cards import ResolvedCard, resolve_cards, usable_cards
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage import Stage
@@ -132,7 +132,8 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
 
 
 def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, Step]:
-    """Plan the base model, the corpus and the tokenizer."""
+    """Plan the base model, the corpus and the tokenizer; all problems of the config's data cards are reported here."""
+    usable_cards(config.used_cards, config.language.code)
     base_model = plan.step(FETCH_BASE_MODEL, inputs={})
     corpus = plan.step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
     return base_model, corpus, plan.step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})

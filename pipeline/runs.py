@@ -88,7 +88,7 @@ def read_results(steps: Sequence[Step]) -> dict[str, Any]:
 
 def reachable(artifacts: Path) -> set[str]:
     """Return the short fingerprints that some run uses. Raises UserError for a damaged run.json."""
-    return {fingerprint[: store.SHORT] for run in run_files(artifacts) for fingerprint in _fingerprints(run)}
+    return {fingerprint[: store.SHORT] for run in run_files(artifacts) for fingerprint in fingerprints(run)}
 
 
 def run_files(artifacts: Path) -> list[Path]:
@@ -96,7 +96,8 @@ def run_files(artifacts: Path) -> list[Path]:
     return sorted(artifacts.glob("*/runs/*/run.json"))
 
 
-def _fingerprints(path: Path) -> list[str]:
+def fingerprints(path: Path) -> list[str]:
+    """Return the fingerprints of what a run uses, given its run.json. Raises UserError for a damaged one."""
     try:
         return list(json.loads(path.read_text(encoding="utf-8"))["fingerprints"].values())
     except (ValueError, KeyError):

@@ -198,6 +198,14 @@ class Config(Section):
             need = NEEDS["dictionary"]
             yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
 
+    @property
+    def used_cards(self) -> tuple[str, ...]:
+        """Names of the data cards that this config's mapping and corpus read, each once."""
+        bitext = self.bitext.cards if self.mapping.needs_bitext else ()
+        dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
+        looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
+        return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))
+
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
         parts = {name: getattr(self, name) for name in type(self).model_fields}

@@ -30,7 +30,7 @@ class BenchmarkFile(Section):
 
 
 class DecontaminationSettings(Section):
-    """Lines of training text that overlap with a benchmark's line go: its words, a sentence of it, 13 words in a row."""
+    """Training lines that overlap with a benchmark's line go: all its words, a sentence of it, 13 words in a row."""
 
     benchmarks: dict[str, BenchmarkFile]
     """By the benchmark's name."""

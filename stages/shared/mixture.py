@@ -29,7 +29,7 @@ class MixtureSettings(Section):
     """Factor of each source by card: 0.1 keeps a tenth of its documents, 2.5 has each read two or three times an epoch,
     0 leaves it out; what is not named counts once."""
     cap_bytes: PositiveInt | None
-    """Most UTF-8 bytes of training text; null for all of it. A cap in tokens is this by the tokenizer's bytes a token."""
+    """Most UTF-8 bytes of training text; null for all. A cap in tokens is `tokens` times the bytes a token has."""
 
 
 class Size(NamedTuple):

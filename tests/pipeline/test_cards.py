@@ -116,6 +116,26 @@ def test_unknown_card_and_uncovered_language(tmp_path):
         resolve_cards(["test"], "en", "hy", {}, tmp_path)
 
 
+def test_all_problems_of_the_named_cards_are_reported_together(tmp_path):
+    write_card(tmp_path, "fine")
+    write_card(tmp_path, "books", withdrawn="the rights' holders asked for it.")
+    write_card(tmp_path, "faulty", drop=["license"])
+    write_card(tmp_path, "far", language=["en", "hy"])
+    with pytest.raises(UserError) as caught:
+        resolve_cards(["fine", "books", "faulty", "far", "absent"], "en", "nl", {}, tmp_path)
+    books, faulty, far, absent = str(caught.value).splitlines()
+    assert books.startswith("data card books is withdrawn: the rights' holders asked for it. Leave it out of")
+    assert "make trace SOURCE=books" in books
+    assert "has no `license`" in faulty
+    assert "does not cover 'nl'" in far
+    assert "unknown data card 'absent'" in absent
+
+
+def test_withdrawal_without_a_reason_is_refused(tmp_path):
+    with pytest.raises(UserError, match="withdrawn=''"):
+        load_card(write_card(tmp_path, withdrawn=""))
+
+
 def test_local_files_enter_by_content(tmp_path):
     data = tmp_path / "lines.txt"
     data.write_text("one\n")
@@ -202,9 +222,10 @@ def test_every_card_of_the_project_is_sound():
 def test_every_language_names_cards_that_cover_it_and_are_pinned(path):
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     lock = load_lock(CARDS / "lock.json")
+    language = values["language"]
     for group in values["cards"].values():
         names = [name for cards in group.values() for name in cards]
-        for card in resolve_cards(dict.fromkeys(names), "en", values["language"]["code"], lock):
+        for card in resolve_cards(dict.fromkeys(names), language["source_code"], language["code"], lock):
             assert not unlocked(card) or card.source.kind == "opus"
 
 

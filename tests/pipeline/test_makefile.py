@@ -120,6 +120,22 @@ def test_a_token_of_the_environment_is_not_taken():
     assert "secret" not in done.stdout + done.stderr
 
 
+def test_a_source_is_taken_only_where_it_was_typed(tmp_path):
+    typed = make("trace", "SOURCE=udhr", f"ARGS=machine.artifacts={tmp_path}", SOURCE="vlc_ui")
+    assert (typed.returncode, typed.stderr) == (0, "")
+    assert "contains udhr" in typed.stdout
+    mark = tmp_path / "mark"
+    odd = make(
+        "trace", f"SOURCE=$(shell touch {mark})`touch {mark}`; touch {mark}", f"ARGS=machine.artifacts={tmp_path}"
+    )
+    assert odd.returncode == 2
+    assert "unknown source" in odd.stderr
+    assert not mark.exists()
+    missing = make("trace", SOURCE="udhr")
+    assert missing.returncode == 2
+    assert "which source?" in missing.stderr
+
+
 def test_explain_says_what_to_run_first(tmp_path):
     done = make("explain", "LANG=dutch", "TOKEN=huis", f"ARGS=mapping=mean machine.artifacts={tmp_path}")
     assert done.returncode == 2

@@ -103,12 +103,8 @@ def prepare(
     """Return what the card's reader is told; raise UserError where the card and its reader do not fit."""
     if card.role not in READ_ROLES:
         raise UserError(f"data card {card.name} has the role '{card.role}'; what is read is {', '.join(READ_ROLES)}")
-    reader, parallel = READERS[card.reader.kind], card.role != "monolingual"
-    if reader.parallel not in (None, parallel):
-        can = "pairs" if reader.parallel else "monolingual text"
-        raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
-    task = ReadTask(folder, card.name, parallel, card.columns, card.languages, handling, only)
-    return task, _options(card, reader.options)
+    parallel, options = card.role != "monolingual", check_reader(card)
+    return ReadTask(folder, card.name, parallel, card.columns, card.languages, handling, only), options
 
 
 def _without_text(task: ReadTask) -> UserError:
@@ -121,12 +117,17 @@ def _without_text(task: ReadTask) -> UserError:
     )
 
 
-def _options(card: ResolvedCard, options: type[Section]) -> Section:
+def check_reader(card: ResolvedCard) -> Section:
+    """Return the options of a card's reader; raise UserError where they, or the card's role, are not for it."""
+    reader, parallel = READERS[card.reader.kind], card.role != "monolingual"
+    if card.role in READ_ROLES and reader.parallel not in (None, parallel):
+        can = "pairs" if reader.parallel else "monolingual text"
+        raise UserError(f"data card {card.name}: reader '{card.reader.kind}' reads {can}, but `role` is {card.role}")
     try:
-        return options.model_validate(card.reader.options)
+        return reader.options.model_validate(card.reader.options)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        names = ", ".join(options.model_fields)
+        names = ", ".join(reader.options.model_fields)
         raise UserError(
             f"data card {card.name}: reader options: {problems}. '{card.reader.kind}' takes: {names}"
         ) from None

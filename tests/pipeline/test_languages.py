@@ -1,0 +1,110 @@
+"""Language files: which there are, that they plan without network, and what packaged text is known of each."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from smoke_chain import without_network
+
+from pipeline import packaged_text
+from pipeline.__main__ import main
+from pipeline.cards import load_cards
+from pipeline.config import languages, load_config
+from pipeline.errors import UserError
+from pipeline.provenance import ROOT
+from stages.shared.language_identification import script_share
+
+EUROPEAN_UNION = set(re.findall(r"\w+", "bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv"))
+OTHERS = {"af", "ba", "cv", "fy", "hy", "tt"}
+CARDS = load_cards()
+CONFIGS = {name: load_config([f"language={name}"]) for name in languages()}
+SMALL_WORDS = 60_000
+"""With fewer, conf/corpus/packaged_small.yaml."""
+
+
+def test_all_languages_of_the_union_and_some_others_have_a_file():
+    codes = [config.language.code for config in CONFIGS.values()]
+    assert {*codes} >= EUROPEAN_UNION | OTHERS
+    assert len(codes) == len({*codes})
+    assert all(name == config.language.name for name, config in CONFIGS.items())
+
+
+def test_every_language_plans_without_network(tmp_path):
+    prefix = without_network()
+    if not prefix:
+        pytest.skip("this machine cannot take the network away")
+    code = (
+        "import sys\nfrom pipeline import graph\nfrom pipeline.config import languages, load_config\n"
+        "from pipeline.sources import current_lock\n"
+        "for name in languages():\n"
+        f"    config = load_config([f'language={{name}}', 'machine.artifacts={tmp_path}'])\n"
+        "    print(graph.adapt(config, current_lock(config))[-1].name)\n"
+    )
+    done = subprocess.run([*prefix, sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["report"] * len(languages())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", languages())
+def test_the_sentences_of_a_language_are_in_its_script(name):
+    evaluation = CONFIGS[name].evaluation
+    texts = [evaluation.report.sample_sentence.target, *evaluation.generation.prompts]
+    assert all(script_share(text, CONFIGS[name].language.script) == 1 for text in texts)
+
+
+@pytest.mark.parametrize("name", languages())
+def test_a_card_covers_every_language_that_names_it_and_packaged_text_is_known(name):
+    config, measures = CONFIGS[name], packaged_text.load_measures()
+    named = {card for group in config.cards.values() for kind in group.values() for card in kind}
+    assert all(CARDS[card].covers(config.language.code) for card in named)
+    assert not packaged_text.packaged_text(config, measures).unmeasured
+    packaged = config.cards["packaged"]
+    assert all(measures[name][card].words > 0 for card in packaged["corpus"])
+    assert all(measures[name][card].pairs > 0 for card in (*packaged["bitext"], *packaged["dictionaries"]))
+
+
+def test_a_language_with_little_text_holds_more_of_it_out():
+    measures, large = packaged_text.load_measures(), CONFIGS["dutch"].corpus.split.test_share
+    for name, config in CONFIGS.items():
+        few = packaged_text.packaged_text(config, measures).words < SMALL_WORDS
+        assert (config.corpus.split.test_share > large) == few, name
+
+
+def test_the_table_has_a_line_for_each_language(capsys):
+    assert main(["languages"]) == 0
+    shown = capsys.readouterr().out
+    for name, config in CONFIGS.items():
+        assert any(name in line and config.language.english_name in line for line in shown.splitlines())
+
+
+def test_what_is_not_measured_counts_as_nothing_and_is_named():
+    config = CONFIGS["tatar"]
+    measures = {"tatar": dict(packaged_text.load_measures()["tatar"])}
+    everything = packaged_text.packaged_text(config, measures)
+    stale = measures["tatar"]["udhr"]
+    measures["tatar"]["udhr"] = stale.model_copy(update={"card": "0" * 12})  # measured with another version
+    without = packaged_text.packaged_text(config, measures)
+    assert without.unmeasured == ("udhr",)
+    assert without.words == everything.words - stale.words
+
+
+def test_measuring_reads_the_files_and_only_what_changed(tmp_path, monkeypatch):
+    named = {"corpus": ("sample_text",), "bitext": ("sample_bitext",), "dictionaries": ()}
+    config = CONFIGS["dutch"].model_copy(update={"cards": {"packaged": named}})
+    path = tmp_path / "measured.json"
+    assert packaged_text.measure([config], path) == 2
+    assert packaged_text.measure([config], path) == 0
+    lines = {line.strip() for line in (ROOT / "tests/data/dutch.txt").read_text(encoding="utf-8").splitlines()} - {""}
+    found = packaged_text.packaged_text(config, packaged_text.load_measures(path))
+    assert found.bytes == pytest.approx(sum(len(line.encode()) for line in lines), rel=0.02)
+    assert found.pairs > 100
+
+
+def test_a_broken_file_of_figures_is_named(tmp_path):
+    path = tmp_path / "measured.json"
+    path.write_text(json.dumps({"dutch": {"udhr": {"words": 1}}}))
+    with pytest.raises(UserError, match="make languages MEASURE=1"):
+        packaged_text.load_measures(path)
