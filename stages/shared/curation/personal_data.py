@@ -30,12 +30,16 @@ IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3}
 # ("01-02-2024 10.15") and no ISBN.
 TELEPHONE = re.compile(
     r"(?<![\w.,:/+-])(?<!ISBN )(?<!ISBN: )(?!\d{1,2}[-./]\d{1,2}[-./]\d{2})"
-    r"(?:\(?\+|\(?0|8(?=[ (-]))(?:[ ()./-]{0,3}\d){6,14}(?!\w|[.,/:-]\d)"
+    r"(?:(?:\((?=[+\d ]{2,7}\)))?[+0]|8(?=[ (-]))(?:[ ()./-]{0,3}\d){6,14}(?!\w|[.,/:-]\d)"
 )
 NATIONAL_NUMBER = re.compile(r"(?<![\w.,/+-])[A-Z]{0,6}\d(?:[ ./-]?[A-Z0-9]){6,15}(?!\w|[.,/-]\d)")
 AT_SIGN, DIGIT = re.compile("@"), re.compile(r"\d")
 IP_HINT = re.compile(r"\d\.\d|:[0-9A-Fa-f]*:")
 ZERO, NINE, AT = ord("0"), ord("9"), ord("@")
+# "Versie 2.4.5.48": of addresses only one in 256 has no larger byte.
+LARGEST_IN_VERSION = 63
+# Every number known here has so many; shorter ones, which python-stdnum fills up with zeros, are "1872-1874".
+NATIONAL_CHARACTERS = 9
 # All of the patterns above but the e-mail's have so many digits in so many characters.
 FEW_DIGITS, NEAR = 4, 16
 
@@ -109,13 +113,17 @@ def _replaced(line: str, kind: Kind) -> tuple[str, int]:
 
 def _is_ip_address(text: str) -> bool:
     try:
-        return not ip_address(text).is_unspecified
+        address = ip_address(text)
     except ValueError:
         return False
+    if address.version == 4:
+        return max(address.packed) > LARGEST_IN_VERSION
+    return any(map(str.isdigit, text))  # "a::b" is code
 
 
 def _is_any(checks: Sequence[Callable[[str], bool]], text: str) -> bool:
-    return any(check(text) for check in checks)
+    long_enough = sum(map(str.isalnum, text)) >= NATIONAL_CHARACTERS
+    return long_enough and any(check(text) for check in checks)
 
 
 def _is_telephone(regions: tuple[str, ...], text: str) -> bool:
