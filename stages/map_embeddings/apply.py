@@ -1,5 +1,8 @@
 """Makes new embedding tables from an initialisation and the model's own."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
@@ -9,6 +12,8 @@ from stages.map_embeddings.initialization import Fallback, Initialization
 
 BLOCK_ROWS = 4096
 """Target rows computed at once: bounds the memory beside the two tables themselves."""
+Draw = Callable[[int], np.ndarray]
+"""From how many rows are needed next to these rows, or to one that serves them all; float32."""
 
 
 def apply_initialization(
@@ -28,18 +33,20 @@ def apply_initialization(
     source = table[:known].to(torch.float32).numpy()
     new = torch.empty((tokens, table.shape[1]), dtype=table.dtype)
     empty = np.diff(weights.indptr) == 0
-    fill = fallback_rows(initialization.fallback, source, int(empty.sum()), unknown, [seed, int(head)])
-    filled = np.cumsum(empty) - empty
+    draw = fallback_rows(initialization.fallback, source, unknown, [seed, int(head)]) if empty.any() else None
     for start in range(0, tokens, BLOCK_ROWS):
         rows = np.arange(start, min(start + BLOCK_ROWS, tokens))
         block = mapped_rows(weights[rows[0] : rows[-1] + 1], source)
-        blank = empty[rows]
-        block[blank] = fill[filled[rows[blank]]] if len(fill) > 1 else fill
+        if draw is not None and empty[rows].any():
+            block[empty[rows]] = draw(int(empty[rows].sum()))
         if initialization.row_scale is not None:
             block *= initialization.row_scale[rows, None].astype(np.float32)
-        new[start : start + len(rows)] = torch.from_numpy(block).to(table.dtype)
-    if not torch.isfinite(new).all():
-        raise UserError("a new embedding row is not finite: the base model's own table has such rows. Fetch it again.")
+        made = torch.from_numpy(block).to(table.dtype)
+        if not torch.isfinite(made).all():
+            raise UserError(
+                "a new embedding row is not finite: the base model's own table has such rows. Fetch it again."
+            )
+        new[start : start + len(rows)] = made
     return new
 
 
@@ -49,40 +56,49 @@ def mapped_rows(weights: csr_matrix, source: np.ndarray) -> np.ndarray:
     return rows
 
 
-def fallback_rows(
-    fallback: Fallback, source: np.ndarray, number: int, unknown: int | None, seed: list[int]
-) -> np.ndarray:
-    """Return rows for tokens without evidence: one that serves all, or as many as `number`."""
-    if number == 0:
-        return np.zeros((0, source.shape[1]), dtype=np.float32)
+def fallback_rows(fallback: Fallback, source: np.ndarray, unknown: int | None, seed: list[int]) -> Draw:
+    """Return what gives the rows of tokens without evidence, as they come; however many at once, they are the same."""
     if fallback == "unk":
         if unknown is None:
             raise UserError("the mapping falls back to <unk>, which the source tokenizer does not have")
-        return source[unknown : unknown + 1]
+        return lambda number: source[unknown : unknown + 1]
     if fallback == "mean":
         mean: np.ndarray = source.mean(axis=0, dtype=np.float64)[None].astype(np.float32)
-        return mean
+        return lambda number: mean
     if fallback == "independent":
         spread = np.sqrt(np.square(source, dtype=np.float64).mean())
-        drawn = np.random.default_rng(seed).standard_normal((number, source.shape[1]))
-        return np.asarray(spread * drawn, dtype=np.float32)
-    return normal_rows(source, number, seed)
+        generator = np.random.default_rng(seed)
+        return lambda number: np.asarray(spread * generator.standard_normal((number, source.shape[1])), np.float32)
+    return normal_rows(source, seed)
 
 
-def normal_rows(source: np.ndarray, number: int, seed: list[int]) -> np.ndarray:
+def normal_rows(source: np.ndarray, seed: list[int]) -> Draw:
     """Draw rows from the normal distribution with the mean and covariance of the source rows.
 
     With the triangle R of the centred rows, R^T R / (n - 1) is their covariance, whatever its rank; no covariance needs
     to be inverted. One thread, since the sums depend on their number.
     """
+    generator = np.random.default_rng(seed)
+    with one_thread():
+        rows = torch.from_numpy(source).to(torch.float64)
+        mean = rows.mean(dim=0)
+        rows -= mean
+        triangle = torch.linalg.qr(rows, mode="r").R / max(len(rows) - 1, 1) ** 0.5
+
+    def draw(number: int) -> np.ndarray:
+        drawn = torch.from_numpy(generator.standard_normal((number, triangle.shape[0])))
+        with one_thread():
+            return np.asarray((mean + drawn @ triangle).to(torch.float32).numpy())
+
+    return draw
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = torch.from_numpy(source).to(torch.float64)
-        mean = rows.mean(dim=0)
-        triangle = torch.linalg.qr(rows - mean, mode="r").R / max(len(rows) - 1, 1) ** 0.5
-        drawn = np.random.default_rng(seed).standard_normal((number, triangle.shape[0]))
-        rows = mean + torch.from_numpy(drawn) @ triangle
-        return np.asarray(rows.to(torch.float32).numpy())
+        yield
     finally:
         torch.set_num_threads(threads)
