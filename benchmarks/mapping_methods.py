@@ -29,6 +29,7 @@ from stages.map_embeddings.from_table import EXTRAS, read_preset
 from stages.map_embeddings.initialization import MappingTask
 from stages.map_embeddings.similarity import softmax_of_nearest, sparsemax_of_cosines, unit_rows
 from stages.map_embeddings.stage import make_tables
+from stages.map_embeddings.wechsel import distinct_rows
 from stages.shared.model_folder import open_model, write_model
 from stages.shared.token_text import Vocabulary, load_vocabulary
 from stages.shared.vectors import Vectors, read_vectors, write_vectors
@@ -110,9 +111,9 @@ def peak_mib() -> float:
 def compare(folder: Path, tokens: int) -> None:
     """Print CPU seconds of the search, of the dense formula and of the product alone, extrapolated from some rows."""
     source, target = load_vocabulary(folder / "source"), load_vocabulary(folder / "target")
-    left = unit_rows(read_vectors(folder / "target_vectors", target).tokens)
-    right = unit_rows(read_vectors(folder / "source_vectors", source).tokens)
-    vectors = unit_rows(read_vectors(folder / "token_vectors", target).tokens)
+    left = unit_rows(different(read_vectors(folder / "target_vectors", target).tokens))
+    right = unit_rows(different(read_vectors(folder / "source_vectors", source).tokens))
+    vectors = unit_rows(different(read_vectors(folder / "token_vectors", target).tokens))
     ones, shared = np.ones(len(right), dtype=np.int64), SHARED[tokens]
     nearest = lambda rows: softmax_of_nearest(rows, right, ones, 10, 0.1)  # noqa: E731
     projected = lambda rows: sparsemax_of_cosines(rows, vectors[:shared])  # noqa: E731
@@ -130,6 +131,12 @@ def compare(folder: Path, tokens: int) -> None:
             f"{product / share:.1f} s; formula {theirs / share:.0f} s, {theirs / share / ours:.1f} times as much; "
             f"largest difference of a weight {worst:.0e}"
         )
+
+
+def different(vectors: np.ndarray) -> np.ndarray:
+    """Return the rows that are not zero, each once: among ties the formula would take all."""
+    rows = vectors[np.any(vectors != 0, axis=1)]
+    return rows[distinct_rows(rows)[0]]
 
 
 def dense_nearest(left: np.ndarray, right: np.ndarray) -> np.ndarray:
