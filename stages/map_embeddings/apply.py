@@ -1,6 +1,7 @@
 """Makes new embedding tables from an initialisation and the model's own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from stages.map_embeddings.initialization import Fallback, Initialization
 
 BLOCK_ROWS = 4096
 """Target rows computed at once: bounds the memory beside the two tables themselves."""
+Draw = Callable[[int], np.ndarray]
+"""From how many rows are needed next to these rows, or to one that serves them all; float32."""
 
 
 def apply_initialization(
@@ -34,20 +37,23 @@ def apply_initialization(
     cuts, hidden = np.cumsum([part.shape[1] for part in parts])[:-1], parts[0].shape[1]
     new = [torch.empty((tokens, *table.shape[1:]), dtype=table.dtype) for table in tables]
     empty = np.diff(weights.indptr) == 0
-    fill = fallback_rows(initialization.fallback, parts, int(empty.sum()), unknown, [seed, int(head)])
-    filled = np.cumsum(empty) - empty
+    draw = fallback_rows(initialization.fallback, parts, unknown, [seed, int(head)]) if empty.any() else None
     for start in range(0, tokens, BLOCK_ROWS):
         rows = np.arange(start, min(start + BLOCK_ROWS, tokens))
         block = mapped_rows(weights[rows[0] : rows[-1] + 1], source)
-        blank = empty[rows]
-        block[blank] = fill[filled[rows[blank]]] if len(fill) > 1 else fill
+        if draw is not None and empty[rows].any():
+            block[empty[rows]] = draw(int(empty[rows].sum()))
         if initialization.row_scale is not None:
             block[:, :hidden] *= initialization.row_scale[rows, None].astype(np.float32)
         for table, part in zip(new, np.split(block, cuts, axis=1), strict=True):
-            table[start : start + len(rows)] = torch.from_numpy(part.reshape(len(rows), *table.shape[1:]))
-    if not all(torch.isfinite(table).all() for table in new):
-        raise UserError("a new embedding row is not finite: the base model's own table has such rows. Fetch it again.")
+            table[start : start + len(rows)] = _finite(torch.from_numpy(part).to(table.dtype)).reshape(-1, *table.shape[1:])
     return new
+
+
+def _finite(rows: torch.Tensor) -> torch.Tensor:
+    if not torch.isfinite(rows).all():
+        raise UserError("a new embedding row is not finite: the base model's own table has such rows. Fetch it again.")
+    return rows
 
 
 def mapped_rows(weights: csr_matrix, source: np.ndarray) -> np.ndarray:
@@ -56,44 +62,55 @@ def mapped_rows(weights: csr_matrix, source: np.ndarray) -> np.ndarray:
     return rows
 
 
-def fallback_rows(
-    fallback: Fallback, parts: Sequence[np.ndarray], number: int, unknown: int | None, seed: list[int]
-) -> np.ndarray:
-    """Return rows for tokens without evidence: one that serves all, or as many as `number`.
+def fallback_rows(fallback: Fallback, parts: Sequence[np.ndarray], unknown: int | None, seed: list[int]) -> Draw:
+    """Return what gives the rows of tokens without evidence, as they come; however many at once, they are the same.
 
     `parts` are the columns of the source table and those of each bias, float32, shapes (source tokens, columns).
     """
     source = np.hstack(parts) if len(parts) > 1 else parts[0]
-    if number == 0:
-        return np.zeros((0, source.shape[1]), dtype=np.float32)
     if fallback == "unk":
         if unknown is None:
             raise UserError("the mapping falls back to <unk>, which the source tokenizer does not have")
-        return source[unknown : unknown + 1]
+        return lambda number: source[unknown : unknown + 1]
     if fallback == "mean":
         mean: np.ndarray = source.mean(axis=0, dtype=np.float64)[None].astype(np.float32)
-        return mean
+        return lambda number: mean
     if fallback == "independent":
-        spread = [np.sqrt(np.square(part, dtype=np.float64).mean()) for part in parts]
-        drawn = np.random.default_rng(seed).standard_normal((number, source.shape[1]))
-        return np.asarray(np.repeat(spread, [part.shape[1] for part in parts]) * drawn, dtype=np.float32)
-    return normal_rows(source, number, seed)
+        spread = np.repeat(
+            [np.sqrt(np.square(part, dtype=np.float64).mean()) for part in parts], [part.shape[1] for part in parts]
+        )
+        generator = np.random.default_rng(seed)
+        return lambda number: np.asarray(spread * generator.standard_normal((number, source.shape[1])), np.float32)
+    return normal_rows(source, seed)
 
 
-def normal_rows(source: np.ndarray, number: int, seed: list[int]) -> np.ndarray:
+def normal_rows(source: np.ndarray, seed: list[int]) -> Draw:
     """Draw rows from the normal distribution with the mean and covariance of the source rows.
 
     With the triangle R of the centred rows, R^T R / (n - 1) is their covariance, whatever its rank; no covariance needs
     to be inverted. One thread, since the sums depend on their number.
     """
+    generator = np.random.default_rng(seed)
+    with one_thread():
+        rows = torch.from_numpy(source).to(torch.float64)
+        mean = rows.mean(dim=0)
+        rows -= mean
+        triangle = torch.linalg.qr(rows, mode="r").R / max(len(rows) - 1, 1) ** 0.5
+
+    def draw(number: int) -> np.ndarray:
+        drawn = torch.from_numpy(generator.standard_normal((number, triangle.shape[0])))
+        with one_thread():
+            return np.asarray((mean + drawn @ triangle).to(torch.float32).numpy())
+
+    return draw
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = torch.from_numpy(source).to(torch.float64)
-        mean = rows.mean(dim=0)
-        triangle = torch.linalg.qr(rows - mean, mode="r").R / max(len(rows) - 1, 1) ** 0.5
-        drawn = np.random.default_rng(seed).standard_normal((number, triangle.shape[0]))
-        rows = mean + torch.from_numpy(drawn) @ triangle
-        return np.asarray(rows.to(torch.float32).numpy())
+        yield
     finally:
         torch.set_num_threads(threads)

@@ -11,7 +11,6 @@ from stages.map_embeddings.methods import init_method
 from stages.map_embeddings.same_text import copy_partners, special_partners
 from stages.map_embeddings.shared_tokens import combine, in_string_order, onto_sources, wordless
 from stages.map_embeddings.similarity import softmax_of_nearest, unit_rows
-from stages.shared.token_text import Vocabulary
 from stages.shared.vectors import Vectors, read_vectors
 
 
@@ -31,13 +30,17 @@ def wechsel(task: MappingTask, *, neighbors: int, temperature: float, copy_wordl
     turned = unit_rows(source.tokens.astype(np.float64) @ rotation(source, target, task.dictionary))
     partner = copied_tokens(task, copy_wordless)
     rows = np.flatnonzero((partner < 0) & np.any(target.tokens != 0, axis=1) & ~task.target.special)
-    columns, members = distinct_vectors(turned, task.source)
-    if not len(columns):
+    # `house` and `▁house` share a vector: comparing it once takes less time, and their tie is no matter of rounding.
+    known = np.flatnonzero(np.any(turned != 0, axis=1) & ~task.source.special)
+    if not len(known):
         raise UserError(f"no source token has a vector in {task.source_vectors}: train them on more text")
-    unit, numbers = unit_rows(target.tokens[rows]), np.array([len(part) for part in members])
-    nearest = softmax_of_nearest(unit, turned[columns], numbers, neighbors, temperature)
-    ids = np.array([row for part in members for row in part], dtype=np.int64)
-    return combine(task, partner, rows, onto_sources(nearest, ids, task))
+    known = in_string_order(known, task.source)
+    columns, column_of = distinct_rows(turned[known])
+    firsts, row_of = distinct_rows(target.tokens[rows])
+    unit, numbers = unit_rows(target.tokens[rows[firsts]]), np.bincount(column_of)
+    nearest = softmax_of_nearest(unit, turned[known[columns]], numbers, neighbors, temperature)
+    ids = known[np.argsort(column_of, kind="stable")]
+    return combine(task, partner, rows, onto_sources(nearest[row_of], ids, task))
 
 
 def copied_tokens(task: MappingTask, copy_wordless: bool) -> np.ndarray:
@@ -60,11 +63,10 @@ def rotation(source: Vectors, target: Vectors, dictionary: Path) -> np.ndarray:
         raise UserError(f"word vectors of {source.dimension} and {target.dimension} numbers: train both alike")
     numbers = [{name: number for number, name in enumerate(part.names)} for part in (source, target)]
     pairs = [
-        (numbers[0][one], numbers[1][other])
+        (one, other)
         for word, translation in read_dictionary(dictionary)
-        for one in (word, word.lower(), word.title())
-        for other in (translation, translation.lower(), translation.title())
-        if one in numbers[0] and other in numbers[1]
+        for one in _spellings(word, numbers[0])
+        for other in _spellings(translation, numbers[1])
     ]
     if not pairs:
         raise UserError(f"{dictionary}: no pair has a vector on both sides: give a larger one, or more text")
@@ -72,6 +74,10 @@ def rotation(source: Vectors, target: Vectors, dictionary: Path) -> np.ndarray:
     known = source.words[left].astype(np.float64), target.words[right].astype(np.float64)
     turn: np.ndarray = orthogonal_procrustes(*known)[0]
     return turn
+
+
+def _spellings(word: str, numbers: dict[str, int]) -> list[int]:
+    return [numbers[name] for name in (word, word.lower(), word.title()) if name in numbers]
 
 
 def read_dictionary(path: Path) -> list[tuple[str, str]]:
@@ -87,13 +93,12 @@ def read_dictionary(path: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def distinct_vectors(vectors: np.ndarray, vocabulary: Vocabulary) -> tuple[np.ndarray, list[list[int]]]:
-    """Return one token for each vector that is not zero, and all tokens that have it, in the order of strings.
+def distinct_rows(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first place of each different row, and for each row which of these it is like.
 
-    `house` and `▁house` share a vector; comparing it once takes less time, and their tie is no matter of rounding.
+    >>> [part.tolist() for part in distinct_rows(np.array([[1, 2], [3, 4], [1, 2]]))]
+    [[0, 1], [0, 1, 0]]
     """
-    known = in_string_order(np.flatnonzero(np.any(vectors != 0, axis=1) & ~vocabulary.special), vocabulary)
-    members: dict[bytes, list[int]] = {}
-    for row in known:
-        members.setdefault(vectors[row].tobytes(), []).append(int(row))
-    return np.array([part[0] for part in members.values()], dtype=np.int64), list(members.values())
+    found: dict[bytes, int] = {}
+    like = np.array([found.setdefault(row.tobytes(), len(found)) for row in vectors], dtype=np.int64)
+    return np.unique(like, return_index=True)[1], like
