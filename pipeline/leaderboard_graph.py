@@ -80,7 +80,7 @@ def made_by(taking_part: Entrants, name: str) -> str | None:
     aligner = [f"aligned by {rival.alignment.method}"] if rival.mapping.needs_alignment else []
     shifted = [] if rival.calibration.method == "none" else [f"{rival.calibration.method} calibration"]
     warmed = [] if rival.mapping.warmup == "none" else [f"{rival.mapping.warmup} warm-up"]
-    return ", ".join([rival.mapping.method, *aligner, *warmed, *shifted])
+    return ", ".join([rival.mapping.method, *aligner, *shifted, *warmed])
 
 
 def _planner(config: Config) -> Planner:

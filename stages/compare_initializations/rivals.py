@@ -25,7 +25,7 @@ class Entry:
     """Of its own tokenizer."""
     curves: Mapping[str, Curve]
     made_by: str | None = None
-    """Method, aligner, warm-up and calibration."""
+    """Method, aligner, calibration and warm-up."""
     mapped_share: float | None = None
     """None for the source model, whose rows are its own."""
     seconds_to_map: float | None = None

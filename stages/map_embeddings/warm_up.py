@@ -89,7 +89,7 @@ def train(distiller: Distiller, passages: Sequence[Passage], tables: Tables, set
                 f"distillation.learning_rate={settings.learning_rate:g}, or leave it out: mapping.warmup=none"
             )
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return sum(len(passage.target) for passage in passages)
 

@@ -42,7 +42,7 @@ def test_a_warmed_up_mapping_says_so_and_shares_the_evidence():
     assert len({step.fingerprint for step in steps if step.stage.name == "align_tokens"}) == 1
     made_by = {rival.name: rival.made_by for rival in steps[-1].settings.rivals}
     assert made_by["calibrated"] == "aligned, aligned by eflomal, unigram calibration"
-    assert made_by["distilled"] == "aligned, aligned by eflomal, distill warm-up, unigram calibration"
+    assert made_by["distilled"] == "aligned, aligned by eflomal, unigram calibration, distill warm-up"
 
 
 def test_the_best_and_the_default_get_every_seed_and_keep_their_learning_rate():

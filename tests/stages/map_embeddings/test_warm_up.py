@@ -83,6 +83,15 @@ def test_the_next_token_is_learned_too_where_it_has_a_weight(inputs, tmp_path):
     assert not torch.equal(tables(after)[1], tables(before)[1])
 
 
+def test_calibrated_rows_are_what_is_warmed_up(inputs, tmp_path):
+    unigram = dict(tokens=400, window=40, max_bytes=10**6, pseudo_count=0.5, iterations=5, strength=1.0, ridge=1e-3)
+    unigram |= {"method": "unigram", "threads": 1}
+    _, alone = run(inputs, tmp_path / "alone", warmup="none", calibration=unigram)
+    _, both = run(inputs, tmp_path / "both", calibration=unigram)
+    assert alone["calibration_loss_after"] == both["calibration_loss_after"]
+    assert "warmup_hidden_loss_after" in both
+
+
 def test_the_same_settings_give_the_same_bytes(inputs, tmp_path):
     for name in ("one", "two"):
         run(inputs, tmp_path / name)
