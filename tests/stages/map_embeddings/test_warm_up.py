@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from preset_mapping import mapping_settings
@@ -12,6 +13,7 @@ from tiny_models import TEXTS, save_tiny_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from pipeline.errors import UserError
+from pipeline.provenance import ROOT
 from pipeline.stage import Execution
 from stages.map_embeddings.matched_text import Side, batches, cut, read_passages, split_at, token_ends
 from stages.map_embeddings.stage import map_embeddings
@@ -84,8 +86,8 @@ def test_the_next_token_is_learned_too_where_it_has_a_weight(inputs, tmp_path):
 
 
 def test_calibrated_rows_are_what_is_warmed_up(inputs, tmp_path):
-    unigram = dict(tokens=400, window=40, max_bytes=10**6, pseudo_count=0.5, iterations=5, strength=1.0, ridge=1e-3)
-    unigram |= {"method": "unigram", "threads": 1}
+    unigram = yaml.safe_load((ROOT / "conf" / "calibration" / "unigram.yaml").read_text())
+    unigram |= {"tokens": 400, "window": 40, "threads": 1}
     _, alone = run(inputs, tmp_path / "alone", warmup="none", calibration=unigram)
     _, both = run(inputs, tmp_path / "both", calibration=unigram)
     assert alone["calibration_loss_after"] == both["calibration_loss_after"]
