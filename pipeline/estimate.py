@@ -57,6 +57,11 @@ def estimate(step: Step, config: Config) -> Estimate:
         kind = "source" if step.name in ("evaluation_source", "evaluation_source_finetuned") else "target"
         tokens = round(config.evaluation.scoring.bytes / BYTES_PER_TOKEN[kind])
         return Estimate(seconds + tokens * FORWARD / _speed(config), disk, tokens)
+    if step.stage.name == "map_embeddings" and "distillation" in step.recipe["settings"]:
+        # The source model reads the same text in its own tokens.
+        tokens = config.distillation.tokens
+        cost = TRAINING_EMBEDDINGS + FORWARD * config.planning.source_token_ratio
+        return Estimate(seconds + tokens * cost / _speed(config), disk, tokens)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 

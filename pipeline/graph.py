@@ -169,10 +169,11 @@ def plan_mapping(
             inputs = {text: made[text], "tokenizer": made[tokenizer]}
             settings = getattr(plan.sections["vectors"], f"{unit}s")
             evidence[kind] = plan.step(TRAIN_VECTORS, kind, inputs=inputs, unit=unit, vectors=settings)
-    calibration = {"corpus": data["corpus"]} if config.calibration.method != "none" else {}
+    reads = config.calibration.method != "none" or mapping.warmup != "none"
+    text = {"corpus": data["corpus"]} if reads else {}
     fields = {"alignment": "table"}
     used = {kind: step for kind, step in evidence.items() if fields.get(kind, kind) in mapping.needs}
-    return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **calibration}), evidence
+    return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **text}), evidence
 
 
 def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:

@@ -79,7 +79,8 @@ def made_by(taking_part: Entrants, name: str) -> str | None:
     rival = taking_part.rivals[name]
     aligner = [f"aligned by {rival.alignment.method}"] if rival.mapping.needs_alignment else []
     shifted = [] if rival.calibration.method == "none" else [f"{rival.calibration.method} calibration"]
-    return ", ".join([rival.mapping.method, *aligner, *shifted])
+    warmed = [] if rival.mapping.warmup == "none" else [f"{rival.mapping.warmup} warm-up"]
+    return ", ".join([rival.mapping.method, *aligner, *shifted, *warmed])
 
 
 def _planner(config: Config) -> Planner:

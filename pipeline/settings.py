@@ -27,7 +27,7 @@ from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.map_embeddings.methods import NEEDS
-from stages.map_embeddings.settings import CalibrationSettings, MappingSettings
+from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
@@ -155,6 +155,7 @@ class Config(Section):
     vectors: VectorsSettings
     mapping: MappingSettings
     calibration: CalibrationSettings
+    distillation: DistillationSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings

@@ -25,7 +25,7 @@ class Entry:
     """Of its own tokenizer."""
     curves: Mapping[str, Curve]
     made_by: str | None = None
-    """Method, aligner and calibration."""
+    """Method, aligner, calibration and warm-up."""
     mapped_share: float | None = None
     """None for the source model, whose rows are its own."""
     seconds_to_map: float | None = None
@@ -81,11 +81,12 @@ def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
     folder = inputs[f"model_{rival.name}"]
     evidence = [read_json(inputs[name] / "manifest.json")["seconds"] for name in rival.evidence]
     metrics = read_json(folder / "manifest.json")["metrics"]
+    seconds = metrics["map_seconds"] + metrics["calibration_seconds"]
     return {
         "made_by": rival.made_by,
         "mapped_share": read_json(folder / "mapping.json")["mapped_share"],
         # Times stand in the manifest alone: files must be the same bytes however fast the machine is.
-        "seconds_to_map": round(metrics["map_seconds"] + metrics["calibration_seconds"], 3),
+        "seconds_to_map": round(seconds + metrics.get("warmup_seconds", 0.0), 3),  # most mappings have none
         "seconds_of_evidence": round(sum(evidence), 3),
     }
 

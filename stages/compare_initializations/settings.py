@@ -15,7 +15,7 @@ class Rival(Section):
     seeds: tuple[NonNegativeInt, ...]
     """Orders of the text that it was trained in."""
     made_by: str | None
-    """Its method, aligner and calibration, to be read; None for a baseline."""
+    """Its method, aligner, calibration and warm-up, to be read; None for a baseline."""
     evidence: tuple[str, ...]
     """Inputs that its mapping needed, whose seconds are told beside its own."""
 

@@ -46,7 +46,8 @@ def apply_initialization(
         if initialization.row_scale is not None:
             block[:, :hidden] *= initialization.row_scale[rows, None].astype(np.float32)
         for table, part in zip(new, np.split(block, cuts, axis=1), strict=True):
-            table[start : start + len(rows)] = _finite(torch.from_numpy(part).to(table.dtype)).reshape(-1, *table.shape[1:])
+            made = _finite(torch.from_numpy(part).to(table.dtype))
+            table[start : start + len(rows)] = made.reshape(-1, *table.shape[1:])
     return new
 
 

@@ -1,8 +1,8 @@
 """What map_embeddings sees of the configuration."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.errors import UserError
 from pipeline.section import Section
@@ -16,6 +16,9 @@ class MappingSettings(Section):
     """Name of a registered init method."""
     seed: NonNegativeInt
     """Of the rows drawn at random."""
+    warmup: Literal["none", "distill"]
+    """Whether the new rows are then trained for a moment, so that the model's hidden states are those of the source
+    model (section `distillation`)."""
     options: dict[str, bool | int | float | str]
     """The method's own options, by name."""
 
@@ -44,7 +47,7 @@ class MappingSettings(Section):
 
     def as_random(self) -> "MappingSettings":
         """Return the settings of the floor to compare with: random rows from the same seed, no options."""
-        return MappingSettings(method="multivariate_normal", seed=self.seed, options={})
+        return MappingSettings(method="multivariate_normal", seed=self.seed, warmup="none", options={})
 
 
 class NoCalibration(Section):
@@ -78,8 +81,56 @@ class UnigramCalibration(Section):
 CalibrationSettings = Annotated[NoCalibration | UnigramCalibration, Field(discriminator="method")]
 
 
+class DistillationSettings(Section):
+    """How `mapping.warmup=distill` trains new rows: towards the hidden states that the source model has after the same
+    text, and the next token."""
+
+    tokens: PositiveInt
+    """Of the new tokenizer, read once."""
+    measured_tokens: PositiveInt
+    """Further text of the train split, on which the losses before and after are measured."""
+    max_bytes: PositiveInt
+    """Training text from which passages are drawn; more is sampled evenly."""
+    window: Annotated[int, Field(ge=2)]
+    """Longest passage in tokens of the new tokenizer, the start token included."""
+    batch_tokens: PositiveInt
+    """Passages of so many tokens, padding included, make one step."""
+    layers: PositiveInt | None
+    """Layers after which the states are compared, from the first; the model is run no further. null for all."""
+    next_token_weight: NonNegativeFloat
+    """Nats of next-token loss for one squared norm of the source's states; 0 for hidden states alone, and always where
+    there are fewer layers."""
+    learning_rate: PositiveFloat
+    """AdamW's, at its highest; it rises and then falls to 0."""
+    rise_share: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the steps in which the learning rate rises."""
+    betas: tuple[float, float]
+    """AdamW's."""
+    seed: NonNegativeInt
+    """Of the choice of passages and their order."""
+    threads: PositiveInt
+    """Of torch on a CPU; a setting, because the last bits of a sum depend on it."""
+
+    @model_validator(mode="after")
+    def _predicts_with_all_layers(self) -> "DistillationSettings":
+        if self.layers is not None and self.next_token_weight > 0:
+            raise ValueError(
+                f"distillation.layers={self.layers} cannot go with next_token_weight={self.next_token_weight:g}: only "
+                "the last layer predicts; give layers=null or next_token_weight=0"
+            )
+        return self
+
+
 class MapEmbeddingsSettings(Section):
     """The settings of the stage."""
 
     mapping: MappingSettings
     calibration: CalibrationSettings
+    distillation: DistillationSettings
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; without a warm-up its settings change nothing, and are not named."""
+        values = super().identity()
+        if self.mapping.warmup == "none":
+            del values["mapping"]["warmup"], values["distillation"]
+        return values

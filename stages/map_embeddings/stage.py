@@ -13,12 +13,12 @@ import torch
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from stages.map_embeddings.apply import apply_initialization
-from stages.map_embeddings.calibrate_tables import calibrate
 from stages.map_embeddings.catalogue import INIT_METHODS
+from stages.map_embeddings.fit_tables import fit_tables
 from stages.map_embeddings.from_table import write_weights
 from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.resolve import explicit_unknown, figures
-from stages.map_embeddings.settings import MapEmbeddingsSettings, UnigramCalibration
+from stages.map_embeddings.settings import MapEmbeddingsSettings
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
@@ -41,7 +41,7 @@ def map_embeddings(
 ) -> Metrics:
     """Write the initialized model, and what each row was made from: token_mapping.npz, how.npy and mapping.json."""
     mapping = settings.mapping
-    seconds, began = dict[str, float](), perf_counter()
+    began = perf_counter()
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
     model = open_model(inputs["base_model"])
     check_padding(model, target)
@@ -50,22 +50,19 @@ def map_embeddings(
     initialization = INIT_METHODS[mapping.method](task, **mapping.options)
     tables = make_tables(model, initialization, source, mapping.seed)
     mapped = perf_counter()
-    calibration: dict[str, Any] = {"calibration": settings.calibration.method}
-    if isinstance(settings.calibration, UnigramCalibration):
-        tables, found = calibrate(tables, model, settings.calibration, inputs, execution.device)
-        calibration |= {f"calibration_{name}": round(value, 6) for name, value in found.items()}
-    seconds["calibration"] = perf_counter() - mapped
-    write_model(model, tables, out)
+    fitted = fit_tables(tables, model, settings, inputs, execution)
+    fitted_until = perf_counter()
+    write_model(model, fitted.tables, out)
     write_configs(model, token_ids(target), len(target), out)
     for name in TOKENIZER_FILES:
         if (inputs["tokenizer"] / name).is_file():
             shutil.copyfile(inputs["tokenizer"] / name, out / name)
     write_weights(out / WEIGHTS_FILE, explicit_unknown(initialization, source))
     np.save(out / HOW_FILE, initialization.how)
-    described = {"method": mapping.method, **calibration, **figures(initialization)}
+    described = {"method": mapping.method, **fitted.figures, **figures(initialization)}
     (out / FIGURES_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    seconds |= {"load": loaded - began, **initialization.seconds, "map": mapped - loaded}
-    seconds["write"] = perf_counter() - mapped - seconds["calibration"]
+    seconds = {"load": loaded - began, **initialization.seconds, "map": mapped - loaded, **fitted.seconds}
+    seconds["write"] = perf_counter() - fitted_until
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
 
 

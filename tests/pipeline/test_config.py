@@ -231,6 +231,26 @@ def test_a_setting_re_makes_only_what_depends_on_it():
     assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
 
 
+def test_a_warm_up_reads_the_corpus_and_its_settings_count_only_with_it():
+    plans = {
+        name: {step.name: step for step in planned(load_config(["language=dutch", "mapping=mean", *overrides]))}
+        for name, overrides in {
+            "none": [],
+            "other": ["distillation.tokens=99"],
+            "distill": ["mapping.warmup=distill"],
+            "distill other": ["mapping.warmup=distill", "distillation.tokens=99"],
+        }.items()
+    }
+    models = {name: plan["initialized_model"] for name, plan in plans.items()}
+    assert "corpus" in models["distill"].inputs
+    assert "corpus" not in models["none"].inputs
+    assert models["none"].fingerprint == models["other"].fingerprint
+    assert len({models[name].fingerprint for name in ("none", "distill", "distill other")}) == 3
+    assert len({plan["random_model"].fingerprint for plan in plans.values()}) == 1
+    with pytest.raises(UserError, match=r"mapping\.warmup='distil'"):
+        load_config(["language=dutch", "mapping.warmup=distil"])
+
+
 def test_vectors_are_planned_where_the_mapping_needs_them(tmp_path):
     (tmp_path / "dictionary.tsv").write_text("house\thuis\n")
     given = ["language=dutch", "mapping=wechsel", "dictionary=file", f"dictionary.path={tmp_path / 'dictionary.tsv'}"]

@@ -35,6 +35,16 @@ def test_a_run_holds_on_to_every_artifact_though_two_alignments_have_one_name():
     assert {step.fingerprint for step in runs.named(steps).values()} == {step.fingerprint for step in steps}
 
 
+def test_a_warmed_up_mapping_says_so_and_shares_the_evidence():
+    _, _, steps = planned("leaderboard.methods=[calibrated,distilled]")
+    models = {step.name: step for step in steps if step.stage.name == "map_embeddings"}
+    assert models["model_calibrated"].inputs.keys() == models["model_distilled"].inputs.keys()
+    assert len({step.fingerprint for step in steps if step.stage.name == "align_tokens"}) == 1
+    made_by = {rival.name: rival.made_by for rival in steps[-1].settings.rivals}
+    assert made_by["calibrated"] == "aligned, aligned by eflomal, unigram calibration"
+    assert made_by["distilled"] == "aligned, aligned by eflomal, unigram calibration, distill warm-up"
+
+
 def test_the_best_and_the_default_get_every_seed_and_keep_their_learning_rate():
     methods = "leaderboard.methods=[mean,subtoken_mean,focus,calibrated]"
     config, entrants, _ = planned(methods, "leaderboard.contenders=1")

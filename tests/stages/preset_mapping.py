@@ -7,7 +7,14 @@ from stages.map_embeddings.settings import MapEmbeddingsSettings
 
 
 def preset(method: str, **options) -> MapEmbeddingsSettings:
-    """Return conf/mapping/<method>.yaml without calibration, some of its options changed."""
+    """Return conf/mapping/<method>.yaml without warm-up and calibration, some of its options changed."""
     values = yaml.safe_load((ROOT / "conf" / "mapping" / f"{method}.yaml").read_text())
-    mapping = {key: values[key] for key in ("method", "seed")} | {"options": {**values["options"], **options}}
-    return MapEmbeddingsSettings.model_validate({"mapping": mapping, "calibration": {"method": "none"}})
+    mapping = {"method": values["method"], "seed": values["seed"], "options": {**values["options"], **options}}
+    return mapping_settings(mapping, {"method": "none"})
+
+
+def mapping_settings(mapping, calibration, **distillation) -> MapEmbeddingsSettings:
+    """Return the stage's settings, without a warm-up where `mapping` does not name one."""
+    preset = yaml.safe_load((ROOT / "conf" / "distillation" / "default.yaml").read_text())
+    sections = {"mapping": {"warmup": "none"} | mapping, "calibration": calibration}
+    return MapEmbeddingsSettings.model_validate(sections | {"distillation": preset | distillation})

@@ -40,10 +40,10 @@ def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "oth
     return folder
 
 
-def write_model(folder, seconds):
+def write_model(folder, seconds, **further):
     folder.mkdir(parents=True)
     (folder / "mapping.json").write_text(json.dumps({"mapped_share": 0.75}))
-    metrics = {"map_seconds": seconds, "calibration_seconds": 0.0}
+    metrics = {"map_seconds": seconds, "calibration_seconds": 0.25, **further}
     (folder / "manifest.json").write_text(json.dumps({"seconds": 9.0, "metrics": metrics}))
     return folder
 
@@ -66,7 +66,8 @@ def case(tmp_path):
                 folder, curve, seed_shift=0.2 * (seed - 1), noise=0.3 if name == "same" else 0
             )
         if name != "source_finetuned":
-            inputs[f"model_{name}"] = write_model(tmp_path / f"model-{name}", 1.5)
+            warmup = {"warmup_seconds": 60.0} if name == "same" else {}
+            inputs[f"model_{name}"] = write_model(tmp_path / f"model-{name}", 1.25, **warmup)
         evidence = ("model_good",) if name == "good" else ()
         rivals.append(Rival(name=name, seeds=seeds, made_by="aligned", evidence=evidence))
     settings = CompareInitializationsSettings(
@@ -94,6 +95,7 @@ def test_the_leaderboard_holds_what_its_contract_names(case, tmp_path):
     assert good["bits_per_byte"]["end"] == pytest.approx(1.5)  # of the seed that all rows have
     assert good["end_by_seed"] == pytest.approx({"1": 1.5, "2": 1.7})
     assert good["seconds_to_map"] == 1.5
+    assert rows["same"]["seconds_to_map"] == 61.5  # with its warm-up
     assert good["seconds_of_evidence"] == 9.0
     assert good["mapped_share"] == 0.75
     assert set(good["better_than"]) == {"subtoken_mean", "same", "source_finetuned", "source"}

@@ -19,9 +19,9 @@ def half_mapped(fallback):
 @pytest.mark.parametrize("fallback", ["mean", "normal", "independent", "unk"])
 def test_small_blocks_make_the_same_table(monkeypatch, fallback):
     table = torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
-    whole = apply.apply_initialization(half_mapped(fallback), table, 3, 1, head=False)
+    (whole,) = apply.apply_initialization(half_mapped(fallback), [table], 3, 1, head=False)
     monkeypatch.setattr(apply, "BLOCK_ROWS", 7)
-    blocks = apply.apply_initialization(half_mapped(fallback), table, 3, 1, head=False)
+    (blocks,) = apply.apply_initialization(half_mapped(fallback), [table], 3, 1, head=False)
     torch.testing.assert_close(blocks, whole, rtol=1e-6, atol=1e-6)
     assert torch.equal(blocks[::2], table[:25])
     drawn = fallback in ("normal", "independent")
@@ -32,4 +32,4 @@ def test_a_row_that_is_not_finite_is_an_error():
     table = torch.ones(30, 8)
     table[4, 0] = float("inf")
     with pytest.raises(UserError, match="not finite"):
-        apply.apply_initialization(half_mapped("mean"), table, None, 1, head=False)
+        apply.apply_initialization(half_mapped("mean"), [table], None, 1, head=False)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from preset_mapping import mapping_settings
 from tiny_models import TEXTS, save_tiny_model
 from transformers import AutoModelForCausalLM
 
@@ -14,7 +15,6 @@ from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
 from stages.map_embeddings.running_text import read_running_text
-from stages.map_embeddings.settings import MapEmbeddingsSettings
 from stages.map_embeddings.stage import map_embeddings
 from stages.shared.document_encoder import load_encoder
 
@@ -44,7 +44,7 @@ def inputs(tmp_path_factory):
 def run(inputs, out, calibration):
     out.mkdir()
     mapping = {"method": "subtoken_mean", "seed": 1, "options": {}}
-    settings = MapEmbeddingsSettings.model_validate({"mapping": mapping, "calibration": calibration})
+    settings = mapping_settings(mapping, calibration)
     metrics = map_embeddings(settings, inputs, out, Execution.model_construct(device="cpu"))
     return AutoModelForCausalLM.from_pretrained(out), metrics
 

@@ -112,8 +112,8 @@ def test_figures_add_up(inputs, tmp_path):
 
 def test_settings_refuse_unknown_methods_and_options():
     with pytest.raises(ValueError, match="Did you mean 'mean'"):
-        MappingSettings(method="meen", seed=1, options={})
+        MappingSettings(method="meen", seed=1, warmup="none", options={})
     with pytest.raises(ValueError, match="unknown option 'min_cont'; missing option 'min_count'"):
-        MappingSettings(method="trans_tokenize", seed=1, options={"min_cont": 3})
-    assert MappingSettings(method="trans_tokenize", seed=1, options={"min_count": 3}).needs_alignment
-    assert not MappingSettings(method="mean", seed=1, options={}).needs_alignment
+        MappingSettings(method="trans_tokenize", seed=1, warmup="none", options={"min_cont": 3})
+    assert MappingSettings(method="trans_tokenize", seed=1, warmup="none", options={"min_count": 3}).needs_alignment
+    assert not MappingSettings(method="mean", seed=1, warmup="none", options={}).needs_alignment
