@@ -209,7 +209,7 @@ def show_languages() -> int:
         checked = load_config([f"language={name}"])
         cards = checked.cards["packaged"]
         language = checked.language
-        table.add_row(name, language.code, language.script, ", ".join(cards["corpus"]), ", ".join(cards["bitext"]))
+        table.add_row(name, language.code, language.script, ", ".join(cards.corpus), ", ".join(cards.bitext))
     console.print(table)
     return 0
 

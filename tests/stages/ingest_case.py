@@ -71,11 +71,13 @@ def run_corpus(out: Path, *cards: ResolvedCard, language: LanguageSettings = DUT
     return out
 
 
-def run_bitext(out: Path, corpus: Path, *cards: ResolvedCard, language: LanguageSettings = DUTCH) -> Path:
+def run_bitext(
+    out: Path, corpus: Path, *cards: ResolvedCard, language: LanguageSettings = DUTCH, **others: Path
+) -> Path:
     out.mkdir(parents=True)
     bitext = BitextSettings.model_validate(
         values("bitext", "packaged") | {"cards": [], "cleaning": CORPUS.cleaning.model_dump()}
     )
     settings = IngestBitextSettings(language=language, bitext=bitext, cards=cards)
-    ingest_bitext(settings, {"corpus": corpus}, out, execution(out))
+    ingest_bitext(settings, {"corpus": corpus, **others}, out, execution(out))
     return out

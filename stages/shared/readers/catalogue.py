@@ -13,6 +13,7 @@ from pipeline.section import Section
 from stages.shared.documents import Document
 from stages.shared.readers.dictd import DictdOptions, read_dictd
 from stages.shared.readers.gettext import GettextOptions, read_gettext
+from stages.shared.readers.gettext_pair import GettextPairOptions, read_gettext_pair
 from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
 from stages.shared.readers.libreoffice_help import LibreofficeHelpOptions, read_libreoffice_help
 from stages.shared.readers.mediawiki import MediawikiOptions, read_mediawiki
@@ -39,6 +40,7 @@ READERS: Registry[Reader] = Registry(
     {
         "dictd": Reader(DictdOptions, read_dictd, True),
         "gettext": Reader(GettextOptions, read_gettext, True),
+        "gettext_pair": Reader(GettextPairOptions, read_gettext_pair, True),
         "jsonl": Reader(JsonlOptions, read_jsonl),
         "libreoffice_help": Reader(LibreofficeHelpOptions, read_libreoffice_help, True),
         "mediawiki": Reader(MediawikiOptions, read_mediawiki, True),
