@@ -22,6 +22,7 @@ CARDS = Path(__file__).resolve().parent.parent / "data_cards"
 READERS = (
     "dictd",
     "gettext",
+    "gettext_pair",
     "gutenberg",
     "html",
     "jsonl",
@@ -70,6 +71,8 @@ class Ingest(Section):
     role: Role
     source: Source
     reader: Reader
+    pivot_reader: Reader | None = None
+    """What reads pairs of two translations, where `reader` pairs every language with the card's first one only."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Column of a table by what it holds, `{source_code}` and `{code}` allowed on both sides."""
     codes: dict[str, str] = Field(default_factory=dict)
@@ -86,7 +89,7 @@ class Card(Section):
     license: Annotated[str, Field(min_length=1)]
     license_name: str | None = None
     language: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Codes that the card covers, the source language's among them; `mul` for any."""
+    """Codes that the card covers, the source language's among them; `mul` for any. The first is that of message ids."""
     task_categories: tuple[str, ...] = ()
     withdrawn: Annotated[str, Field(min_length=1)] | None = None
     """Why the source must not be used any more; plans that name the card refuse."""
@@ -132,8 +135,9 @@ def load_card(path: Path) -> Card:
         card = Card.model_validate({**values, "name": path.stem})
     except ValidationError as error:
         raise UserError("\n".join(_problem(path, problem) for problem in error.errors())) from None
-    if card.ingest.reader.kind not in READERS:
-        raise UserError(f"data card {path}: ingest.reader.kind: {unknown('reader', card.ingest.reader.kind, READERS)}")
+    for name, reader in (("reader", card.ingest.reader), ("pivot_reader", card.ingest.pivot_reader)):
+        if reader and reader.kind not in READERS:
+            raise UserError(f"data card {path}: ingest.{name}.kind: {unknown('reader', reader.kind, READERS)}")
     return card
 
 
@@ -212,7 +216,7 @@ def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[s
             licence=card.license_name or card.license,
             languages=(source_code, target_code),
             source=source,
-            reader=Reader.model_validate(fill(ingest.reader.model_dump(), paths)),
+            reader=Reader.model_validate(fill(_reader(card, source_code).model_dump(), paths)),
             columns=fill(ingest.columns, paths),
             files=locked_files(source, lock),
         )
@@ -230,6 +234,19 @@ def _check_covered(card: Card, target_code: str) -> None:
             f"data card {card.name} does not cover '{target_code}' (it covers {covered}). Leave it out of the "
             "language's `cards`, or add the code to its `language` if the source has it"
         )
+
+
+def _reader(card: Card, source_code: str) -> Reader:
+    """Return what reads the card's pairs with this source language; raise UserError where nothing does."""
+    ingest = card.ingest
+    if source_code == card.language[0]:
+        return ingest.reader
+    if ingest.pivot_reader is None and ingest.reader.kind == "gettext":
+        raise UserError(
+            f"data card {card.name} pairs translations with message ids, which are in '{card.language[0]}' and not in "
+            f"'{source_code}'. Leave it out of that language's cards, or give it a `pivot_reader`"
+        )
+    return ingest.pivot_reader or ingest.reader
 
 
 def unlocked(card: ResolvedCard) -> tuple[str, ...]:

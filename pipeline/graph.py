@@ -164,6 +164,7 @@ def plan_mapping(
     made = {**data, **evidence}
     if "table" in mapping.needs:
         evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs={**evidence, **both})
+        evidence |= plan_pivots(plan, config, lock, {"corpus": data["corpus"], **evidence}, both)
     for kind, (text, tokenizer, unit) in VECTORS.items():
         if kind in mapping.needs:
             inputs = {text: made[text], "tokenizer": made[tokenizer]}
@@ -171,9 +172,29 @@ def plan_mapping(
             evidence[kind] = plan.step(TRAIN_VECTORS, kind, inputs=inputs, unit=unit, vectors=settings)
     reads = config.calibration.method != "none" or mapping.warmup != "none"
     text = {"corpus": data["corpus"]} if reads else {}
-    fields = {"alignment": "table"}
-    used = {kind: step for kind, step in evidence.items() if fields.get(kind, kind) in mapping.needs}
+    used = {kind: step for kind, step in evidence.items() if step.stage is ALIGN_TOKENS or kind in mapping.needs}
     return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **text}), evidence
+
+
+def plan_pivots(
+    plan: Planner, config: Config, lock: Lock, held_out: Mapping[str, Step], both: Mapping[str, Step]
+) -> dict[str, Step]:
+    """Plan bitext and alignment of each further pivot language, for example `bitext_ru` and `alignment_ru`.
+
+    What is held out of the corpus and of the first bitext is held out of theirs.
+    """
+    evidence = dict[str, Step]()
+    texts = {name: held_out[name] for name in ("corpus", "bitext")}
+    for code, names in sorted(config.pivots.cards.items()):
+        pair: dict[str, Any] = {
+            "language": config.language.model_copy(update={"source_code": code}),
+            "bitext": config.bitext.model_copy(update={"cards": names}),
+            "cards": resolve_cards(names, code, config.language.code, lock),
+        }
+        text = plan.step(INGEST_BITEXT, f"bitext_{code}", inputs=texts, **pair)
+        aligned = plan.step(ALIGN_TOKENS, f"alignment_{code}", inputs={"bitext": text, **both})
+        evidence |= {text.name: text, aligned.name: aligned}
+    return evidence
 
 
 def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.card_lock import Lock
 from pipeline.graph import (
     COMPARE_INITIALIZATIONS,
+    INGEST_BITEXT,
     PACK_TOKENS,
     PROBE_INITIALIZATION,
     plan_data,
@@ -43,7 +44,7 @@ def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]
         own = _planner(rival)
         data = {"corpus": corpus, "base_model": base_model, "tokenizer": tokenizer}
         models[f"model_{name}"], found = plan_mapping(own, rival, lock, data, f"model_{name}")
-        evidence[name] = {f"{kind}_{name}": step for kind, step in found.items() if kind != "bitext"}
+        evidence[name] = {f"{kind}_{name}": step for kind, step in found.items() if step.stage is not INGEST_BITEXT}
         plan.steps += own.steps
     probes: dict[str, Step] = {}
     for name, seeds in taking_part.seeds.items():
@@ -77,7 +78,8 @@ def made_by(taking_part: Entrants, name: str) -> str | None:
     if name not in taking_part.rivals:
         return None
     rival = taking_part.rivals[name]
-    aligner = [f"aligned by {rival.alignment.method}"] if rival.mapping.needs_alignment else []
+    further = f" with {' and '.join(sorted(rival.pivots.cards))} too" if rival.pivots.cards else ""
+    aligner = [f"aligned by {rival.alignment.method}{further}"] if rival.mapping.needs_alignment else []
     shifted = [] if rival.calibration.method == "none" else [f"{rival.calibration.method} calibration"]
     warmed = [] if rival.mapping.warmup == "none" else [f"{rival.mapping.warmup} warm-up"]
     return ", ".join([rival.mapping.method, *aligner, *shifted, *warmed])

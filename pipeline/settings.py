@@ -12,9 +12,11 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    field_validator,
     model_validator,
 )
 
+from pipeline.cards import CardNames
 from pipeline.plan import SHARED
 from pipeline.provenance import ROOT
 from pipeline.section import Section
@@ -70,6 +72,20 @@ class LeaderboardSettings(Section):
         if not isinstance(other, Mapping) or (other.get("path") and Path(other["path"]).is_file()):
             return values
         return {**values, "other_domain": None}
+
+
+class PivotSettings(Section):
+    """Languages beside the base model's own whose bitext the mapping may use too."""
+
+    cards: dict[str, CardNames]
+    """Parallel data cards by the language's code; all else is as for the bitext."""
+
+    @field_validator("cards", mode="before")
+    @classmethod
+    def _named(cls, cards: Any) -> Any:
+        if cards is None:
+            raise ValueError("the language's file names no pivots in its cards; add them there, or choose pivots=none")
+        return cards
 
 
 class PackagedSizes(Section):
@@ -140,15 +156,26 @@ class PlanningSettings(Section):
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
 
 
+class CardLists(Section):
+    """The data cards that a language has from one kind of place."""
+
+    corpus: CardNames
+    bitext: CardNames
+    dictionaries: CardNames = ()
+    pivots: dict[str, CardNames] = Field(default_factory=dict)
+    """Bitext with other languages than the base model's own, by their code; most languages have none."""
+
+
 class Config(Section):
     """The whole configuration."""
 
     language: LanguageSettings
-    cards: dict[str, dict[str, tuple[str, ...]]]
+    cards: dict[str, CardLists]
     packaged: PackagedSizes
     base_model: BaseModelSettings
     corpus: CorpusSettings
     bitext: BitextSettings
+    pivots: PivotSettings
     dictionary: DictionarySettings
     tokenizer: TokenizerSettings
     alignment: AlignmentSettings
@@ -180,6 +207,10 @@ class Config(Section):
                 f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
                 "base model's language"
             )
+        for code in self.pivots.cards:
+            if code in (language.code, language.source_code):
+                whose = "target" if code == language.code else "source"
+                yield f"pivots.cards.{code}: '{code}' is the {whose} language itself; a pivot is another one"
 
     def _card_problems(self) -> Iterator[str]:
         if not self.corpus.cards:
@@ -188,6 +219,11 @@ class Config(Section):
             yield (
                 "an aligner needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
                 "mapping that needs no alignment: mapping=subtoken_mean"
+            )
+        if self.mapping.needs_alignment and self.pivots.cards and self.alignment.method == "table":
+            yield (
+                "pivots.cards: bitext of further languages needs an aligner, and alignment=table has none; choose one, "
+                "or pivots=none"
             )
         if "source_vectors" in self.mapping.needs and not self.bitext.cards:
             yield (

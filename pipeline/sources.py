@@ -58,8 +58,10 @@ def write_newest_lock(configs: Iterable[Config]) -> int:
     for config in configs:
         language, execution = config.language, config.execution()
         packaged = config.cards["packaged"]
-        names = dict.fromkeys(name for kind in ("corpus", "bitext", "dictionaries") for name in packaged.get(kind, ()))
-        resolved += [resolve_card(cards[name], language.source_code, language.code, {}) for name in names]
+        own = (*packaged.corpus, *packaged.bitext, *packaged.dictionaries)
+        pairs = [(name, language.source_code) for name in own]
+        pairs += [(name, code) for code, names in packaged.pivots.items() for name in names]
+        resolved += [resolve_card(cards[name], source, language.code, {}) for name, source in dict.fromkeys(pairs)]
     if execution is None:
         raise UserError("there is no language file under conf/language")
     fresh = lock_cards(resolved, execution.downloads, execution.debian_mirror)

@@ -20,7 +20,7 @@ from stages.shared.overlap import SentenceIndex
 from stages.shared.split import SPLITS, split_of
 from stages.shared.tally import Tally
 from stages.shared.text_settings import SplitSettings
-from stages.shared.text_table import PAIR, ROW_GROUP, TableWriter, held_out_index, read_lines, read_rows, write_rows
+from stages.shared.text_table import PAIR, ROW_GROUP, TableWriter, read_lines, read_rows, write_rows
 
 
 def ingest_bitext(
@@ -28,7 +28,8 @@ def ingest_bitext(
 ) -> Metrics:
     """Write train, validation and test.parquet (id, group, card, source_text, target_text) and bitext.json.
 
-    The split is the corpus', by its seed and shares. Raises UserError where a source is broken, a card is not
+    The split is the corpus', by its seed and shares. Where there is a `bitext` of another source language among the
+    inputs, what it holds out is held out here. Raises UserError where a source is broken, a card is not
     parallel or holds no pairs, or no training pair is left.
     """
     corpus = inputs["corpus"]
@@ -44,11 +45,12 @@ def ingest_bitext(
         for row in _rows(settings, execution, cleaner, tallies, notes):
             writers[split_of(row[1], split)].add(row)
     deduplicated = {name: sum(1 for _ in read_rows(path, ["id"])) for name, path in drafts.items()}
-    write_training(drafts["train"], out, held_out_index(corpus), tallies)
+    held_out = held_out_targets(corpus, inputs.get("bitext"))
+    write_training(drafts["train"], out, held_out, tallies)
     write_held_out(drafts, out, corpus / "train.parquet", tallies)
     for path in drafts.values():
         path.unlink()
-    summary = summarise(settings, corpus, out, tallies)
+    summary = summarise(settings, corpus, held_out, out, tallies)
     summary |= {"pairs_before_overlap": deduplicated, "split": split.model_dump(), "notes": notes}
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (out / "bitext.json").write_text(text, encoding="utf-8")
@@ -76,13 +78,24 @@ def _rows(
         yield from cleaner.rows(card.name, documents, tallies[card.name])
 
 
-def write_training(draft: Path, out: Path, corpus: SentenceIndex, tallies: Mapping[str, Tally]) -> None:
-    """Write train.parquet without the pairs whose target side holds a held-out sentence of the corpus."""
+def held_out_targets(corpus: Path, bitext: Path | None) -> SentenceIndex:
+    """Return the sentences that a corpus and another bitext hold out."""
+    tables = [(corpus, "text"), *([(bitext, "target_text")] if bitext else [])]
+    return SentenceIndex(
+        line
+        for folder, column in tables
+        for name in ("validation", "test")
+        for line in read_lines(folder / f"{name}.parquet", column)
+    )
+
+
+def write_training(draft: Path, out: Path, held_out: SentenceIndex, tallies: Mapping[str, Tally]) -> None:
+    """Write train.parquet without the pairs whose target side holds a held-out sentence."""
     rows = tqdm(read_rows(draft, PAIR), desc="held-out lines out of training", unit=" pairs")
     write_rows(
         out / "train.parquet",
         PAIR,
-        _without(rows, lambda batch: corpus.overlapping([row[4] for row in batch]), tallies),
+        _without(rows, lambda batch: held_out.overlapping([row[4] for row in batch]), tallies),
     )
 
 

@@ -9,11 +9,13 @@ from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.shared.overlap import SentenceIndex, batches
 from stages.shared.split import SPLITS
 from stages.shared.tally import Tally
-from stages.shared.text_table import held_out_index, read_lines, read_rows
+from stages.shared.text_table import read_lines, read_rows
 
 
-def summarise(settings: IngestBitextSettings, corpus: Path, out: Path, tallies: Mapping[str, Tally]) -> dict[str, Any]:
-    """Return bitext.json's content, measured on the written tables.
+def summarise(
+    settings: IngestBitextSettings, corpus: Path, held_out: SentenceIndex, out: Path, tallies: Mapping[str, Tally]
+) -> dict[str, Any]:
+    """Return bitext.json's content, measured on the written tables; `held_out` is what came so with the inputs.
 
     Words and bytes are the target side's. Raises UserError where no training pair is left, RuntimeError where counts or
     the overlap do not hold.
@@ -39,22 +41,21 @@ def summarise(settings: IngestBitextSettings, corpus: Path, out: Path, tallies: 
             raise RuntimeError(f"{card.name}: {tally.kept} pairs counted as kept, {measured['pairs']} written")
         figures = tally.figures("pairs") | {"words": measured["words"], "bytes": measured["bytes"]}
         cards.append({"name": card.name, "licence": card.licence} | figures)
-    overlap = measured_overlap(corpus, out)
+    overlap = measured_overlap(corpus, held_out, out)
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
     return {"cards": cards, "splits": {split: size[split] for split in SPLITS}, "overlap": overlap}
 
 
-def measured_overlap(corpus: Path, bitext: Path) -> int:
+def measured_overlap(corpus: Path, held_out_before: SentenceIndex, bitext: Path) -> int:
     """Return how many lines of the training pairs or of the corpus' training text are, or hold, something held out."""
     held_out = [bitext / f"{name}.parquet" for name in ("validation", "test")]
     sources, targets = (
         SentenceIndex(line for path in held_out for line in read_lines(path, side))
         for side in ("source_text", "target_text")
     )
-    in_corpus = held_out_index(corpus)
     count = sources.count(read_lines(bitext / "train.parquet", "source_text"))
     count += targets.count(read_lines(corpus / "train.parquet", "text"))
     for lines in batches(read_lines(bitext / "train.parquet", "target_text")):
-        count += int((targets.overlapping(lines) | in_corpus.overlapping(lines)).sum())
+        count += int((targets.overlapping(lines) | held_out_before.overlapping(lines)).sum())
     return count

@@ -26,6 +26,8 @@ class AlignedPair:
     source: str
     target: str
     expected_count: float
+    pivot: str | None
+    """Code of the language that the source word is in, None for the base model's own."""
     used: bool
     """False where the count is below the least that the mapping takes."""
 
@@ -73,16 +75,15 @@ class Explanation:
 def explain(asked: str, folders: Mapping[str, Path], min_count: int = 0) -> Explanation:
     """Explain the tokens that `asked` names.
 
-    `folders` has initialized_model, base_model, tokenizer, and alignment where the mapping used one. Raises UserError
-    where no token is found.
+    `folders` has initialized_model, base_model, tokenizer, and where the mapping used them alignment and those of other
+    pivots, `alignment_ru`. Raises UserError where no token is found.
     """
     target = load_vocabulary(folders["tokenizer"])
     rows = find_tokens(asked, target)
     source = load_vocabulary(folders["base_model"])
     mapping = read_mapping(folders["initialized_model"])
-    pairs: dict[int, list[AlignedPair]] | None = None
-    if "alignment" in folders:
-        pairs = aligned_pairs(folders["alignment"] / "table.tsv", rows, source, target, min_count)
+    tables = alignment_tables(folders)
+    pairs = aligned_pairs(tables, rows, source, target, min_count) if tables else None
     new, base = open_model(folders["initialized_model"]), open_model(folders["base_model"])
     table = new.read(new.input_name)[: len(target)]
     near_new = nearest(table, table[rows], NEIGHBOURS, rows)
@@ -110,23 +111,30 @@ def named(found: Sequence[tuple[int, float]], vocabulary: Vocabulary) -> list[Na
     return [Named(shown_token(vocabulary, row), row, value) for row, value in found]
 
 
+def alignment_tables(folders: Mapping[str, Path]) -> dict[str | None, Path]:
+    """Return the table of each pivot language by its code, None for the base model's own; empty where there is none."""
+    codes = {name: name.partition("_")[2] or None for name in sorted(folders) if name.partition("_")[0] == "alignment"}
+    return {code: folders[name] / "table.tsv" for name, code in codes.items()}
+
+
 def aligned_pairs(
-    path: Path, rows: Sequence[int], source: Vocabulary, target: Vocabulary, min_count: int
+    tables: Mapping[str | None, Path], rows: Sequence[int], source: Vocabulary, target: Vocabulary, min_count: int
 ) -> dict[int, list[AlignedPair]]:
-    """Return for each token the lines of a table whose target word holds it, the highest count first."""
+    """Return for each token the lines of the tables whose target word holds it, the highest count first."""
     found: dict[int, list[AlignedPair]] = {row: [] for row in rows}
     # Most lines hold none of the tokens, and a search for the letters is far faster than splitting each word.
     letters = {row: (target.tokens[row], join_tokens([target.tokens[row]])) for row in rows}
-    for pair in read_table(path, progress=False):
+    lines = ((pivot, pair) for pivot, path in tables.items() for pair in read_table(path, progress=False))
+    for pivot, pair in lines:
         for row, (plain, escaped) in letters.items():
             if (plain not in pair.target and escaped not in pair.target) or NULL in (pair.source, pair.target):
                 continue
             if target.tokens[row] in split_unit(pair.target, target.ids):
                 words = unit_shown(pair.source, source), unit_shown(pair.target, target)
                 used = int(pair.expected_count) >= min_count
-                found[row].append(AlignedPair(*words, pair.expected_count, used))
+                found[row].append(AlignedPair(*words, pair.expected_count, pivot, used))
     for pairs in found.values():
-        pairs.sort(key=lambda pair: (-pair.expected_count, pair.source, pair.target))
+        pairs.sort(key=lambda pair: (-pair.expected_count, pair.source, pair.target, pair.pivot or ""))
     return found
 
 

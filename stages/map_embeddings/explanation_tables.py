@@ -72,13 +72,9 @@ def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableTyp
     headings = ("source word", "left"), ("target word", "left"), ("expected count", "right"), ("", "left")
     table = _table(*headings)
     for pair in pairs[:SHOWN]:
-        _add(
-            table,
-            pair.source,
-            pair.target,
-            f"{pair.expected_count:.1f}",
-            "" if pair.used else f"not used: below {min_count}",
-        )
+        remarks = [f"pivot {pair.pivot}"] if pair.pivot else []
+        remarks += [] if pair.used else [f"not used: below {min_count}"]
+        _add(table, pair.source, pair.target, f"{pair.expected_count:.1f}", ", ".join(remarks))
     if left := pairs[SHOWN:]:
         _add(table, f"and {len(left)} more", "", f"{sum(pair.expected_count for pair in left):.1f}", "")
     return _titled(title, table)

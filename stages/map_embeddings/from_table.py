@@ -43,6 +43,14 @@ def parser() -> argparse.ArgumentParser:
         "tokenizers, for counts (the table included) and for smoothing.",
     )
     command.add_argument("table", type=Path, metavar="TABLE.tsv", help="the alignment table")
+    command.add_argument(
+        "--pivot-table",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="TABLE.tsv",
+        help="a table of another source language, whose counts are added; may be given several times",
+    )
     command.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the source tokenizer")
     command.add_argument("--target", type=Path, required=True, metavar="DIR", help="folder of the new tokenizer")
     command.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="where the mapping is written")
@@ -98,8 +106,9 @@ def check_needs(given: argparse.Namespace, method: str) -> None:
     missing = [flag(need) for need in INIT_METHODS[method].missing(given)]
     if missing:
         raise UserError(f"init method '{method}' needs {' and '.join(missing)}")
-    read = {"": given.table} | {f"{flag(name)} ": getattr(given, name) for name in EXTRAS}
-    absent = [f"{flag}{path}" for flag, path in read.items() if path is not None and not path.exists()]
+    read = [("", given.table), *(("--pivot-table ", path) for path in given.pivot_table)]
+    read += [(f"{flag(name)} ", getattr(given, name)) for name in EXTRAS]
+    absent = [f"{option}{path}" for option, path in read if path is not None and not path.exists()]
     if absent:
         raise UserError(f"{' and '.join(absent)} does not exist")
     for path in filter(None, (given.out, given.counts)):
@@ -111,7 +120,8 @@ def check_needs(given: argparse.Namespace, method: str) -> None:
 
 def task_of(given: argparse.Namespace, source: Vocabulary, target: Vocabulary) -> MappingTask:
     """Return what the command line gives a method to work with."""
-    return MappingTask(source, target, given.table, **{extra: getattr(given, extra) for extra in EXTRAS})
+    extras = {extra: getattr(given, extra) for extra in EXTRAS}
+    return MappingTask(source, target, given.table, tuple(given.pivot_table), **extras)
 
 
 def write_counts(path: Path, counts: csr_matrix | None, source: Vocabulary, target: Vocabulary) -> None:

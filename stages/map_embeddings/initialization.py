@@ -24,6 +24,8 @@ class MappingTask:
     target: Vocabulary
     table: Path | None = None
     """fast_align's table."""
+    pivot_tables: tuple[Path, ...] = ()
+    """Tables of the same target tokens aligned with further languages that the source tokenizer cuts."""
     text: Path | None = None
     """Text in the target language."""
     dictionary: Path | None = None

@@ -66,12 +66,13 @@ def map_embeddings(
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
 
 
-def evidence(inputs: Mapping[str, Path]) -> dict[str, Path | None]:
+def evidence(inputs: Mapping[str, Path]) -> dict[str, Any]:
     """Return what the inputs hold for a method, by field of MappingTask."""
     files = {"alignment": "table.tsv", "dictionary": "dictionary.tsv"}
     found = {name: inputs[name] / file if name in inputs else None for name, file in files.items()}
     vectors = {name: inputs.get(name) for name in ("token_vectors", "source_vectors", "target_vectors")}
-    return {"table": found["alignment"], "dictionary": found["dictionary"], **vectors}
+    pivots = tuple(inputs[name] / files["alignment"] for name in sorted(inputs) if name.startswith("alignment_"))
+    return {"table": found["alignment"], "pivot_tables": pivots, "dictionary": found["dictionary"], **vectors}
 
 
 def make_tables(

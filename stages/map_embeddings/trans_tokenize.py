@@ -1,5 +1,6 @@
 """Trans-Tokenization (Remy, Delobelle et al., COLM 2024, arXiv 2408.04303)."""
 
+from itertools import chain
 from time import perf_counter
 
 import numpy as np
@@ -17,7 +18,9 @@ def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
     """Average the source rows that an aligner pairs each token with; what got no count borrows from its kin."""
     assert task.table is not None  # the registry has checked `needs`
     began = perf_counter()
-    aligned = aligned_counts(read_table(task.table), task.source, task.target, min_count)
+    # Sums of counts: each language has as much to say on a token as it has evidence (the paper's early merge).
+    pairs = chain.from_iterable(map(read_table, (task.table, *task.pivot_tables)))
+    aligned = aligned_counts(pairs, task.source, task.target, min_count)
     counts = csr_matrix(aligned + added_counts(task.source, task.target))
     counts.sort_indices()
     counted = perf_counter()

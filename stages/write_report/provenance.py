@@ -38,10 +38,11 @@ def versions(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def read_cards(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Return the data cards of corpus, bitext and dictionary with their counts; an input that is not there has none."""
+    """Return the data cards of corpus, bitexts and dictionary with their counts, each with its role, `bitext ru`."""
     cards = []
-    for name in ("corpus", "bitext", "dictionary"):
-        if name in inputs:
-            for card in read_json(inputs[name] / f"{name}.json").get("cards", []):
-                cards.append({**card, "role": name, "dropped_total": sum((card.get("dropped") or {}).values())})
+    for kind in ("corpus", "bitext", "dictionary"):
+        for name in sorted(name for name in inputs if name.partition("_")[0] == kind):
+            for card in read_json(inputs[name] / f"{kind}.json").get("cards", []):
+                dropped = sum((card.get("dropped") or {}).values())
+                cards.append({**card, "role": name.replace("_", " "), "dropped_total": dropped})
     return cards

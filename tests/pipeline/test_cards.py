@@ -76,7 +76,7 @@ def test_an_empty_licence_is_refused(tmp_path):
         ),
         (
             {"ingest": FRONT["ingest"] | {"reader": {"kind": "gettex"}}},
-            "ingest.reader.kind: unknown reader 'gettex'. Did you mean 'gettext'? Available: dictd, gettext, jsonl",
+            "ingest.reader.kind: unknown reader 'gettex'. Did you mean 'gettext'? Available: dictd, gettext",
         ),
         *(
             ({"ingest": FRONT["ingest"] | {"source": {"kind": "file", "folder": "x", "files": [pattern]}}}, pattern)
@@ -224,9 +224,26 @@ def test_every_language_names_cards_that_cover_it_and_are_pinned(path):
     lock = load_lock(CARDS / "lock.json")
     language = values["language"]
     for group in values["cards"].values():
-        names = [name for cards in group.values() for name in cards]
-        for card in resolve_cards(dict.fromkeys(names), language["source_code"], language["code"], lock):
-            assert not unlocked(card) or card.source.kind == "opus"
+        pivots = group.pop("pivots", {})
+        names = {language["source_code"]: [name for cards in group.values() for name in cards]} | pivots
+        for source, cards in names.items():
+            for card in resolve_cards(dict.fromkeys(cards), source, language["code"], lock):
+                assert not unlocked(card) or card.source.kind == "opus"
+
+
+def test_message_ids_are_no_text_of_another_language(tmp_path):
+    write_card(tmp_path)
+    with pytest.raises(UserError, match=r"test pairs translations with message ids, which are in 'en' and not in 'ru'"):
+        resolve_cards(["test"], "ru", "tt", {}, tmp_path)
+    pair = {"kind": "gettext_pair", "options": {"target_folder": "{code}", "source_folder": "{source_code}"}}
+    write_card(tmp_path, ingest=FRONT["ingest"] | {"pivot_reader": pair})
+    (card,) = resolve_cards(["test"], "ru", "tt", {}, tmp_path)
+    assert card.reader.kind == "gettext_pair"
+    assert card.reader.options == {"target_folder": "tt-cyrl", "source_folder": "ru"}
+    assert resolve_cards(["test"], "en", "tt", {}, tmp_path)[0].reader.kind == "gettext"
+    write_card(tmp_path, ingest=FRONT["ingest"] | {"pivot_reader": pair | {"kind": "gettext_pare"}})
+    with pytest.raises(UserError, match=r"ingest.pivot_reader.kind: unknown reader 'gettext_pare'"):
+        resolve_cards(["test"], "en", "tt", {}, tmp_path)
 
 
 def test_planning_imports_neither_pyarrow_nor_the_hub():

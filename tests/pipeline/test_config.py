@@ -29,7 +29,8 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "alignment/fast_align_binary": [f"alignment.program={sys.executable}"],
         "dictionary/file": [f"dictionary.path={tmp_path / 'table.tsv'}"],
     }.get(f"{choice.parent.name}/{choice.stem}", [])
-    config = load_config(["language=dutch", f"{choice.parent.name}={choice.stem}", *needed])
+    language = "tatar" if choice.parent.name == "pivots" else "dutch"
+    config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])
     assert planned(config)[-1].stage.name == "write_report"
 
 
@@ -116,6 +117,10 @@ def mistake(overrides):
         (["language=dutch", "corpus.cards=[udhr,iso_codes,udhr]"], "named more than once: udhr"),
         (["language=dutch", "bitext.cards=[udhr,udhr]"], "named more than once: udhr"),
         (["language=dutch", "language.source_code=nl"], "language.source_code='nl' is the target language's own"),
+        (["language=dutch", "pivots=packaged"], "pivots.cards=None: the language's file names no pivots"),
+        (["language=dutch", "+pivots.cards.en=[udhr]"], "pivots.cards.en: 'en' is the source language itself"),
+        (["language=tatar", "+pivots.cards.tt=[udhr]"], "pivots.cards.tt: 'tt' is the target language itself"),
+        (["language=tatar", "+pivots.cards.ru=[udhr,udhr]"], "named more than once: udhr"),
         (["language=dutch", "language.name=shared"], "language.name='shared' is taken"),
         (["language=dutch", "language.name=Dutch/x"], "language.name='Dutch/x'"),
     ],
@@ -304,6 +309,28 @@ def test_a_dictionary_is_planned_where_there_is_one_and_it_is_used(tmp_path):
         load_config(["language=dutch", "dictionary=file"])
     with pytest.raises(UserError, match=r"data card udhr is parallel; remove it from dictionary.cards"):
         planned(load_config(["language=dutch", "dictionary.cards=[udhr]"]))
+
+
+def test_pivots_are_planned_where_they_are_chosen_and_change_nothing_else(tmp_path):
+    def steps(*overrides):
+        return {step.name: step for step in planned(load_config(["language=tatar", *overrides]))}
+
+    alone, both = steps(), steps("pivots=packaged")
+    assert both.keys() - alone.keys() == {"bitext_ru", "alignment_ru"}
+    differ = {name for name in alone if alone[name].fingerprint != both[name].fingerprint}
+    assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
+    assert both["initialized_model"].inputs.keys() - alone["initialized_model"].inputs.keys() == {"alignment_ru"}
+    assert both["bitext_ru"].inputs.keys() == {"corpus", "bitext"}
+    assert both["alignment_ru"].inputs["bitext"] is both["bitext_ru"]
+    assert both["bitext_ru"].settings.language.source_code == "ru"
+    assert {card.languages for card in both["bitext_ru"].settings.cards} == {("ru", "tt")}
+    given = "+pivots.cards.ru=[udhr]", "+pivots.cards.tr=[udhr]"
+    orders = [steps(*given), steps(*reversed(given))]
+    assert orders[0]["initialized_model"].fingerprint == orders[1]["initialized_model"].fingerprint
+    assert "bitext_ru" not in steps("pivots=packaged", "mapping=subtoken_mean")
+    (tmp_path / "table.tsv").write_text("house\tөй\t-0.1\t12\n")
+    with pytest.raises(UserError, match=r"pivots.cards: .*needs an aligner, and alignment=table has none"):
+        steps("pivots=packaged", "alignment=table", f"alignment.path={tmp_path / 'table.tsv'}", "mapping=aligned")
 
 
 def test_only_pairs_are_bitext():

@@ -67,8 +67,10 @@ def run_corpus(out: Path, *cards: ResolvedCard, language: LanguageSettings = DUT
     return out
 
 
-def run_bitext(out: Path, corpus: Path, *cards: ResolvedCard, language: LanguageSettings = DUTCH) -> Path:
+def run_bitext(
+    out: Path, corpus: Path, *cards: ResolvedCard, language: LanguageSettings = DUTCH, **others: Path
+) -> Path:
     out.mkdir(parents=True)
     settings = IngestBitextSettings(language=language, bitext=CONFIG.bitext, cards=cards)
-    ingest_bitext(settings, {"corpus": corpus}, out, execution(out))
+    ingest_bitext(settings, {"corpus": corpus, **others}, out, execution(out))
     return out

@@ -14,6 +14,7 @@ from stages.shared.documents import Document
 from stages.shared.readers.broken import BrokenInput, with_faults
 from stages.shared.readers.dictd import DictdOptions, read_dictd
 from stages.shared.readers.gettext import GettextOptions, read_gettext
+from stages.shared.readers.gettext_pair import GettextPairOptions, read_gettext_pair
 from stages.shared.readers.gutenberg import GutenbergOptions, read_gutenberg
 from stages.shared.readers.html_pages import HtmlOptions, read_html
 from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
@@ -47,6 +48,7 @@ READERS: Registry[Reader] = Registry(
     {
         "dictd": Reader(DictdOptions, read_dictd, True),
         "gettext": Reader(GettextOptions, read_gettext, True),
+        "gettext_pair": Reader(GettextPairOptions, read_gettext_pair, True),
         "gutenberg": Reader(GutenbergOptions, read_gutenberg, False),
         "html": Reader(HtmlOptions, read_html, False),
         "jsonl": Reader(JsonlOptions, read_jsonl),

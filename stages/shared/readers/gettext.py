@@ -39,14 +39,15 @@ def read_gettext(task: ReadTask, options: GettextOptions) -> Iterator[Found]:
     """
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        pairs = (pair for entry in _entries(path) for pair in _pairs(entry))
-        segments = tuple(_without_accelerator(pair, options.accelerators) for pair in pairs)
+        pairs = (pair for entry in entries(path) for pair in translations(entry))
+        segments = tuple(without_accelerator(pair, options.accelerators) for pair in pairs)
         yield from cut(Document(name, name, segments), task.handling.catalogue_bytes)
 
     return task.documents(options.files, read, may_be_empty=True)
 
 
-def _entries(path: Path) -> list[polib.POEntry]:
+def entries(path: Path) -> list[polib.POEntry]:
+    """Return what a catalogue holds, without fuzzy and obsolete entries; raise UserError for a broken one."""
     try:
         if path.suffix == ".mo":
             _check_whole(path.read_bytes())
@@ -79,7 +80,8 @@ def _check_strings(path: Path) -> None:
             raise broken(path, f"line {number}", "a string without its closing quote")
 
 
-def _pairs(entry: polib.POEntry) -> Iterator[Segment]:
+def translations(entry: polib.POEntry) -> Iterator[Segment]:
+    """Yield message id and translation, of plural forms those for the singular and for the plural."""
     if PERSONAL.search(entry.msgctxt or "") or PERSONAL.search(entry.msgid):
         return
     if entry.msgid_plural:
@@ -89,7 +91,8 @@ def _pairs(entry: polib.POEntry) -> Iterator[Segment]:
         yield Segment(entry.msgid, entry.msgstr)
 
 
-def _without_accelerator(pair: Segment, marks: str) -> Segment:
+def without_accelerator(pair: Segment, marks: str) -> Segment:
+    """Return a pair without the marks of keyboard accelerators."""
     for mark in marks:
         # Two in one string are emphasis or a name such as FILE_NAME_2; one that a letter does not follow is an "and".
         pattern = rf"(?<!{re.escape(mark)}){re.escape(mark)}(?=\w)(?!\w+;)"

@@ -79,6 +79,17 @@ def test_nothing_held_out_is_in_any_training_text(tmp_path):
     assert summary(bitext)["cards"][0]["dropped"]["overlap"] > 100
 
 
+def test_what_another_bitext_holds_out_is_held_out_here(corpus, bitext, tmp_path):
+    """The same pairs under another card's name, so that their groups fall otherwise."""
+    alone = run_bitext(tmp_path / "alone", corpus, pair_card(name="other"))
+    beside = run_bitext(tmp_path / "beside", corpus, pair_card(name="other"), bitext=bitext)
+    held_out = SentenceIndex(row["target_text"] for split in ("validation", "test") for row in rows(bitext, split))
+    overlap = [[held_out.overlaps(row["target_text"]) for row in rows(made, "train")] for made in (alone, beside)]
+    assert sum(overlap[0]) > 5
+    assert sum(overlap[1]) == 0
+    assert len(overlap[1]) == len(overlap[0]) - sum(overlap[0]) > 100
+
+
 def test_reasons(corpus, tmp_path):
     source = tmp_path / "in"
     source.mkdir()

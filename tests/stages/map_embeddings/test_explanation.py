@@ -72,6 +72,16 @@ def test_an_aligned_token_has_its_sources_words_and_neighbours(given, tmp_path):
     assert "not used: below 10" in printed(found)
 
 
+def test_the_words_of_another_pivot_are_told_apart(given, tmp_path):
+    (tmp_path / "ru").mkdir()
+    tiny.write_lines(tmp_path / "ru" / "table.tsv", [("s", "▁huis", 50), ("s", "▁boot", 3)])
+    found = explain("▁huis", made({**given, "alignment_ru": tmp_path / "ru"}, tmp_path / "model"), min_count=10)
+    (token,) = found.tokens
+    assert (token.sources[0].token, token.sources[0].value) == ("s", pytest.approx(0.5))
+    assert [(pair.source, pair.pivot) for pair in token.pairs[:2]] == [("s", "ru"), ("▁house", None)]
+    assert "pivot ru" in printed(found)
+
+
 @pytest.mark.parametrize("method", ["mean", "random", "subtoken_mean"])
 def test_without_alignment_the_rest_is_shown_and_it_says_so(given, tmp_path, method):
     shown = printed(explain("boot", made(given, tmp_path / "model", method)))

@@ -31,6 +31,18 @@ def test_writes_mapping_and_counts(given, tmp_path, capsys):
     assert "smoothing" in capsys.readouterr().out
 
 
+def test_tables_of_further_languages_are_added(given, tmp_path, capsys):
+    rows = [("Ġboat", "▁huis", 10)], [("Ġboat", "▁huis", 30), ("Ġhouse", "▁boot", 9)]
+    names = [str(tiny.write_lines(tmp_path / f"{number}.tsv", part)) for number, part in enumerate(rows)]
+    pivots = [word for name in names for word in ("--pivot-table", name)]
+    assert main([*given, *pivots, "--counts", str(tmp_path / "counts.json")]) == 0
+    counts = json.loads((tmp_path / "counts.json").read_text(encoding="utf-8"))
+    assert counts["▁huis"] == {"Ġhouse": 40, "Ġboat": 40}
+    assert counts["▁boot"] == {"Ġboat": 11}  # below min_count there as here
+    assert main([*given, "--pivot-table", str(tmp_path / "none.tsv")]) == 2
+    assert f"--pivot-table {tmp_path / 'none.tsv'} does not exist" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", ["mean", "random", "multivariate_normal", "subtoken_mean"])
 def test_other_methods(given, tmp_path, method):
     assert main([*given, "--method", method]) == 0

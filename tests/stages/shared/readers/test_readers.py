@@ -63,6 +63,21 @@ def test_gettext_plural_forms_give_two_pairs():
     assert len([source for source in sources if source.startswith("%(name)s") or "total_count" in source]) >= 2
 
 
+def test_gettext_pair_joins_two_translations_by_message(tmp_path):
+    shutil.copytree(SAMPLES / "pivot", tmp_path / "in")
+    options = {"files": "tt/**/*.po", "target_folder": "tt", "source_folder": "ru", "accelerators": "&"}
+    (document,) = read(tmp_path / "in", "gettext_pair", languages=("ru", "tt"), **options)
+    assert document.group == "card:tt/LC_MESSAGES/ui.po"  # that of the reader gettext: one group, one split
+    assert Segment("Соотношение сторон", "Яклар нисбәте") in document.segments
+    assert Segment("О программе", "Программа Турында") in document.segments  # of &About, whose mark one side lacks
+    assert Segment("%(counter)s результат", "%(counter)s нәтиҗә") in document.segments
+    shutil.copytree(tmp_path / "in" / "tt", tmp_path / "in" / "tt" / "more" / "tt")
+    assert len(read(tmp_path / "in", "gettext_pair", languages=("ru", "tt"), **options)) == 1  # Russian lacks it
+    shutil.rmtree(tmp_path / "in" / "ru")
+    with pytest.raises(UserError, match="no pair of 'ru' and 'tt'"):
+        read(tmp_path / "in", "gettext_pair", languages=("ru", "tt"), **options)
+
+
 def test_gettext_po_skips_fuzzy_untranslated_and_personal():
     complete = segments(read(SAMPLES, "gettext", files="*.mo", accelerators=""))
     found = segments(read(SAMPLES, "gettext", files="*.po", accelerators=""))
