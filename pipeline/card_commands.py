@@ -76,7 +76,7 @@ def show_languages(measured: bool) -> int:
     for config in configs:
         text, language = packaged_text(config, measures), config.language
         counts = [f"{count:,}" for count in (text.words, text.pairs, text.dictionary_pairs)]
-        figures = (str(len(config.cards["packaged"]["corpus"])), f"{text.bytes / 1e6:.2f}", *counts)
+        figures = (str(len(config.cards["packaged"].corpus)), f"{text.bytes / 1e6:.2f}", *counts)
         table.add_row(language.name, language.english_name, language.code, language.script, *figures)
         if text.unmeasured:
             missing[language.name] = text.unmeasured

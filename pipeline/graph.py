@@ -165,9 +165,9 @@ def plan_mapping(
     if "table" in mapping.needs:
         evidence["alignment"] = plan.step(ALIGN_TOKENS, inputs={**evidence, **both})
         evidence |= plan_pivots(plan, config, lock, {"corpus": data["corpus"], **evidence}, both)
-    for kind, (text, tokenizer, unit) in VECTORS.items():
+    for kind, (origin, tokenizer, unit) in VECTORS.items():
         if kind in mapping.needs:
-            inputs = {text: made[text], "tokenizer": made[tokenizer]}
+            inputs = {origin: made[origin], "tokenizer": made[tokenizer]}
             settings = getattr(plan.sections["vectors"], f"{unit}s")
             evidence[kind] = plan.step(TRAIN_VECTORS, kind, inputs=inputs, unit=unit, vectors=settings)
     reads = config.calibration.method != "none" or mapping.warmup != "none"

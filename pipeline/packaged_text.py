@@ -63,7 +63,7 @@ def packaged_text(config: Config, measures: Measures) -> PackagedText:
     current = {name: known[name] for name, card in resolved.items() if _holds(known.get(name), card)}
 
     def total(kind: str, field: str) -> int:
-        return sum(getattr(current[name], field) for name in config.cards["packaged"].get(kind, ()) if name in current)
+        return sum(getattr(current[name], field) for name in getattr(config.cards["packaged"], kind) if name in current)
 
     return PackagedText(
         words=total("corpus", "words"),
@@ -80,7 +80,7 @@ def packaged_cards(config: Config) -> dict[str, ResolvedCard]:
     A withdrawn card is none of them, whatever the file says.
     """
     packaged, language, lock = config.cards["packaged"], config.language, load_lock(LOCK)
-    names = dict.fromkeys(name for kind in KINDS for name in packaged.get(kind, ()))
+    names = dict.fromkeys(name for kind in KINDS for name in getattr(packaged, kind))
     cards = (load_card(CARDS / f"{name}.md") for name in names)
     usable = (card for card in cards if not card.withdrawn)
     return {card.name: resolve_card(card, language.source_code, language.code, lock) for card in usable}
@@ -106,7 +106,7 @@ def _measured(config: Config, cards: Iterable[ResolvedCard]) -> Iterator[tuple[s
     from stages.shared.card_documents import card_documents
     from stages.shared.text_volume import volume
 
-    execution, size = config.execution(), config.corpus.cleaning.catalogue_bytes
+    execution, size = config.execution(), config.corpus.reading.catalogue_bytes
     for card in cards:
         print(f"{config.language.name}: {card.name}", file=sys.stderr)
         found = volume(card_documents(card, execution, size, lambda note: print(f"note: {note}", file=sys.stderr)))

@@ -103,8 +103,8 @@ def _repeats(found: Sequence[Curated], settings: IngestCorpusSettings, work: Pat
     done, unfinished = work / "repeats", work / "repeats.unfinished"
     if not done.is_dir():
         shutil.rmtree(unfinished, ignore_errors=True)
-        clusters = find_repeats([one.curated for one in found], settings.corpus.duplicates, unfinished)
-        (unfinished / "clusters.json").write_text(json.dumps(clusters, ensure_ascii=False), encoding="utf-8")
+        made = find_repeats([one.curated for one in found], settings.corpus.duplicates, unfinished)
+        (unfinished / "clusters.json").write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
         unfinished.rename(done)
     clusters: dict[str, object] = json.loads((done / "clusters.json").read_text(encoding="utf-8"))
     return clusters

@@ -1,12 +1,12 @@
 """What each rule of curation may be told; the values stand in conf/curation/."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
 
 from pipeline.errors import UserError
-from pipeline.provenance import ROOT
 from pipeline.registry import Registry
 from pipeline.section import LocalPath, Section, with_sha256
 from stages.shared.text_settings import Share
@@ -113,7 +113,7 @@ class BlocklistSettings(Section):
     """Drops documents with words or links of a list."""
 
     path: LocalPath
-    """One word or domain a line, from the project's root; # begins a comment. A domain is an entry with a dot, and
+    """One word or domain a line; # begins a comment. A domain is an entry with a dot, and
     holds for the hosts below it."""
     sha256: str
     """Of the file; filled in."""
@@ -125,7 +125,7 @@ class BlocklistSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _with_sha256(cls, values: Any) -> Any:
-        return with_sha256(values, "path", "names no file; give blocklist.path=FILE, or blocklist=null", ROOT)
+        return with_sha256(values, "path", "names no file; give blocklist.path=FILE, or blocklist=null", Path.cwd())
 
 
 SETTINGS: Registry[type[Section]] = Registry(

@@ -10,9 +10,9 @@ from stdnum import get_cc_module
 from stages.shared.curation.settings import Rules
 
 
-def composed(*overrides):
+def composed(preset, *overrides):
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        config = compose("adapt", overrides=["language=dutch", *overrides])
+        config = compose(f"curation/{preset}", overrides=list(overrides))
     return TypeAdapter(Rules).validate_python(OmegaConf.to_container(config.corpus.rules, resolve=True))
 
 
@@ -28,19 +28,19 @@ def composed(*overrides):
     ],
 )
 def test_presets_have_their_rules_in_order(preset, names):
-    assert [rule.name for rule in composed(f"+curation={preset}")] == names
+    assert [rule.name for rule in composed(preset)] == names
 
 
 def test_thresholds_change_on_the_command_line():
     changes = ["gopher_quality.min_words=20", "gopher_repetition.max_top_ngram.2=0.3", "c4=null"]
-    found = {rule.name: rule.settings for rule in composed("+curation=web", *(f"corpus.rules.{x}" for x in changes))}
+    found = {rule.name: rule.settings for rule in composed("web", *(f"corpus.rules.{x}" for x in changes))}
     assert found["gopher_quality"].min_words == 20
     assert found["gopher_repetition"].max_top_ngram[2] == 0.3
     assert "c4" not in found
 
 
 def test_facts_of_languages_are_usable():
-    found = {rule.name: rule.settings for rule in composed("+curation=web")}
+    found = {rule.name: rule.settings for rule in composed("web")}
     numbers = found["personal_data"].national_numbers
     assert all(get_cc_module(*name.split(".")) for names in numbers.values() for name in names)
     for code, words in found["gopher_quality"].stop_words.items():
