@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline import store
 from pipeline.card_lock import load_lock
+from pipeline.card_sources import DebianSource
 from pipeline.cards import CARDS, ResolvedCard, load_card, resolve_card
 from pipeline.errors import UserError
 from pipeline.section import Section
@@ -24,8 +25,8 @@ KINDS = ("corpus", "bitext", "dictionaries")
 class Measure(Section):
     """What one card holds for one language: distinct lines of the target side that do not repeat their source."""
 
-    card: str
-    """First digits of the fingerprint of the resolved card: with other files, what was measured no longer holds."""
+    fingerprint: str
+    """First digits of that of the resolved card: with other files, what was measured no longer holds."""
     date: str
     words: int
     bytes: int
@@ -91,15 +92,33 @@ def measure(configs: Iterable[Config], path: Path = MEASURED) -> int:
 
     Written after each language, so that an interrupted measurement goes on where it was.
     """
-    count, measures = 0, load_measures(path)
-    for config in configs:
-        name, known = config.language.name, measures.get(config.language.name, {})
-        resolved = packaged_cards(config)
-        fresh = dict(_measured(config, [card for card in resolved.values() if not _holds(known.get(card.name), card)]))
-        count += len(fresh)
-        measures[name] = {card: fresh.get(card) or known[card] for card in sorted(resolved)}
+    measures = load_measures(path)
+    waiting = [(config, _unmeasured(config, measures)) for config in configs]
+    _fetch_packages(waiting)
+    for config, cards in waiting:
+        name = config.language.name
+        fresh = dict(_measured(config, cards))
+        known = measures.get(name, {})
+        measures[name] = {card: fresh.get(card) or known[card] for card in sorted(packaged_cards(config))}
         _write({language: measures[language] for language in sorted(measures)}, path)
-    return count
+    return sum(len(cards) for _, cards in waiting)
+
+
+def _unmeasured(config: Config, measures: Measures) -> list[ResolvedCard]:
+    known = measures.get(config.language.name, {})
+    return [card for name, card in packaged_cards(config).items() if not _holds(known.get(name), card)]
+
+
+def _fetch_packages(waiting: Sequence[tuple[Config, Sequence[ResolvedCard]]]) -> None:
+    """Fetch Debian's packages for all languages together: each fetch reads the mirror's whole index."""
+    from stages.shared.sources.fetch import fetch_files
+
+    debian = [card for _, cards in waiting for card in cards if isinstance(card.source, DebianSource)]
+    files = {file.key: file for card in debian for file in card.files}
+    if files:
+        execution = waiting[0][0].execution()
+        source = DebianSource(kind="debian", packages=tuple(key.removeprefix("debian/") for key in files))
+        fetch_files(source, tuple(files.values()), execution.downloads, execution.debian_mirror)
 
 
 def _measured(config: Config, cards: Iterable[ResolvedCard]) -> Iterator[tuple[str, Measure]]:
@@ -111,11 +130,11 @@ def _measured(config: Config, cards: Iterable[ResolvedCard]) -> Iterator[tuple[s
         print(f"{config.language.name}: {card.name}", file=sys.stderr)
         found = volume(card_documents(card, execution, size, lambda note: print(f"note: {note}", file=sys.stderr)))
         today = datetime.now(UTC).date().isoformat()
-        yield card.name, Measure(card=_short(card), date=today, **found._asdict())
+        yield card.name, Measure(fingerprint=_short(card), date=today, **found._asdict())
 
 
 def _holds(measured: Measure | None, card: ResolvedCard) -> bool:
-    return measured is not None and measured.card == _short(card)
+    return measured is not None and measured.fingerprint == _short(card)
 
 
 def _short(card: ResolvedCard) -> str:
