@@ -93,7 +93,8 @@ def empty_model(path: Path) -> tuple[PreTrainedModel, bool]:
 
 def module_name(model: torch.nn.Module, wanted: Any) -> str:
     """Return the name of a module, which that of its weight begins with, whatever the weight is tied to."""
-    return next(name for name, module in model.named_modules() if module is wanted)
+    found: str = next(name for name, module in model.named_modules() if module is wanted)
+    return found
 
 
 def bias_tensors(model: PreTrainedModel, head: Any) -> tuple[str, ...]:
