@@ -67,7 +67,7 @@ def open_model(path: Path) -> ModelFolder:
         raise UserError(f"{path} has no output head: {type(model).__name__} is no language model.")
     if getattr(head, "bias", None) is not None and not masked:
         raise UserError(f"{path}: the head of {type(model).__name__} has a bias by token, which is not supported.")
-    input_name = next(name for name, tensor in model.named_parameters() if tensor is table)
+    input_name = f"{module_name(model, model.get_input_embeddings())}.weight"
     tied = bool(model.config.tie_word_embeddings) or head.weight is table
     head_name = None if tied else names[id(head.weight)]
     repeated = [name for name, tensor in model.named_parameters(remove_duplicate=False) if tensor is head.weight]
@@ -91,6 +91,12 @@ def empty_model(path: Path) -> tuple[PreTrainedModel, bool]:
         return kind.from_config(config), masked
 
 
+def module_name(model: torch.nn.Module, wanted: Any) -> str:
+    """Return the name of a module, which that of its weight begins with, whatever the weight is tied to."""
+    found: str = next(name for name, module in model.named_modules() if module is wanted)
+    return found
+
+
 def bias_tensors(model: PreTrainedModel, head: Any) -> tuple[str, ...]:
     """Return the names that the head's bias may have in the weights, that of the head itself first.
 
@@ -99,7 +105,7 @@ def bias_tensors(model: PreTrainedModel, head: Any) -> tuple[str, ...]:
     """
     if getattr(head, "bias", None) is None:
         return ()
-    name = next(name for name, module in model.named_modules() if module is head)
+    name = module_name(model, head)
     beside = f"{name.rpartition('.')[0]}.bias"
     known = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return tuple(dict.fromkeys(bias for bias in (f"{name}.bias", beside) if bias in known))

@@ -2,7 +2,8 @@ import json
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+import transformers
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import UserError
 from stages.shared.model_folder import open_model, write_configs, write_model
@@ -61,6 +62,36 @@ def test_shards_of_the_body_are_hard_links(tmp_path):
         index["metadata"]["total_size"]
         < json.loads((source / "model.safetensors.index.json").read_text())["metadata"]["total_size"]
     )
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", ["XLMRoberta", "Albert", "DistilBert", "ModernBert", "DebertaV2"])
+def test_heads_of_other_encoders_are_found_by_whatever_name(tmp_path, name, tied):
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=40,
+        hidden_size=8,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=0,
+        tie_word_embeddings=tied,
+        **{"DistilBert": {"dim": 8, "n_heads": 2}, "Albert": {"embedding_size": 4}}.get(name, {}),
+    )
+    getattr(transformers, f"{name}ForMaskedLM")(config).save_pretrained(tmp_path / "old")
+    model, out = open_model(tmp_path / "old"), tmp_path / "new"
+    out.mkdir()
+    names = [name for name in (model.input_name, model.head_name, *model.bias_names) if name]
+    tables = {name: torch.full((24, *model.read(name).shape[1:]), 0.5 + place) for place, name in enumerate(names)}
+    write_model(model, tables, out)
+    write_configs(model, {}, 24, out)
+    new, report = AutoModelForMaskedLM.from_pretrained(out, output_loading_info=True)
+    assert not any(report.values()), report
+    head = new.get_output_embeddings()
+    assert model.masked
+    assert (new.get_input_embeddings().weight == 0.5).all()
+    assert (head.weight == tables[model.head_name or model.input_name][0, 0]).all()
+    assert (head.bias == tables[model.bias_names[0]][0]).all()
+    assert len(head.bias) == 24
 
 
 def test_folder_without_weights(tmp_path):
