@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.shared.duplicates.word_hashes import Hashes, Numbers
 
-AT_ONCE = 1 << 20
+AT_ONCE = 1 << 19
 """Records that are sorted at a time: some 60 bytes of memory each. It changes no result."""
 RECORD = np.dtype([("hash", "<u8"), ("number", "<i8")])
 

@@ -7,7 +7,8 @@ from pydantic import Field, PositiveInt, model_validator
 from pipeline.section import Section
 from stages.shared.text_settings import Share
 
-BYTE = 256
+MOST_NUMBERS = 4096
+"""Of a signature; more would take longer than the text is worth."""
 
 
 class MinHashSettings(Section):
@@ -31,8 +32,10 @@ class MinHashSettings(Section):
 
     @model_validator(mode="after")
     def _limited(self) -> "MinHashSettings":
-        if self.bands * self.rows > 16 * BYTE:
-            raise ValueError(f"bands x rows is {self.bands * self.rows}; more than 4,096 take too long, choose less")
+        if self.bands * self.rows > MOST_NUMBERS:
+            raise ValueError(
+                f"bands x rows is {self.bands * self.rows}; at most {MOST_NUMBERS} are allowed, choose less"
+            )
         return self
 
 

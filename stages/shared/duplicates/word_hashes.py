@@ -43,7 +43,7 @@ class Words(NamedTuple):
 def hash_words(texts: Sequence[str], sentences: bool = False) -> Words:
     """Return the words of a batch of texts, as `words` splits them; where sentences begin only if asked for.
 
-    About 50 bytes of memory a word are used, and four a character: give a few megabytes at a time.
+    Give a few megabytes at a time: the arrays are several times as large as the text.
     """
     folded = [fold(text) for text in texts]
     joined = SEPARATOR.join(folded).encode("utf-32-le", "surrogatepass")
