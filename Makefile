@@ -41,13 +41,13 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt leaderboard plan fetch status config logs explain trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
+.PHONY: adapt leaderboard corpus plan fetch status config logs explain trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
 
-leaderboard: $(INSTALLED)
-	@$(PIPELINE) leaderboard $(if $(filter 1,$(value PLAN)),--plan) $(PLANNED)
+leaderboard corpus: $(INSTALLED)
+	@$(PIPELINE) $@ $(if $(filter 1,$(value PLAN)),--plan) $(PLANNED)
 
 logs: $(INSTALLED)
 	@$(PIPELINE) logs --step "$$MT_STEP" $(PLANNED)
@@ -114,6 +114,7 @@ help:
 		'  ARGS="-m mapping=mean,random"    every combination, shared where possible, one table at the end' \
 		'  ARGS="experiment=smoke"          the whole chain on a tiny model in a minute or two, without network' \
 		'make leaderboard LANG=dutch        every initialisation method on the same text; PLAN=1: what would run' \
+		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
 		'make plan LANG=dutch               what would run and why, tokens, disk, time; runs nothing' \
 		'make fetch LANG=dutch              only what needs the network, for a login node' \
 		'make status LANG=dutch             steps finished, running (where), failed (log)' \

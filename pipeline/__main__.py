@@ -18,6 +18,7 @@ PLANNED = {
     "status": commands.status,
     "config": commands.config,
 }
+DRY = {"leaderboard": commands.leaderboard, "corpus": commands.corpus}
 # EEXIST and ENOTDIR: a file stands where a folder is to be.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
@@ -94,8 +95,8 @@ def _split(line: str) -> list[str]:
 def _dispatch(options: argparse.Namespace) -> int:
     if options.command in PLANNED:
         return PLANNED[options.command](options.overrides, getattr(options, "multirun", False))
-    if options.command == "leaderboard":
-        return commands.leaderboard(options.overrides, options.plan)
+    if options.command in DRY:
+        return DRY[options.command](options.overrides, options.plan)
     if options.command == "logs":
         return commands.logs(options.overrides, options.step)
     if options.command == "explain":
@@ -122,9 +123,10 @@ def _parser() -> argparse.ArgumentParser:
         if name in SWEPT:
             one.add_argument(*MULTIRUN, action="store_true", help="every combination of comma-separated values")
         _takes_overrides(one)
-    board = names.add_parser("leaderboard", help=commands.leaderboard.__doc__)
-    board.add_argument("--plan", action="store_true", help="only show what would run")
-    _takes_overrides(board)
+    for name, command in DRY.items():
+        one = names.add_parser(name, help=command.__doc__, description=command.__doc__)
+        one.add_argument("--plan", action="store_true", help="only show what would run")
+        _takes_overrides(one)
     logs = names.add_parser("logs", help=commands.logs.__doc__)
     logs.add_argument("--step", required=True)
     _takes_overrides(logs)

@@ -1,5 +1,6 @@
 """The commands of `python -m pipeline`, one function each; every one returns an exit status."""
 
+import json
 import os
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from pipeline.registry import unknown
 from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
+from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
 
 console = Console(width=None if os.isatty(1) else 140, highlight=False, soft_wrap=True, markup=False)
@@ -102,6 +104,24 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
 def leaderboard(overrides: Sequence[str], dry: bool) -> int:
     """Compare all initialisation methods on the same text and budget; end with the table."""
     return run_leaderboard(overrides, dry, _show_plan, console)
+
+
+def corpus(overrides: Sequence[str], dry: bool) -> int:
+    """Ingest the corpus alone; end with its report."""
+    config = load_config(overrides)
+    if dry:
+        _show_plan([(step, config) for step in graph.corpus(config, current_lock(config))])
+        return 0
+    steps = graph.corpus(config, refreshed_lock(config, graph.corpus(config, current_lock(config))))
+    check_disk([(step, config) for step in steps])
+    for line in explain.check_code(steps, config.run.strict):
+        console.print(f"note: {line}")
+    runs.begin_run(steps, config, overrides)
+    run_plan(steps, config)
+    folder = runs.finish_run(steps)
+    console.print(corpus_table(json.loads((folder / "corpus.json").read_text(encoding="utf-8"))))
+    console.print(f"Report: {folder / 'report.html'}")
+    return 0
 
 
 def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:

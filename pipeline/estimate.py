@@ -14,6 +14,7 @@ from pipeline.settings import Config
 USUAL = {
     "fetch_base_model": (40, 0),
     "ingest_corpus": (60, 20),
+    "describe_corpus": (5, 1),
     "ingest_bitext": (60, 20),
     "ingest_dictionary": (10, 2),
     "train_tokenizer": (15, 2),

@@ -11,6 +11,7 @@ from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
+from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
 from stages.ingest_bitext.settings import IngestBitextSettings
@@ -44,6 +45,7 @@ INGEST_CORPUS = Stage(
     uses_network=True,
     resumes=True,
 )
+DESCRIBE_CORPUS = Stage("describe_corpus", "corpus_report", DescribeCorpusSettings)
 INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
 INGEST_DICTIONARY = Stage(
     "ingest_dictionary", "dictionary", IngestDictionarySettings, libraries=READING, uses_network=True
@@ -146,6 +148,15 @@ def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, St
     base_model = plan.step(FETCH_BASE_MODEL, inputs={})
     corpus = plan.step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
     return base_model, corpus, plan.step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
+
+
+def corpus(config: Config, lock: Lock) -> list[Step]:
+    """Plan the corpus alone, and its report, which tells what a tokenizer makes of it."""
+    plan = Planner(config.sections(), config.artifacts, config.language.name)
+    base_model, text, tokenizer = plan_data(plan, config, lock)
+    names = {"language_name": config.language.name, "base_model_name": config.base_model.name}
+    plan.step(DESCRIBE_CORPUS, inputs={"corpus": text, "tokenizer": tokenizer, "base_model": base_model}, **names)
+    return plan.steps
 
 
 def plan_mapping(

@@ -15,8 +15,12 @@ from pipeline.settings import Config
 LINKED = {
     "report": ("results.json", "report.html"),
     "leaderboard": ("leaderboard.json",),
+    "corpus": ("corpus.json",),
+    "corpus_report": ("corpus_report.json",),
 }
 """By artifact: files that stand in the run's folder itself."""
+KEPT = ("leaderboard.json", "corpus_report.json")
+"""Of them, those that `latest` keeps where a run makes none."""
 
 
 def run_folder(steps: Sequence[Step]) -> Path:
@@ -52,23 +56,23 @@ def begin_run(steps: Sequence[Step], config: Config, overrides: Sequence[str]) -
 def finish_run(steps: Sequence[Step]) -> Path:
     """Link the artifacts of a finished plan into its run, point `latest` at it, and return the run's folder.
 
-    `latest` keeps the leaderboard of the run before where this one makes none, and the adaptation where this one is a
-    leaderboard alone; each file names its own run.
+    `latest` keeps the leaderboard and the corpus report of the run before where this one makes none, and the adaptation
+    where this one has none; each file names its own run.
     """
     folder, latest = run_folder(steps), steps[-1].folder.parent / "latest"
     made = named(steps)
     for link, step in made.items():
         store.replace_link(folder / link, f"../../../{step.folder.parent.name}/{step.folder.name}")
-    for artifact in LINKED.keys() & made.keys():
-        for name in LINKED[artifact]:
-            store.replace_link(folder / name, f"{artifact}/{name}")
+    own = {name: artifact for artifact in LINKED if artifact in made for name in LINKED[artifact]}
+    for name, artifact in own.items():
+        store.replace_link(folder / name, f"{artifact}/{name}")
     if "report" not in made:
-        store.replace_link(folder / "report.html", "leaderboard/report.html")
-    kept = LINKED["leaderboard"] if "leaderboard" not in made else ()
-    for name in kept:
-        _link_again(latest / name, folder / name)
+        store.replace_link(folder / "report.html", f"{steps[-1].name}/report.html")
+    for name in KEPT:
+        if name not in own:
+            _link_again(latest / name, folder / name)
     if "report" not in made and (latest / "results.json").exists():
-        for name in LINKED["leaderboard"]:  # `latest` stays the adaptation, which this run has no part of
+        for name in own:  # `latest` stays the adaptation, which this run has no part of
             _link_again(folder / name, latest.resolve() / name)
         return folder
     store.replace_link(latest, f"runs/{folder.name}")

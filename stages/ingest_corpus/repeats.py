@@ -8,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.ingest_corpus import curated
-from stages.shared.duplicates.clusters import near_duplicates
+from stages.shared.duplicates.clusters import SignatureFiles, near_duplicates
+from stages.shared.duplicates.minhash import NO_BAND
 from stages.shared.duplicates.occurrences import later_occurrences, shard_file
 from stages.shared.duplicates.settings import DuplicateSettings
 from stages.shared.duplicates.text_hashes import save_array
@@ -23,7 +24,7 @@ class Repeats(NamedTuple):
     documents: np.ndarray
     """Copies, ascending."""
     near: np.ndarray
-    """Near duplicates and copies, ascending."""
+    """Near duplicates that are no copies, ascending."""
     lines: np.ndarray
     """Counted within the documents that stay, ascending."""
 
@@ -40,7 +41,7 @@ def find_repeats(shards: Sequence[Path], settings: DuplicateSettings, out: Path)
             later_occurrences([shard / curated.DOCUMENTS for shard in shards], 1, out / "documents")
         bar.update()
         if settings.near is not None:
-            found = near_duplicates([curated.signature_files(shard) for shard in shards], settings.near, out / "near")
+            found = near_duplicates(_signatures_that_stay(shards, out), settings.near, out / "near")
             clusters = found | {"largest": [_shown(shards, place) for place in found["largest"]]}
         bar.update()
         if settings.line_repeats is not None:
@@ -57,6 +58,22 @@ def read_repeats(out: Path, number: int) -> Repeats:
         for kind in ("documents", "near", "lines")
     )
     return Repeats(documents, near[0] if near.ndim == 2 else near, lines)
+
+
+def _signatures_that_stay(shards: Sequence[Path], out: Path) -> list[SignatureFiles]:
+    """Return the signatures with those of copies blotted out: a text that is there often would be one huge group."""
+    folder = out / "bands"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, shard in enumerate(shards):
+        found, copies = curated.signature_files(shard), read_repeats(out, number).documents
+        if len(copies):
+            bands = np.load(found.bands)
+            bands[:, copies] = NO_BAND
+            found = found._replace(bands=folder / shard_file(number))
+            save_array(found.bands, bands)
+        files.append(found)
+    return files
 
 
 def _lines_that_stay(shards: Sequence[Path], out: Path) -> list[Path]:

@@ -71,6 +71,7 @@ def summarise(settings: IngestCorpusSettings, out: Path, shards: Sequence[Shard]
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
     return {
+        "run": out.name.removesuffix(".unfinished").rpartition("-")[2],
         "sources": sources,
         "splits": splits,
         "split": settings.corpus.split.model_dump(),

@@ -42,7 +42,8 @@ def read_cards(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
     cards = []
     for kind in ("corpus", "bitext", "dictionary"):
         for name in sorted(name for name in inputs if name.partition("_")[0] == kind):
-            for card in read_json(inputs[name] / f"{kind}.json").get("cards", []):
+            found = read_json(inputs[name] / f"{kind}.json")
+            for card in found.get("sources", found.get("cards", [])):
                 dropped = sum((card.get("dropped") or {}).values())
                 cards.append({**card, "role": name.replace("_", " "), "dropped_total": dropped})
     return cards
