@@ -26,7 +26,7 @@ from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
-from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
+from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, LanguageSettings
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
@@ -245,8 +245,17 @@ class Config(Section):
 
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
-        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        parts = {name: getattr(self, name) for name in type(self).model_fields} | {"corpus": self._clean_corpus()}
         return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
+
+    def _clean_corpus(self) -> CorpusSettings:
+        """Return the corpus' settings with the text that this config evaluates on among its benchmarks."""
+        other, given = self.leaderboard.other_domain, self.corpus.decontamination
+        if other is None:
+            return self.corpus
+        evaluated = {"other_domain": BenchmarkFile(path=other.path, sha256=other.sha256)}
+        benchmarks = given.model_copy(update={"benchmarks": given.benchmarks | evaluated})
+        return self.corpus.model_copy(update={"decontamination": benchmarks})
 
     def execution(self) -> Execution:
         """Return what stages are told about the machine."""

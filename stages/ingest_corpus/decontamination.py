@@ -4,38 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, PositiveInt, model_validator
-
-from pipeline.provenance import ROOT
-from pipeline.section import LocalPath, Section, with_sha256
+from stages.ingest_corpus.settings import DecontaminationSettings
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.readers.text_file import text_lines
 
 MOST_LISTED = 1_000
-
-
-class BenchmarkFile(Section):
-    """A text file of a benchmark, an entry a line; .gz and .zst are unpacked."""
-
-    path: LocalPath
-    sha256: str
-    """Of the file; filled in."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_sha256(cls, values: Any) -> Any:
-        return with_sha256(values, "path", "names no file; give path=FILE", ROOT)
-
-
-class DecontaminationSettings(Section):
-    """Training lines that overlap with a benchmark's line go: all its words, a sentence of it, 13 words in a row."""
-
-    benchmarks: dict[str, BenchmarkFile]
-    """By the benchmark's name."""
-    least_words: Annotated[PositiveInt, Field(le=13)]
-    """Sentences with fewer are no contamination: "Ja." is in every text."""
 
 
 def benchmark_index(settings: DecontaminationSettings) -> BenchmarkIndex:

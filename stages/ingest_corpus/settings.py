@@ -1,10 +1,12 @@
 """What ingest_corpus sees of the configuration."""
 
-from pydantic import NonNegativeInt, PositiveInt
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.cards import CardNames, ResolvedCard
-from pipeline.section import Section
-from stages.ingest_corpus.decontamination import DecontaminationSettings
+from pipeline.provenance import ROOT
+from pipeline.section import LocalPath, Section, with_sha256
 from stages.shared.curation.settings import Rules
 from stages.shared.duplicates.settings import DuplicateSettings
 from stages.shared.mixture import MixtureSettings
@@ -25,6 +27,28 @@ class ReadingSettings(Section):
     """A longer line, row, page or record is broken input."""
     broken: OnBroken
     """Stop at broken input, or skip it and count it."""
+
+
+class BenchmarkFile(Section):
+    """A text file of a benchmark, an entry a line; .gz and .zst are unpacked."""
+
+    path: LocalPath
+    sha256: str
+    """Of the file; filled in."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_sha256(cls, values: Any) -> Any:
+        return with_sha256(values, "path", "names no file; give path=FILE", ROOT)
+
+
+class DecontaminationSettings(Section):
+    """Training lines that overlap with a benchmark's line go: all its words, a sentence of it, 13 words in a row."""
+
+    benchmarks: dict[str, BenchmarkFile]
+    """By the benchmark's name."""
+    least_words: Annotated[PositiveInt, Field(le=13)]
+    """Sentences with fewer are no contamination: "Ja." is in every text."""
 
 
 class CorpusSettings(Section):

@@ -1,0 +1,152 @@
+"""Ingest by shards: the same whatever the shards, the processes and what died; mixture and benchmarks."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_corpus, text_card
+
+from pipeline.errors import UserError
+from stages.ingest_corpus.settings import BenchmarkFile, IngestCorpusSettings
+from stages.ingest_corpus.stage import ingest_corpus
+from stages.shared.mixture import place
+from stages.shared.split import SPLITS
+
+TEXTS = (DATA / "dutch.txt").read_text().split("\n\n")
+
+
+def ingest(out, *cards, workers=1, **corpus):
+    out.mkdir(parents=True, exist_ok=True)
+    settings = CORPUS.model_copy(update={"split": SMALL, **corpus})
+    given = IngestCorpusSettings(language=DUTCH, corpus=settings, cards=cards)
+    ingest_corpus(given, {}, out, execution(out).model_copy(update={"workers": workers}))
+    return out
+
+
+def kept(corpus, splits=SPLITS):
+    return [row for split in splits for row in pq.read_table(corpus / f"{split}.parquet").to_pylist()]
+
+
+def many_files(folder):
+    """A card of seven files, in some of which there is what was in others before."""
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.txt").write_text("\n\n".join(TEXTS[number * 13 : number * 13 + 16]) + "\n")
+    (folder / "6.txt").write_text("\n\n".join(text.replace("de", "het", 1) for text in TEXTS[:20]) + "\n")
+    return card(folder, "text", "text", files="*.txt", documents="blank_lines")
+
+
+def small_shards():
+    return {"reading": CORPUS.reading.model_copy(update={"shard_bytes": 9_000})}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    here = tmp_path_factory.mktemp("whole")
+    return here / "in", ingest(here / "out", many_files(here / "in"))
+
+
+def test_shards_and_processes_change_nothing(whole, tmp_path):
+    source, expected = whole
+    corpus = ingest(
+        tmp_path / "out", card(source, "text", "text", files="*.txt", documents="blank_lines"), workers=2, **small_shards()
+    )
+    assert len(list((corpus / "train.parquet").iterdir())) > 5 > len(list((expected / "train.parquet").iterdir()))
+    assert kept(corpus) == kept(expected)
+    one, other = (json.loads((folder / "corpus.json").read_text()) for folder in (corpus, expected))
+    assert one["sources"][0]["dropped"]["duplicate"] > 10
+    assert one["sources"][0]["dropped"]["near_duplicate"] > 5
+    for found in (one, other):
+        for cluster in found["near_duplicates"].pop("largest"):
+            assert cluster["documents"] > 1
+    assert one == other
+
+
+def test_a_killed_run_goes_on(whole, tmp_path):
+    source, expected = whole
+    program = """if True:
+        import sys
+        from pathlib import Path
+        from test_shards import *
+        if __name__ == "__main__":
+            given = card(Path(sys.argv[1]), "text", "text", files="*.txt", documents="blank_lines")
+            ingest(Path(sys.argv[2]), given, workers=2, **small_shards())
+    """
+    (tmp_path / "program.py").write_text(program)
+    folders = [ROOT, ROOT / "tests" / "stages", ROOT / "tests" / "stages" / "ingest_corpus"]
+    environment = os.environ | {"PYTHONPATH": ":".join(map(str, folders))}
+    out, command = tmp_path / "out", [sys.executable, tmp_path / "program.py", source, tmp_path / "out"]
+    for phase in ("curated", "split"):
+        running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        while not list((out / "work").glob(f"{phase}/0000[0-9]")):
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert kept(out) == kept(expected)
+    assert not (out / "work").exists()
+
+
+def test_weights_and_cap_choose_documents_by_their_ids(whole, tmp_path):
+    source, expected = whole
+    given = card(source, "text", "text", files="*.txt", documents="blank_lines")
+    mixed = CORPUS.mixture.model_copy(update={"weights": {"text": 2.5}, "cap_bytes": 30_000})
+    corpus = ingest(tmp_path / "out", given, mixture=mixed)
+    train, everything = kept(corpus, ["train"]), kept(expected, ["train"])
+    assert sum(len(row["text"].encode()) for row in train) <= 30_000
+    names = {row["id"] for row in train}
+    places = {row["id"]: place(row["id"], mixed.seed) for row in everything}
+    assert max(places[name] for name in names) < min(where for name, where in places.items() if name not in names)
+    assert {row["repeats"] for row in train} == {2, 3}
+    assert kept(corpus, ["validation", "test"]) == kept(expected, ["validation", "test"])
+    dropped = json.loads((corpus / "corpus.json").read_text())["sources"][0]["dropped"]
+    assert dropped["cap"] == len(everything) - len(train)
+    with pytest.raises(UserError, match=r"corpus\.mixture\.weights: unknown card of the corpus 'texd'"):
+        ingest(tmp_path / "typo", given, mixture=mixed.model_copy(update={"weights": {"texd": 1.0}}))
+
+
+def test_lines_of_a_benchmark_go_and_are_listed(whole, tmp_path):
+    source, expected = whole
+    row = kept(expected, ["train"])[3]
+    line = max(row["text"].split("\n"), key=len)
+    (tmp_path / "quiz.txt").write_text(f"Iets heel anders dat nergens staat.\n{line.upper()}\nJa.\n")
+    cleaning = CORPUS.decontamination.model_copy(
+        update={"benchmarks": {"quiz": BenchmarkFile.model_validate({"path": tmp_path / "quiz.txt"})}}
+    )
+    given = card(source, "text", "text", files="*.txt", documents="blank_lines")
+    corpus = ingest(tmp_path / "out", given, decontamination=cleaning)
+    assert not [row for row in kept(corpus, ["train"]) if line in row["text"]]
+    found = json.loads((corpus / "corpus.json").read_text())["benchmarks"]
+    assert found["lines"]["quiz"] == len(found["listed"]) >= 1
+    assert {"benchmark": "quiz", "entry": 2, "id": row["id"], "line": line} in found["listed"]
+
+
+def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n\n".join(TEXTS) + "\n")
+    whole = gzip.compress("\n\n".join(text.upper() for text in TEXTS[:40]).encode())
+    (folder / "b.txt.gz").write_bytes(whole[: len(whole) // 2])
+    given = card(folder, "text", "text", files="*.txt*", documents="blank_lines")
+    with pytest.raises(UserError, match=r"b\.txt\.gz: after line \d+: the compressed data is cut off or damaged"):
+        ingest(tmp_path / "stopped", given)
+    corpus = ingest(tmp_path / "out", given, reading=CORPUS.reading.model_copy(update={"broken": "skip"}))
+    (source,) = json.loads((corpus / "corpus.json").read_text())["sources"]
+    assert source["broken"]["files"] == 1
+    assert "b.txt.gz" in source["broken"]["examples"][0]
+    assert source["input_documents"] > len(TEXTS)
+
+
+def test_documents_of_one_source_are_looked_for_in_the_others(tmp_path):
+    other = card(DATA, "again", "text", files="dutch.txt", documents="blank_lines")
+    corpus = run_corpus(tmp_path / "out", text_card(), other)
+    first, second = json.loads((corpus / "corpus.json").read_text())["sources"]
+    assert second["kept"] == 0
+    assert second["dropped"]["duplicate"] >= first["kept"]
