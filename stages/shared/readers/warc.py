@@ -1,8 +1,9 @@
 """Web archives: pages as they were fetched (WARC), or the text that Common Crawl made of them (WET)."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from warcio.archiveiterator import ArchiveIterator
@@ -36,15 +37,25 @@ def read_warc(task: ReadTask, options: WarcOptions) -> Iterator[Found]:
         number = 0
         try:
             with open_bytes(path) as file:
-                for number, record in enumerate(ArchiveIterator(file), start=1):
+                for number, record in enumerate(_records(path, file), start=1):
                     if record.rec_type == options.records:
                         yield from _document(name, path, number, record, options, task.handling.max_line_bytes)
-        except ArchiveLoadFailed as error:
-            raise broken(path, f"after record {number}", f"not a whole WARC file ({error})") from None
         except DAMAGED as error:
             raise damaged(path, f"after record {number}", error) from None
 
     return task.documents(options.files, read, may_be_empty=True)
+
+
+def _records(path: Path, file: BinaryIO) -> Iterator[ArcWarcRecord]:
+    records = ArchiveIterator(file)
+    for number in count():
+        try:
+            record = next(records, None)
+        except (ArchiveLoadFailed, AttributeError) as error:  # warcio finds no line where a header is cut off
+            raise broken(path, f"after record {number}", f"not a whole WARC file ({error})") from None
+        if record is None:
+            return
+        yield record
 
 
 def _document(

@@ -282,7 +282,9 @@ def test_what_is_not_pinned_is_not_fetched(tmp_path, no_network):
 
 def test_opus_addresses_have_their_codes_in_order():
     source = OpusSource(kind="opus", base="http://x", corpus="NLLB", version="v1", pair="tt-en")
-    assert source.url == "http://x/OPUS-NLLB/v1/moses/en-tt.txt.zip"
+    assert source.remote_files == {
+        "opus/NLLB/v1/en-tt": ("NLLB-v1-en-tt.txt.zip", "http://x/OPUS-NLLB/v1/moses/en-tt.txt.zip")
+    }
 
 
 def test_local_files_are_read_where_they_are(tmp_path):
@@ -413,7 +415,7 @@ def test_the_hub_out_of_reach_is_said_plainly(tmp_path, monkeypatch):
 
     source = HubSource(kind="hub", id="a/b", revision="0" * 40, files=("*.txt",))
     with pytest.raises(UserError, match="cannot be reached"):
-        fetch_hub(source, tmp_path, endpoint="http://127.0.0.1:9")
+        fetch_hub(source, source.revision, tmp_path, endpoint="http://127.0.0.1:9")
 
 
 def test_hub_files_that_are_there_are_not_asked_for_again(tmp_path, no_network):
