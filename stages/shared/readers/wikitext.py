@@ -20,6 +20,9 @@ NO_TEXT = re.compile(
     r"<(/?)(ref|gallery|math|chem|timeline|score|source|syntaxhighlight|graph|imagemap|hiero|pre|mapframe)\b[^<>]*>",
     re.IGNORECASE,
 )
+ADDRESS = re.compile(r"\[(?:\w+:)?//[^\s\[\]<>]+(?:[ \t]+([^\[\]\n]*))?\]")
+OPEN_ADDRESS = re.compile(r"\[(?=\w+://)")
+"""Takes gensim a time that grows with the cube of their number."""
 TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 SMALLER = "\ue000"
 """Stands for what is no tag's <, of which gensim would make one."""
@@ -62,6 +65,7 @@ def lines_of(wikitext: str, namespaces: Namespaces) -> list[str]:
     """
     text = without_tags(EMPTY_TAG.sub("", COMMENT.sub("", wikitext)))
     text = without_links(without_nested(text), namespaces)
+    text = OPEN_ADDRESS.sub(" ", ADDRESS.sub(lambda link: link[1] or "", text))
     text = TAG.sub("", BREAK.sub("\n", MAGIC.sub("", NESTED.sub(" ", text))))
     text = remove_markup(decode_htmlentities(text).replace("<", SMALLER)).replace(SMALLER, "<")
     lines: list[str] = []

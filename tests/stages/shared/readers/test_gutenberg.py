@@ -87,11 +87,13 @@ def test_a_book_in_the_old_form(tmp_path, read, lines, encoding):
             "\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions will replace the previous one.\n",
         ),
         (
-            "Project Gutenberg's X\n\n***START OF THE PROJECT GUTENBERG EBOOK X, A VERY LONG\nTITLE***\n\n\nE-text prepared by Y\n\n",
+            "Project Gutenberg's X\n\n***START OF THE PROJECT GUTENBERG EBOOK X, A VERY LONG\nTITLE***\n\n\n"
+            "E-text prepared by Y\n\n",
             "\n\n***END OF THE PROJECT GUTENBERG EBOOK X***\n\n******* This file should be named\n",
         ),
         (
-            "**The Project Gutenberg Etext of X**\n\n**START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START**\nWhy?\n"
+            "**The Project Gutenberg Etext of X**\n\n**START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START**\n"
+            "Why?\n"
             "*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*\n\n",
             "\n\nEnd of the Project Gutenberg Etext of X\n",
         ),
@@ -108,7 +110,8 @@ def test_the_forms_of_header_and_licence(head, tail):
 
 
 def test_a_book_that_speaks_of_its_end_keeps_it():
-    text = f"*** START OF THE PROJECT GUTENBERG EBOOK X ***\n{BODY}\n\nEnd of a Project Gutenberg anecdote.\n\n{BODY * 30}\n"
+    said = f"{BODY}\n\nEnd of a Project Gutenberg anecdote.\n\n{BODY * 30}\n"
+    text = f"*** START OF THE PROJECT GUTENBERG EBOOK X ***\n{said}"
     assert book(text + "*** END OF THE PROJECT GUTENBERG EBOOK X ***\n").endswith("Het einde.")
     assert "anecdote" in book(text + "*** END OF THE PROJECT GUTENBERG EBOOK X ***\n")
 
@@ -131,7 +134,7 @@ def test_verse_keeps_its_lines_and_prose_does_not():
     ("data", "message"),
     [
         (OLD.replace("*** START", "START").encode("cp1252"), "without a mark of where the book begins"),
-        (OLD.replace("ISO-8859-1", "UTF-8").encode("cp1252"), r"pg1\.txt: file, byte 43: invalid UTF-8 \(0xeb\)"),
+        (OLD.replace("ISO-8859-1", "UTF-8").encode("cp1252"), r"pg1\.txt: file, byte 45: invalid UTF-8 \(0xeb\)"),
         (OLD.replace("neef", "ne\0f").encode("cp1252"), r"pg1\.txt: file, character \d+: NUL"),
         (b"x" * 200_000, r"pg1\.txt: file: 200,000 bytes, more than 100,000"),
         (b"", r"pg1\.txt: file: no text in its 0 bytes"),

@@ -113,28 +113,10 @@ def test_any_wikitext_ends_and_loses_no_unmarked_text(text):
     assert without_links(without_nested(plain), DUTCH) == plain
 
 
-MARKS = [
-    "{{",
-    "{|",
-    "[[",
-    "[[Bestand:",
-    "[",
-    "[http://x",
-    "<ref>",
-    "<ref",
-    "<!--",
-    "<",
-    "|",
-    "|x|",
-    "''",
-    "==",
-    "(",
-    "!",
-    "&",
-]
+MARKS = ["{{", "{|", "[[", "[[Bestand:", "[", "[http://x", "<ref>", "<ref", "<!--", "<", "|", "|x|"]
 
 
-@pytest.mark.parametrize("mark", [*MARKS, " ", "\n|x|", "\n!"])
+@pytest.mark.parametrize("mark", [*MARKS, " ", "==", "(", "!", "''", "\n|x|", "\n!"])
 def test_a_page_of_open_marks_takes_no_time(mark):
     begin = time.perf_counter()
     lines_of(mark * 20_000, DUTCH)
