@@ -11,7 +11,8 @@ from pipeline.stage import Execution, Metrics
 from stages.ingest_dictionary.settings import FileDictionary, IngestDictionarySettings
 from stages.shared.card_documents import card_documents
 from stages.shared.normalisation import normalise
-from stages.shared.readers.text_file import broken, text_lines
+from stages.shared.readers.broken import broken
+from stages.shared.readers.text_file import text_lines
 from stages.shared.tally import Tally
 
 WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’·-][\p{L}\p{M}]+)*")

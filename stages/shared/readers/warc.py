@@ -38,7 +38,7 @@ def read_warc(task: ReadTask, options: WarcOptions) -> Iterator[Found]:
         with open_bytes(path) as file:
             for number, record in enumerate(_records(path, _Unpacked(file, path)), start=1):
                 if record.rec_type == options.records:
-                    yield from _document(name, path, number, record, options, task.handling.max_line_bytes)
+                    yield from _document(f"{name}#{number}", path, record, options, task.handling.max_line_bytes)
 
     return task.documents(options.files, read, may_be_empty=True)
 
@@ -85,11 +85,9 @@ def _check_whole(record: ArcWarcRecord, path: Path, place: str) -> None:
         raise broken(path, place, f"the file ends {record.raw_stream.limit:,} bytes before the record does")
 
 
-def _document(
-    name: str, path: Path, number: int, record: ArcWarcRecord, options: WarcOptions, max_bytes: int
-) -> Iterator[Found]:
+def _document(own: str, path: Path, record: ArcWarcRecord, options: WarcOptions, max_bytes: int) -> Iterator[Found]:
     url = record.rec_headers.get_header("WARC-Target-URI") or ""
-    place = f"record {number} ({url})"
+    place = f"record {own.rpartition('#')[2]} ({url})"
     kind = _header(record, "Content-Type").partition(";")
     if options.records == "response" and (_status(record) != "200" or kind[0].strip().lower() not in PAGES):
         return
@@ -103,7 +101,6 @@ def _document(
     except BrokenInput as fault:
         yield fault
         return
-    own = f"{name}#{number}"
     group = urlsplit(url).hostname or own if options.group == "host" else own
     yield Document(own, group, tuple(Segment("", line) for line in lines), url)
 
