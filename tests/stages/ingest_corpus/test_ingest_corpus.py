@@ -140,7 +140,7 @@ def test_card_that_holds_no_text(tmp_path):
 def test_a_card_without_text_beside_one_with_text_is_refused(tmp_path):
     nothing = card(tmp_path, "nothing", "text", files="*.txt", documents="lines")
     (tmp_path / "empty.txt").touch()
-    with pytest.raises(UserError, match=r"data card nothing: no text in empty\.txt of "):
+    with pytest.raises(UserError, match=r"empty\.txt: file: no text in its 0 bytes"):
         run_corpus(tmp_path / "out", text_card(), nothing)
 
 
