@@ -12,7 +12,8 @@ from functools import cached_property
 from gensim.corpora.wikicorpus import remove_markup
 from gensim.utils import decode_htmlentities
 
-NESTED = re.compile(r"\{\{|\}\}|\{\||\|\}")
+NESTED = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))")
+"""Edges of templates and tables; the |} of `{{x|}}` is none of a table."""
 OPENING = {"}}": "{{", "|}": "{|"}
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 EMPTY_TAG = re.compile(r"<(ref|references|gallery|section|nowiki|templatestyles)\b[^<>]*/>", re.IGNORECASE)
@@ -127,7 +128,7 @@ def _without_pairs(text: str, edges: Iterable[tuple[re.Match[str], str, bool]]) 
         elif begins := open_at.get(kind):
             begin = begins.pop()
             _add(spans, (begin, edge.end()))
-            # What was opened inside and not closed there was no opening: `{{x|}}` ends with |}, then }.
+            # What was opened inside and not closed there was no opening.
             for others in open_at.values():
                 while others and others[-1] > begin:
                     others.pop()

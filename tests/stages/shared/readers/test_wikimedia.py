@@ -95,6 +95,7 @@ def test_a_dump_that_is_cut_off_keeps_what_came_before(tmp_path, read, cut):
         ("== Kop ==\n=== Leeg ===\n== Tekst ==\n* een\n** twee", ["Tekst", "een", "twee"]),
         ("== Boven ==\n=== Onder ===\nregel", ["Boven", "Onder", "regel"]),
         ("a {{sjabloon|{{b}}|c}} b\n{| class=x\n| cel\n{| genest |}\n|}\nna", ["a b", "na"]),
+        ("a{{x|}}b {{y|\n{| c\n|}}}d", ["ab d"]),
         ("een {{nooit gesloten\ntwee", ["een nooit gesloten", "twee"]),
         ("Gent (Frans: {{lang|fr|Gand}}) en (,) of ( , x)", ["Gent (Frans:) en of (x)"]),
         ("[http://x.example de site] en [[Bestand:a.jpg|b [[c]] d]]dit", ["de site en dit"]),
