@@ -10,12 +10,15 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.card_sources import (
     DebianSource,
     FileSource,
+    GutenbergSource,
+    HubSource,
     NpmSource,
     OpusSource,
     PypiSource,
     Sha256,
     Source,
     UrlSource,
+    WikimediaSource,
 )
 from pipeline.errors import UserError
 from pipeline.section import Section, file_sha256
@@ -93,8 +96,10 @@ def lock_keys(source: Source) -> tuple[str, ...]:
             return (f"pypi/{source.package}=={source.version}",)
         case NpmSource():
             return (f"npm/{source.package}@{source.version}",)
-        case OpusSource():
-            return (f"opus/{source.corpus}/{source.version}/{source.pair}",)
+        case OpusSource() | WikimediaSource() | GutenbergSource():
+            return tuple(source.remote_files)
+        case HubSource(revision="locked"):
+            return (f"hub/{source.repository}/{source.id}",)
     return ()
 
 

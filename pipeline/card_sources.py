@@ -3,14 +3,13 @@
 import fnmatch
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pipeline.section import LocalPath, Section
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 
 
 class DebianSource(Section):
@@ -38,8 +37,15 @@ class NpmSource(Section):
     version: str
 
 
+class RemoteFile(NamedTuple):
+    """A file at an address that the lock pins."""
+
+    name: str
+    url: str
+
+
 class OpusSource(Section):
-    """A corpus of OPUS in Moses format, one zip a language pair."""
+    """A corpus of OPUS: a zip in Moses format or a TMX a language pair, or a zip of a language's XML documents."""
 
     kind: Literal["opus"]
     base: str
@@ -47,7 +53,9 @@ class OpusSource(Section):
     corpus: str
     version: str
     pair: str = "{source_code}-{code}"
-    """The two codes in alphabetical order, as the archive names the file."""
+    """The two codes in alphabetical order, as the archive names the file; for `raw` one code."""
+    form: Literal["moses", "tmx", "raw"] = "moses"
+    """`raw`: whole documents of one language, each in a file of its own."""
 
     @field_validator("pair")
     @classmethod
@@ -55,17 +63,71 @@ class OpusSource(Section):
         return pair if "{" in pair else "-".join(sorted(pair.split("-")))
 
     @property
-    def url(self) -> str:
-        """Address of the zip."""
-        return f"{self.base.rstrip('/')}/OPUS-{self.corpus}/{self.version}/moses/{self.pair}.txt.zip"
+    def remote_files(self) -> dict[str, RemoteFile]:
+        """The one file, by its key in the lock."""
+        ending = {"moses": "txt.zip", "tmx": "tmx.gz", "raw": "zip"}[self.form]
+        folder = f"{self.base.rstrip('/')}/OPUS-{self.corpus}/{self.version}"
+        form = "" if self.form == "moses" else f"/{self.form}"
+        name = f"{self.corpus}-{self.version}-{self.pair}.{ending}"
+        url = f"{folder}/{self.form}/{self.pair}.{ending}"
+        return {f"opus/{self.corpus}/{self.version}/{self.pair}{form}": RemoteFile(name, url)}
+
+
+class WikimediaSource(Section):
+    """A dump of a wiki's articles. Wikimedia keeps the dumps of the last months only."""
+
+    kind: Literal["wikimedia"]
+    base: str
+    """Address of the dumps or of a mirror."""
+    wiki: str = "{code}wiki"
+    """The wiki's name in the dumps."""
+    date: Annotated[str, Field(pattern="^20[0-9]{6}$")]
+    """Day of the dump, 20261101."""
+
+    @property
+    def remote_files(self) -> dict[str, RemoteFile]:
+        """The one file, by its key in the lock."""
+        name = f"{self.wiki}-{self.date}-pages-articles-multistream.xml.bz2"
+        url = f"{self.base.rstrip('/')}/{self.wiki}/{self.date}/{name}"
+        return {f"wikimedia/{self.wiki}/{self.date}": RemoteFile(name, url)}
+
+
+class GutenbergSource(Section):
+    """Books of Project Gutenberg by their numbers."""
+
+    kind: Literal["gutenberg"]
+    base: str
+    """Address of Project Gutenberg or of a mirror; programs are asked to use a mirror."""
+    language: str = "{code}"
+    books: dict[str, Annotated[tuple[PositiveInt, ...], Field(min_length=1)]]
+    """Numbers of the books by language. A card for one language pair holds that language's only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_language(cls, values: Any) -> Any:
+        language = values.get("language", "{code}") if isinstance(values, dict) else "{code}"
+        books = values.get("books") if isinstance(values, dict) else None
+        if "{" in str(language) or not isinstance(books, dict):
+            return values
+        if language not in books:
+            raise ValueError(f"no books in '{language}' are listed, only in {', '.join(sorted(books))}; add some")
+        return {**values, "books": {language: books[language]}}
+
+    @property
+    def remote_files(self) -> dict[str, RemoteFile]:
+        """The books, by their keys in the lock."""
+        numbers = sorted({number for books in self.books.values() for number in books})
+        base = f"{self.base.rstrip('/')}/cache/epub"
+        return {f"gutenberg/{n}": RemoteFile(f"pg{n}.txt", f"{base}/{n}/pg{n}.txt") for n in numbers}
 
 
 class HubSource(Section):
-    """Files of a dataset on the Hugging Face hub; the commit pins them, and no script of the dataset runs."""
+    """Files of a dataset on the Hugging Face hub; a commit pins them, and no script of the dataset runs."""
 
     kind: Literal["hub"]
     id: str
-    revision: Commit
+    revision: Annotated[str, Field(pattern="^([0-9a-f]{40}|locked)$")]
+    """A commit; `locked`: the newest one when a run first fetches it, which the lock then holds."""
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     """Glob patterns over the repository's paths."""
     repository: Literal["dataset", "model"] = "dataset"
@@ -100,7 +162,15 @@ class FileSource(Section):
 
 
 Source = Annotated[
-    DebianSource | PypiSource | NpmSource | OpusSource | HubSource | UrlSource | FileSource,
+    DebianSource
+    | PypiSource
+    | NpmSource
+    | OpusSource
+    | WikimediaSource
+    | GutenbergSource
+    | HubSource
+    | UrlSource
+    | FileSource,
     Field(discriminator="kind"),
 ]
 

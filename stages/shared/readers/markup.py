@@ -13,7 +13,7 @@ Element = Any  # lxml has no types
 
 def local_name(element: Element) -> str:
     """Return an element's name without its namespace; empty for comments and the like."""
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def text_of(element: Element, without: Collection[str] = ()) -> str:

@@ -1,8 +1,9 @@
 """Web archives: pages as they were fetched (WARC), or the text that Common Crawl made of them (WET)."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from warcio.archiveiterator import ArchiveIterator
@@ -15,6 +16,7 @@ from stages.shared.readers.html_text import PageRules, decode_html, page_of
 from stages.shared.readers.task import Found, ReadTask
 from stages.shared.readers.text_file import DAMAGED, damaged, decode, open_bytes
 
+RECORD_END = b"\r\n\r\n"
 PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -33,25 +35,59 @@ def read_warc(task: ReadTask, options: WarcOptions) -> Iterator[Found]:
     """Yield a document for each page that the server gave as HTML with status 200, or each text."""
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        number = 0
-        try:
-            with open_bytes(path) as file:
-                for number, record in enumerate(ArchiveIterator(file), start=1):
-                    if record.rec_type == options.records:
-                        yield from _document(name, path, number, record, options, task.handling.max_line_bytes)
-        except ArchiveLoadFailed as error:
-            raise broken(path, f"after record {number}", f"not a whole WARC file ({error})") from None
-        except DAMAGED as error:
-            raise damaged(path, f"after record {number}", error) from None
+        with open_bytes(path) as file:
+            for number, record in enumerate(_records(path, _Unpacked(file, path)), start=1):
+                if record.rec_type == options.records:
+                    yield from _document(f"{name}#{number}", path, record, options, task.handling.max_line_bytes)
 
     return task.documents(options.files, read, may_be_empty=True)
 
 
-def _document(
-    name: str, path: Path, number: int, record: ArcWarcRecord, options: WarcOptions, max_bytes: int
-) -> Iterator[Found]:
+class _Unpacked:
+    """An archive's bytes; where they end too early it says so, since warcio takes that for the end."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.file, self.path = file, path
+        self.last = RECORD_END
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self.file.read(size)
+        except DAMAGED as error:
+            raise damaged(self.path, f"after byte {self.file.tell():,} of its content", error) from None
+        if not data and not self.last.endswith(RECORD_END):
+            raise broken(self.path, f"byte {self.file.tell():,} of its content", "the file ends within a record")
+        self.last = (self.last + data)[-len(RECORD_END) :]
+        return data
+
+
+def _records(path: Path, file: _Unpacked) -> Iterator[ArcWarcRecord]:
+    records = ArchiveIterator(file)
+    for number in count():
+        try:
+            record = next(records, None)
+        except (ArchiveLoadFailed, AttributeError) as error:  # warcio finds no line where a header is cut off
+            raise broken(path, f"after record {number}", f"not a whole WARC file ({error})") from None
+        if record is None:
+            return
+        place = f"record {number + 1}"
+        if record.rec_type is None or not record.rec_headers.get_header("Content-Length"):
+            raise broken(path, place, "the file ends in its header")
+        yield record
+        while record.raw_stream.read(1 << 16):
+            pass
+        _check_whole(record, path, place)
+
+
+def _check_whole(record: ArcWarcRecord, path: Path, place: str) -> None:
+    """Raise BrokenInput where a record that was read has not all its bytes."""
+    if record.raw_stream.limit > 0:
+        raise broken(path, place, f"the file ends {record.raw_stream.limit:,} bytes before the record does")
+
+
+def _document(own: str, path: Path, record: ArcWarcRecord, options: WarcOptions, max_bytes: int) -> Iterator[Found]:
     url = record.rec_headers.get_header("WARC-Target-URI") or ""
-    place = f"record {number} ({url})"
+    place = f"record {own.rpartition('#')[2]} ({url})"
     kind = _header(record, "Content-Type").partition(";")
     if options.records == "response" and (_status(record) != "200" or kind[0].strip().lower() not in PAGES):
         return
@@ -59,14 +95,12 @@ def _document(
     if len(data) > max_bytes:
         yield broken(path, place, f"more than {max_bytes:,} bytes", "document")
         return
-    if record.raw_stream.limit > 0:
-        raise broken(path, place, f"the file ends {record.raw_stream.limit:,} bytes before the record does")
+    _check_whole(record, path, place)
     try:
         lines = _lines(data, kind[2], options, path, place)
     except BrokenInput as fault:
         yield fault
         return
-    own = f"{name}#{number}"
     group = urlsplit(url).hostname or own if options.group == "host" else own
     yield Document(own, group, tuple(Segment("", line) for line in lines), url)
 

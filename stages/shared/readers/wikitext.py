@@ -5,21 +5,28 @@ the rest of a page behind a template that is never closed.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from gensim.corpora.wikicorpus import remove_markup
 from gensim.utils import decode_htmlentities
 
-NESTED = re.compile(r"\{\{|\}\}|\{\||\|\}")
+NESTED = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))")
+"""Edges of templates and tables; the |} of `{{x|}}` is none of a table."""
 OPENING = {"}}": "{{", "|}": "{|"}
 COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 EMPTY_TAG = re.compile(r"<(ref|references|gallery|section|nowiki|templatestyles)\b[^<>]*/>", re.IGNORECASE)
 NO_TEXT = re.compile(
-    r"<(ref|gallery|math|chem|timeline|score|source|syntaxhighlight|graph|imagemap|hiero|pre|mapframe)\b[^<>]*>"
-    r".*?</\1\s*>",
-    re.IGNORECASE | re.DOTALL,
+    r"<(/?)(ref|gallery|math|chem|timeline|score|source|syntaxhighlight|graph|imagemap|hiero|pre|mapframe)\b[^<>]*>",
+    re.IGNORECASE,
 )
+ADDRESS = re.compile(r"\[(?:\w+:)?//[^\s\[\]<>]+(?:[ \t]+([^\[\]\n]*))?\]")
+OPEN_ADDRESS = re.compile(r"\[(?=\w+://)")
+"""Takes gensim a time that grows with the cube of their number."""
+TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+SMALLER = "\ue000"
+"""Stands for what is no tag's <, of which gensim would make one."""
 BREAK = re.compile(r"<br\b[^<>]*>|</?(?:div|p|center|blockquote)\b[^<>]*>", re.IGNORECASE)
 MAGIC = re.compile(r"__[^\W\d_a-z]{3,30}__")
 HEADING = re.compile(r"^(={1,6})\s*(.+?)\s*\1\s*$")
@@ -32,6 +39,8 @@ HOLES = (
 )
 """What templates leave behind: `( , of)`, `Greek , or`."""
 LINK_EDGE = re.compile(r"\[\[|\]\]")
+Span = tuple[int, int]
+"""Beginning and end, in characters."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +64,11 @@ def lines_of(wikitext: str, namespaces: Namespaces) -> list[str]:
     ...          Namespaces(("Categorie",)))
     ['Gent is een stad.']
     """
-    text = without_nested(NO_TEXT.sub("", EMPTY_TAG.sub("", COMMENT.sub("", wikitext))))
-    text = without_links(BREAK.sub("\n", MAGIC.sub("", text)), namespaces)
-    text = remove_markup(decode_htmlentities(text))
+    text = without_tags(EMPTY_TAG.sub("", COMMENT.sub("", wikitext)))
+    text = without_links(without_nested(text), namespaces)
+    text = OPEN_ADDRESS.sub(" ", ADDRESS.sub(lambda link: link[1] or "", text))
+    text = TAG.sub("", BREAK.sub("\n", MAGIC.sub("", NESTED.sub(" ", text))))
+    text = remove_markup(decode_htmlentities(text).replace("<", SMALLER)).replace(SMALLER, "<")
     lines: list[str] = []
     waiting: list[tuple[int, str]] = []
     for raw in text.split("\n"):
@@ -71,27 +82,24 @@ def lines_of(wikitext: str, namespaces: Namespaces) -> list[str]:
     return lines
 
 
+def without_tags(text: str) -> str:
+    """Return wikitext without footnotes, formulas and what else is no text between two tags; open ones stay.
+
+    >>> without_tags("a<ref>b</ref> c<math>d <ref>e")
+    'a c<math>d <ref>e'
+    """
+    edges = ((tag, tag[2].lower(), not tag[1]) for tag in NO_TEXT.finditer(text))
+    return _without_pairs(text, edges)
+
+
 def without_nested(text: str) -> str:
     """Return wikitext without templates and tables, however they nest; what is never closed stays.
 
     >>> without_nested("a {{b|{{c}} {| d |} }} e {{ f"), without_nested("a }} {| b {{c}}")
     ('a  e {{ f', 'a }} {| b ')
     """
-    open_marks: list[tuple[str, int]] = []
-    spans: list[tuple[int, int]] = []
-    for mark in NESTED.finditer(text):
-        if mark[0] in ("{{", "{|"):
-            open_marks.append((mark[0], mark.start()))
-            continue
-        # An inner mark of the other kind that is still open was none: `{{x|}}` ends with |}, then }.
-        matching = [number for number, (kind, _) in enumerate(open_marks) if kind == OPENING[mark[0]]]
-        if matching:
-            begin = open_marks[matching[-1]][1]
-            del open_marks[matching[-1] :]
-            while spans and spans[-1][0] > begin:
-                spans.pop()
-            spans.append((begin, mark.end()))
-    return _without(text, spans)
+    edges = ((mark, OPENING.get(mark[0], mark[0]), mark[0] not in OPENING) for mark in NESTED.finditer(text))
+    return _without_pairs(text, edges)
 
 
 def without_links(text: str, namespaces: Namespaces) -> str:
@@ -100,20 +108,41 @@ def without_links(text: str, namespaces: Namespaces) -> str:
     >>> without_links("a [[Bestand:x.jpg|thumb|De [[Leie]] in Gent]] b [[c]]", Namespaces(("Bestand",)))
     'a  b [[c]]'
     """
-    spans: list[tuple[int, int]] = []
-    for begin in namespaces.link.finditer(text):
-        if spans and begin.start() < spans[-1][1]:
-            continue
-        depth = 0
-        for edge in LINK_EDGE.finditer(text, begin.start()):
-            depth += 1 if edge[0] == "[[" else -1
-            if not depth:
-                spans.append((begin.start(), edge.end()))
-                break
+    spans: list[Span] = []
+    begins: list[int] = []
+    for edge in LINK_EDGE.finditer(text):
+        if edge[0] == "[[":
+            begins.append(edge.start())
+        elif begins and namespaces.link.match(text, begin := begins.pop()):
+            _add(spans, (begin, edge.end()))
     return _without(text, spans)
 
 
-def _without(text: str, spans: list[tuple[int, int]]) -> str:
+def _without_pairs(text: str, edges: Iterable[tuple[re.Match[str], str, bool]]) -> str:
+    """Take out what lies between two edges of a kind, given with their kind and whether they open."""
+    open_at: dict[str, list[int]] = {}
+    spans: list[Span] = []
+    for edge, kind, opens in edges:
+        if opens:
+            open_at.setdefault(kind, []).append(edge.start())
+        elif begins := open_at.get(kind):
+            begin = begins.pop()
+            _add(spans, (begin, edge.end()))
+            # What was opened inside and not closed there was no opening.
+            for others in open_at.values():
+                while others and others[-1] > begin:
+                    others.pop()
+    return _without(text, spans)
+
+
+def _add(spans: list[Span], span: Span) -> None:
+    """Add a span in place of those that it holds."""
+    while spans and spans[-1][0] > span[0]:
+        spans.pop()
+    spans.append(span)
+
+
+def _without(text: str, spans: list[Span]) -> str:
     begins = [0, *(end for _, end in spans)]
     ends = [*(begin for begin, _ in spans), len(text)]
     return "".join(text[begin:end] for begin, end in zip(begins, ends, strict=True))
@@ -123,4 +152,4 @@ def _plain(line: str) -> str:
     line = " ".join(QUOTES.sub("", line).split())
     for hole, instead in HOLES:
         line = hole.sub(instead, line)
-    return line.strip()
+    return " ".join(line.split())

@@ -10,12 +10,14 @@ from pipeline.card_lock import ROOT, LockedFile, local_files, lock_keys
 from pipeline.card_sources import (
     DebianSource,
     FileSource,
+    GutenbergSource,
     HubSource,
     NpmSource,
     OpusSource,
     PypiSource,
     Source,
     UrlSource,
+    WikimediaSource,
 )
 from pipeline.errors import UserError
 from stages.shared.sources.address import download
@@ -31,14 +33,14 @@ def fetch_source(source: Source, files: tuple[LockedFile, ...], downloads: Path,
 
     Raises UserError where a file cannot be had, is not the pinned one, or the disk is full.
     """
-    if isinstance(source, HubSource):
-        return fetch_hub(source, downloads)
     if isinstance(source, FileSource):
         local_files(source)
         return ROOT / source.folder
     unpinned = sorted(set(lock_keys(source)) - {file.key for file in files})
     if unpinned:
         raise UserError(f"{', '.join(unpinned)} is not in data_cards/lock.json; run `make lock` to pin it")
+    if isinstance(source, HubSource):
+        return fetch_hub(source, files[0].version if files else source.revision, downloads)
     return unpacked(fetch_files(source, files, downloads, debian_mirror), files, downloads)
 
 
@@ -67,8 +69,10 @@ def arrive(source: Source, files: tuple[LockedFile, ...], work: Path, debian_mir
             return {files[0].key: download_pypi(source, work)}
         case NpmSource():
             return {files[0].key: download_npm(source, work)}
-        case OpusSource() | UrlSource():
+        case UrlSource():
             return {files[0].key: download(source.url, work / files[0].name)}
+        case OpusSource() | WikimediaSource() | GutenbergSource():
+            return {file.key: download(source.remote_files[file.key].url, work / file.name) for file in files}
     raise TypeError(f"a source of kind {source.kind} has no files of its own")
 
 

@@ -18,6 +18,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
 )
 from tqdm import tqdm
 
+from pipeline.card_lock import LockedFile
 from pipeline.card_sources import HubSource, matches
 from pipeline.errors import UserError
 from stages.shared.sources.cache import disk_errors, sha256_of
@@ -95,17 +96,25 @@ def open_repository(
     return HubRepository(name, kind, commit, kept.parent, files, endpoint)
 
 
-def fetch_hub(source: HubSource, downloads: Path, endpoint: str | None = None) -> Path:
+def fetch_hub(source: HubSource, commit: str, downloads: Path, endpoint: str | None = None) -> Path:
     """Return a folder with the files that the globs name; what is there with its full size is not asked for again."""
     with disk_errors(downloads):
-        repository = open_repository(source.id, source.repository, source.revision, downloads, endpoint)
+        repository = open_repository(source.id, source.repository, commit, downloads, endpoint)
         wanted = sorted(name for name in repository.files if matches(name, source.files))
         if not wanted:
-            raise UserError(f"{source.id} has no file like {', '.join(source.files)} at commit {source.revision}")
+            raise UserError(f"{source.id} has no file like {', '.join(source.files)} at commit {commit}")
         missing = [name for name in wanted if not repository.has(name)]
         for name in tqdm(missing, desc=f"fetching {source.id}", unit="file", disable=not missing):
             repository.fetch(name)
     return repository.folder
+
+
+def lock_hub(source: HubSource, key: str, downloads: Path, endpoint: str | None = None) -> LockedFile:
+    """Return the pin of what the main branch holds now: its commit, and hash and size of its list of files."""
+    repository = open_repository(source.id, source.repository, "main", downloads, endpoint)
+    size = sum(file["size"] for name, file in repository.files.items() if matches(name, source.files))
+    sha256 = sha256_of(repository.folder / "files.json")
+    return LockedFile(key=key, name="files.json", version=repository.commit, sha256=sha256, size=size)
 
 
 def _refused(name: str, kind: Kind, revision: str, error: HfHubHTTPError) -> str:

@@ -10,12 +10,21 @@ from tqdm import tqdm
 
 from pipeline.card_lock import Lock, LockedFile, lock_keys
 from pipeline.card_lock import load_lock as read_lock
-from pipeline.card_sources import NpmSource, OpusSource, PypiSource, Source
+from pipeline.card_sources import (
+    GutenbergSource,
+    HubSource,
+    NpmSource,
+    OpusSource,
+    PypiSource,
+    Source,
+    WikimediaSource,
+)
 from pipeline.cards import ResolvedCard, missing_from_cache
 from pipeline.errors import UserError
 from stages.shared.sources.address import download
 from stages.shared.sources.cache import describe, keep, workspace
 from stages.shared.sources.debian import find_newest
+from stages.shared.sources.hub import lock_hub
 from stages.shared.sources.packages import download_npm, download_pypi
 
 
@@ -103,17 +112,29 @@ def _lock_debian(keys: list[str], downloads: Path, mirror: str | None) -> Lock:
 
 
 def _lock_download(key: str, source: Source, downloads: Path) -> LockedFile:
+    if isinstance(source, HubSource):
+        return lock_hub(source, key, downloads)
     with workspace(downloads) as work:
         match source:
             case PypiSource():
                 arrived, version = download_pypi(source, work), source.version
             case NpmSource():
                 arrived, version = download_npm(source, work), source.version
-            case OpusSource():
-                name = f"{source.corpus}-{source.version}-{source.pair}.txt.zip"
-                arrived, version = download(source.url, work / name), source.version
+            case OpusSource() | WikimediaSource() | GutenbergSource():
+                remote = source.remote_files[key]
+                arrived, version = download(remote.url, work / remote.name), _version(source)
             case _:
                 raise TypeError(f"a source of kind {source.kind} is not pinned by the lock")
         file = describe(arrived, key, version)
         keep(arrived, file, downloads)
     return file
+
+
+def _version(source: OpusSource | WikimediaSource | GutenbergSource) -> str:
+    """Return what a source says of its version; a book has none."""
+    match source:
+        case OpusSource():
+            return source.version
+        case WikimediaSource():
+            return source.date
+    return ""

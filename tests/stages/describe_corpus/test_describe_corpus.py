@@ -63,5 +63,11 @@ def test_lengths_go_by_powers_of_two():
     histograms = Histograms()
     for count in (1, 3, 4, 5, 7, 17):
         histograms.add("een " * count, [("script.share", 0.5)])
-    assert [(bar["from"], bar["documents"]) for bar in histograms.lengths()] == [(1, 1), (2, 1), (4, 3), (8, 0), (16, 1)]
+    assert [(bar["from"], bar["documents"]) for bar in histograms.lengths()] == [
+        (1, 1),
+        (2, 1),
+        (4, 3),
+        (8, 0),
+        (16, 1),
+    ]
     assert sum(bar["documents"] for bar in histograms.scores()["script.share"]) == 6

@@ -55,7 +55,10 @@ def whole(tmp_path_factory):
 def test_shards_and_processes_change_nothing(whole, tmp_path):
     source, expected = whole
     corpus = ingest(
-        tmp_path / "out", card(source, "text", "text", files="*.txt", documents="blank_lines"), workers=2, **small_shards()
+        tmp_path / "out",
+        card(source, "text", "text", files="*.txt", documents="blank_lines"),
+        workers=2,
+        **small_shards(),
     )
     assert len(list((corpus / "train.parquet").iterdir())) > 5 > len(list((expected / "train.parquet").iterdir()))
     assert kept(corpus) == kept(expected)

