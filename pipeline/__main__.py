@@ -123,8 +123,8 @@ def _parser() -> argparse.ArgumentParser:
         if name in SWEPT:
             one.add_argument(*MULTIRUN, action="store_true", help="every combination of comma-separated values")
         _takes_overrides(one)
-    for name, command in DRY.items():
-        one = names.add_parser(name, help=command.__doc__, description=command.__doc__)
+    for name, dry in DRY.items():
+        one = names.add_parser(name, help=dry.__doc__, description=dry.__doc__)
         one.add_argument("--plan", action="store_true", help="only show what would run")
         _takes_overrides(one)
     logs = names.add_parser("logs", help=commands.logs.__doc__)

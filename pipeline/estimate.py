@@ -76,9 +76,11 @@ def training_tokens(step: Step, config: Config) -> int:
 
 
 def probe_tokens(step: Step, config: Config) -> int:
-    """Return the tokens that a probe trains on: all steps once, and the selection's again for each further rate."""
+    """Return the tokens that a probe trains on: all steps once, and the selection's again for each rate that loses."""
     probe = config.leaderboard.probe
-    again = 0 if "chosen" in step.inputs else (len(probe.learning_rates) - 1) * probe.selection_steps
+    losers = 0 if "chosen" in step.inputs else len(probe.learning_rates) - 1
+    early = probe.selection_steps[:-1][:losers]
+    again = sum(early) + probe.selection_steps[-1] * (losers - len(early))
     ratio = config.planning.source_token_ratio if "match" in step.inputs["tokens"].inputs else 1.0
     return round((probe.steps + again) * probe.step_tokens * ratio)
 

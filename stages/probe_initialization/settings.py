@@ -41,8 +41,9 @@ class ProbeSettings(Section):
     """Peaks for the embeddings and the head, from which each initialisation gets its best."""
     body_learning_rate_share: PositiveFloat
     """Of that rate, for all other weights where these are trained."""
-    selection_steps: PositiveInt
-    """Steps after which the rates are compared on validation text; only the best one is trained to the end."""
+    selection_steps: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    """Steps after which the rates are compared on validation text, and the worst goes; after the last of them only the
+    best is left, and trained to the end."""
     selection_bytes: PositiveInt
     """Validation text for that, UTF-8 bytes."""
     warmup_steps: NonNegativeInt
@@ -70,8 +71,9 @@ class ProbeSettings(Section):
                 f"measured_steps={list(self.measured_steps)} must rise and lie before the last of {self.steps} steps, "
                 "which is measured in any case"
             )
-        if self.selection_steps > self.steps:
-            raise ValueError(f"selection_steps={self.selection_steps} is more than the {self.steps} steps of the probe")
+        selection = list(self.selection_steps)
+        if selection != sorted(set(selection)) or selection[-1] > self.steps:
+            raise ValueError(f"selection_steps={selection} must rise and not pass the {self.steps} steps of the probe")
         return self
 
     @property

@@ -1,7 +1,6 @@
 """probe_initialization: train one initialised model a little, and measure it on the way."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -90,23 +89,29 @@ def make_trials(
 def choose(
     trials: Sequence[Trial], text: HeldOut, settings: ProbeInitializationSettings
 ) -> tuple[Trial, list[dict[str, Any]]]:
-    """Train each trial for the selection's steps; return the best on validation text, and the figures of all.
+    """Train the trials to each of the selection's marks, where the worst goes; return the best, and the figures of all.
 
-    Those of a trial whose loss did not stay finite are None.
+    After the last mark only the best is left: a rate that is best in the first steps need not be so at the end. The
+    figures of a trial whose loss did not stay finite are None.
     """
     if len(trials) == 1:
         return trials[0], []
-    best, lowest, compared = trials[0], math.inf, list[dict[str, Any]]()
-    for trial in trials:
-        advance(trial, settings.probe.selection_steps, settings.probe.marks)
-        value = None if trial.diverged else validation_loss(trial, text, settings)
-        compared.append({"learning_rate": trial.learning_rate, "bits_per_byte": value})
-        loser = trial
-        if value is not None and value < lowest:
-            best, loser, lowest = trial, best, value
-        if loser is not best:
-            forget(loser)  # three models of all weights would not fit beside each other
-    return best, compared
+    left, compared, marks = list(trials), list[dict[str, Any]](), settings.probe.selection_steps
+    for mark in marks:
+        staying = 1 if mark == marks[-1] else max(1, len(left) - 1)
+        ranked = list[tuple[float, Trial]]()
+        for trial in left:
+            advance(trial, mark, settings.probe.marks)
+            value = None if trial.diverged else validation_loss(trial, text, settings)
+            compared.append({"learning_rate": trial.learning_rate, "step": mark, "bits_per_byte": value})
+            if value is not None:
+                ranked = sorted([*ranked, (value, trial)], key=lambda pair: pair[0])
+            if len(ranked) > staying:
+                forget(ranked.pop()[1])  # three models of all weights would not fit beside each other
+        if not ranked:
+            break
+        left = [trial for _, trial in ranked]
+    return left[0], compared
 
 
 def validation_loss(trial: Trial, text: HeldOut, settings: ProbeInitializationSettings) -> float | None:
@@ -143,7 +148,7 @@ def tokens_per_step(trial: Trial) -> int:
 
 def describe(
     trial: Trial,
-    compared: list[dict[str, float]],
+    compared: list[dict[str, Any]],
     losses: Losses,
     texts: Mapping[str, HeldOut],
     settings: ProbeInitializationSettings,

@@ -22,7 +22,7 @@ SMALL = {
     "measured_steps": [1, 4],
     "step_tokens": 32,
     "learning_rates": [1e-3, 1e-2],
-    "selection_steps": 3,
+    "selection_steps": [2, 3],
     "selection_bytes": 500,
     "warmup_steps": 1,
     "threads": 1,
@@ -60,8 +60,11 @@ def test_the_chosen_rate_gives_what_it_gives_alone(inputs, tmp_path, mode):
     chosen = probe(inputs, tmp_path / "three", mode=mode, learning_rates=[1e-3, 1e-2, 3e-3])
     alone = probe(inputs, tmp_path / "one", mode=mode, learning_rates=[chosen["learning_rate"]])
     again = probe({**inputs, "chosen": tmp_path / "three"}, tmp_path / "again", mode=mode)
-    assert len(chosen["selection"]) == 3
-    best = min(chosen["selection"], key=lambda entry: entry["bits_per_byte"])
+    assert [entry["step"] for entry in chosen["selection"]] == [2, 2, 2, 3, 3]
+    first, last = chosen["selection"][:3], chosen["selection"][3:]
+    worst = max(first, key=lambda entry: entry["bits_per_byte"])
+    assert worst["learning_rate"] not in [entry["learning_rate"] for entry in last]
+    best = min(last, key=lambda entry: entry["bits_per_byte"])
     assert best["learning_rate"] == chosen["learning_rate"]
     assert chosen["domains"] == alone["domains"] == again["domains"]
     assert chosen["training_loss"] == alone["training_loss"]
@@ -81,7 +84,7 @@ def test_training_helps_and_every_mark_is_measured(inputs, tmp_path):
 def test_a_rate_that_diverges_loses_and_alone_is_an_error(inputs, tmp_path):
     found = probe(inputs, tmp_path / "out", learning_rates=[1e30, 1e-3])
     assert found["learning_rate"] == 1e-3
-    assert found["selection"][0] == {"learning_rate": 1e30, "bits_per_byte": None}
+    assert found["selection"][0] == {"learning_rate": 1e30, "step": 2, "bits_per_byte": None}
     with pytest.raises(UserError, match=r"not finite before step \d at learning rate 1e\+30"):
         probe(inputs, tmp_path / "alone", learning_rates=[1e30])
 
@@ -125,7 +128,7 @@ def test_settings_that_cannot_be_measured_are_refused():
     for wrong, said in (
         ({"measured_steps": [25, 10]}, "must rise"),
         ({"measured_steps": [60]}, "before the last"),
-        ({"selection_steps": 61}, "more than the 60 steps"),
+        ({"selection_steps": [61]}, "not pass the 60 steps"),
     ):
         with pytest.raises(ValueError, match=said):
             ProbeInitializationSettings(probe={**values, **wrong}, seed=1, other_domain=None)
