@@ -1,10 +1,10 @@
 """`make cards`: every data card looked at as closely as can be without its files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pipeline.card_lock import Lock, lock_keys
+from pipeline.card_lock import FilesMissing, Lock, lock_keys
 from pipeline.card_sources import FileSource, HubSource, UrlSource
 from pipeline.cards import CARDS, Card, ResolvedCard, load_card, resolve_card, unlocked
 from pipeline.errors import UserError
@@ -27,14 +27,14 @@ def check_cards(lock: Lock, folder: Path = CARDS) -> list[CheckedCard]:
     for path in sorted(folder.glob("*.md")):
         try:
             card = load_card(path)
-            resolved = [resolve_card(card, *pair, lock) for pair in _pairs(card)]
+            resolved, here = _resolved(card, lock)
         except UserError as error:
             problems.append(str(error))
             continue
         faults = [*_reader_problems(path, card, resolved), *_prose_problems(path)]
         problems += faults
         if not faults:
-            checked.append(CheckedCard(card, pinned(resolved)))
+            checked.append(CheckedCard(card, pinned(resolved) if here else "not here"))
     if problems:
         raise UserError("\n".join(problems))
     return checked
@@ -52,6 +52,14 @@ def pinned(cards: Sequence[ResolvedCard]) -> str:
     keys = {key for card in cards for key in lock_keys(card.source)}
     missing = {key for card in cards for key in unlocked(card)}
     return "yes" if not missing else f"{len(keys) - len(missing)} of {len(keys)} files"
+
+
+def _resolved(card: Card, lock: Mapping[str, dict[str, Any]]) -> tuple[list[ResolvedCard], bool]:
+    """Return a card for each of its languages, and whether the files are here that users put there themselves."""
+    try:
+        return [resolve_card(card, *pair, lock) for pair in _pairs(card)], True
+    except FilesMissing:
+        return [resolve_card(card, *pair, lock, files=()) for pair in _pairs(card)], False
 
 
 def _pairs(card: Card) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from pipeline.trace import Made, Trace, trace
 def show_cards() -> int:
     """Check every data card and list them; a fault in one, or in several, is an error."""
     table = Table("card", "role", "languages", "licence", "source", "reader", "pinned", "withdrawn")
+    table.columns[0].no_wrap = True
     checked = check_cards(load_lock(LOCK))
     for card, pinned in checked:
         licence, ingest = card.license_name or card.license, card.ingest

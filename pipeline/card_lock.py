@@ -103,6 +103,10 @@ def lock_keys(source: Source) -> tuple[str, ...]:
     return ()
 
 
+class FilesMissing(UserError):
+    """A card's files, which the user is to put on this machine, are not there."""
+
+
 def locked_files(source: Source, lock: Mapping[str, dict[str, Any]]) -> tuple[LockedFile, ...]:
     """Return a source's pinned files, without those that the lock does not know."""
     if isinstance(source, UrlSource):
@@ -120,7 +124,10 @@ def local_files(source: FileSource) -> list[tuple[str, Path]]:
     found = {path.relative_to(folder).as_posix(): path for pattern in source.files for path in folder.glob(pattern)}
     files = sorted((name, path) for name, path in found.items() if path.is_file())
     if not files:
-        raise UserError(f"no file matches {', '.join(source.files)} in {folder}; correct the data card's `source`")
+        raise FilesMissing(
+            f"no file matches {', '.join(source.files)} in {folder}; put the files there, as the data card says, or "
+            "correct its `source`"
+        )
     return files
 
 

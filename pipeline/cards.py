@@ -198,8 +198,17 @@ def _usable_card(name: str, target_code: str, folder: Path) -> Card:
     return card
 
 
-def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[str, dict[str, Any]]) -> ResolvedCard:
-    """Return one card for one language pair, a withdrawn one too; raise UserError where it does not fit the pair."""
+def resolve_card(
+    card: Card,
+    source_code: str,
+    target_code: str,
+    lock: Mapping[str, dict[str, Any]],
+    files: tuple[LockedFile, ...] | None = None,
+) -> ResolvedCard:
+    """Return one card for one language pair, a withdrawn one too; raise UserError where it does not fit the pair.
+
+    `files` stand in for those that the lock has, or this machine.
+    """
     _check_covered(card, target_code)
     ingest = card.ingest
 
@@ -218,7 +227,7 @@ def resolve_card(card: Card, source_code: str, target_code: str, lock: Mapping[s
             source=source,
             reader=Reader.model_validate(fill(_reader(card, source_code).model_dump(), paths)),
             columns=fill(ingest.columns, paths),
-            files=locked_files(source, lock),
+            files=locked_files(source, lock) if files is None else files,
         )
     except ValidationError as error:  # the card was sound; its codes, filled in, or the lock's entry are not
         faults = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())

@@ -13,7 +13,9 @@ from pipeline.__main__ import main
 from pipeline.cards import load_cards
 from pipeline.config import languages, load_config
 from pipeline.errors import UserError
+from pipeline.packaged_text import KINDS
 from pipeline.provenance import ROOT
+from pipeline.settings import CardLists
 from stages.shared.language_identification import script_share
 
 EUROPEAN_UNION = set(re.findall(r"\w+", "bg cs da de el en es et fi fr ga hr hu it lt lv mt nl pl pt ro sk sl sv"))
@@ -58,10 +60,10 @@ def test_the_sentences_of_a_language_are_in_its_script(name):
 @pytest.mark.parametrize("name", languages())
 def test_the_cards_of_a_language_cover_it_and_hold_text(name):
     config, measured = CONFIGS[name], packaged_text.load_measures().get(name, {})
-    named = {card for group in config.cards.values() for kind in group.values() for card in kind}
+    named = {card for group in config.cards.values() for kind in KINDS for card in getattr(group, kind)}
     assert all(CARDS[card].covers(config.language.code) for card in named)
     packaged = config.cards["packaged"]
-    pairs = {*packaged["bitext"], *packaged["dictionaries"]}
+    pairs = {*packaged.bitext, *packaged.dictionaries}
     for card, found in measured.items():
         assert found.words > 0
         assert (found.pairs > 0) == (card in pairs)
@@ -94,7 +96,7 @@ def test_what_is_not_measured_counts_as_nothing_and_is_named():
 
 
 def test_measuring_reads_the_files_and_only_what_changed(tmp_path, monkeypatch):
-    named = {"corpus": ("sample_text",), "bitext": ("sample_bitext",), "dictionaries": ()}
+    named = CardLists(corpus=("sample_text",), bitext=("sample_bitext",))
     config = CONFIGS["dutch"].model_copy(update={"cards": {"packaged": named}})
     path = tmp_path / "measured.json"
     assert packaged_text.measure([config], path) == 2

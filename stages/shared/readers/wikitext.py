@@ -9,9 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gensim.corpora.wikicorpus import remove_markup
-from gensim.utils import decode_htmlentities
-
 NESTED = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))")
 """Edges of templates and tables; the |} of `{{x|}}` is none of a table."""
 OPENING = {"}}": "{{", "|}": "{|"}
@@ -68,6 +65,10 @@ def lines_of(wikitext: str, namespaces: Namespaces) -> list[str]:
     text = without_links(without_nested(text), namespaces)
     text = OPEN_ADDRESS.sub(" ", ADDRESS.sub(lambda link: link[1] or "", text))
     text = TAG.sub("", BREAK.sub("\n", MAGIC.sub("", NESTED.sub(" ", text))))
+    # Imports scipy.stats, which takes longer than most corpora of this reader are wanted for.
+    from gensim.corpora.wikicorpus import remove_markup
+    from gensim.utils import decode_htmlentities
+
     text = remove_markup(decode_htmlentities(text).replace("<", SMALLER)).replace(SMALLER, "<")
     lines: list[str] = []
     waiting: list[tuple[int, str]] = []
