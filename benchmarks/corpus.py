@@ -1,0 +1,122 @@
+"""How fast is ingest_corpus, how much faster with two processes, and does its memory grow with the text?
+
+    .venv/bin/python benchmarks/corpus.py TEXT [TEXT ...] [--megabytes 100] [--workers 1 2] [--curation web]
+
+TEXT are real Dutch texts of a paragraph a line, .gz too. From their lines, drawn with a seed, documents of twenty lines
+are made until there are so many megabytes: as varied as the text, and of any size. Each run is in a process of its own;
+its rival is the same run with the first number of workers.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+LINES = 20
+FILES = 8
+RUN = """
+import json, resource, sys, time
+from pathlib import Path
+from pipeline.card_sources import FileSource
+from pipeline.cards import Reader, ResolvedCard
+from pipeline.config import load_config
+from stages.ingest_corpus.settings import IngestCorpusSettings
+from stages.ingest_corpus.stage import ingest_corpus
+
+if __name__ == "__main__":
+    source, out, workers, curation = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    config = load_config(["language=dutch", f"curation={curation}", "corpus.reading.shard_bytes=8_000_000"])
+    card = ResolvedCard(
+        name="text", role="monolingual", licence="test", languages=("en", "nl"), columns={}, files=(),
+        source=FileSource(kind="file", folder=str(source), files=("*",)),
+        reader=Reader(kind="text", options={"files": "*.txt", "documents": "blank_lines"}),
+    )
+    execution = config.execution().model_copy(update={"workers": workers, "downloads": out})
+    began = time.perf_counter()
+    settings = IngestCorpusSettings(language=config.language, corpus=config.corpus, cards=(card,))
+    metrics = ingest_corpus(settings, {}, out, execution)
+    seconds = time.perf_counter() - began
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(json.dumps({
+        "seconds": seconds, "rules": metrics["rule_seconds"], "ids": metrics["ids"],
+        "processor_seconds": sum(one.ru_utime + one.ru_stime for one in usage),
+        "peak_mb": max(one.ru_maxrss for one in usage) / 1024,
+    }))
+"""
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", nargs="+", type=Path)
+    parser.add_argument("--megabytes", nargs="+", type=int, default=[100])
+    parser.add_argument("--workers", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--curation", default="web")
+    options = parser.parse_args()
+    lines = [line for path in options.texts for line in read_lines(path)]
+    for megabytes in options.megabytes:
+        with tempfile.TemporaryDirectory() as folder:
+            size = write(Path(folder) / "in", lines, megabytes * 1_000_000) / 1e6
+            first = None
+            for workers in options.workers:
+                found = run(Path(folder) / "in", Path(folder) / f"out{workers}", workers, options.curation)
+                first = first or found["seconds"]
+                show(size, workers, found, first)
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text that hold any."""
+    from stages.shared.readers.text_file import text_lines
+
+    yield from (line for _, line in text_lines(path) if line.strip())
+
+
+def write(folder: Path, lines: list[str], size: int) -> int:
+    """Write documents of drawn lines into some files; return their bytes."""
+    folder.mkdir()
+    draw, written = random.Random(1), 0
+    for number in range(FILES):
+        with (folder / f"{number}.txt").open("w", encoding="utf-8") as file:
+            while written < size * (number + 1) // FILES:
+                text = "\n".join(draw.choice(lines) for _ in range(LINES)) + "\n\n"
+                file.write(text)
+                written += len(text.encode())
+    return written
+
+
+def run(source: Path, out: Path, workers: int, curation: str) -> dict[str, float | dict[str, float]]:
+    """Ingest in a process of its own; return its figures."""
+    out.mkdir()
+    program = out.with_suffix(".py")
+    program.write_text(RUN)
+    time.sleep(1)
+    command = [sys.executable, program, str(source), str(out), str(workers), curation]
+    root = Path(__file__).resolve().parent.parent
+    environment = {"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def show(size: float, workers: int, found: dict, first: float) -> None:
+    """Print one run."""
+    kept = found["ids"]["kept"] / found["ids"]["input"]
+    print(
+        f"{size:.0f} MB, {workers} workers: {found['seconds']:.1f} s, {size / found['seconds']:.2f} MB/s, "
+        f"{size / found['processor_seconds']:.2f} MB a second of a core, {first / found['seconds']:.2f} times the "
+        f"first, peak {found['peak_mb']:.0f} MB a process, {kept:.0%} of the documents kept",
+        flush=True,
+    )
+    total = sum(found["rules"].values())
+    shares = ", ".join(f"{rule} {seconds / total:.0%}" for rule, seconds in found["rules"].items())
+    print(f"    of the rules' {total:.0f} s: {shares}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
