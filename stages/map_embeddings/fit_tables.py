@@ -32,7 +32,8 @@ def fit_tables(
 ) -> Fitted:
     """Return the tables calibrated and then warmed up, as far as the settings say so.
 
-    In this order: a calibration after the warm-up gave worse rows than one before it (docs/experiments.md).
+    In this order, as in the only trial that gained anything; the other order was tried at one, higher learning rate
+    alone, where neither gained (docs/experiments.md).
     """
     figures: dict[str, Any] = {"calibration": settings.calibration.method}
     seconds: dict[str, float] = {}
