@@ -18,7 +18,7 @@ def document_order(ids: list[str], seed: int, epoch: int, repeats: np.ndarray | 
     `repeats` says how often each is read in an epoch; None: once.
 
     >>> document_order(["a", "b", "c"], seed=1, epoch=0, repeats=np.array([2, 1, 0])).tolist()
-    [1, 0, 0]
+    [0, 1, 0]
     """
     times = np.ones(len(ids), dtype=np.int64) if repeats is None else repeats
     keys = np.fromiter(

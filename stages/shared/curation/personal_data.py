@@ -40,7 +40,7 @@ ZERO, NINE, AT = ord("0"), ord("9"), ord("@")
 LARGEST_IN_VERSION = 63
 # Every number known here has so many; shorter ones, which python-stdnum fills up with zeros, are "1872-1874".
 NATIONAL_CHARACTERS = 9
-# All of the patterns above but the e-mail's have so many digits in so many characters.
+# All but e-mail addresses and the shortest of IPv6 have so many digits in so many characters.
 FEW_DIGITS, NEAR = 4, 16
 
 

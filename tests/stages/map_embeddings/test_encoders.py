@@ -15,6 +15,7 @@ from scipy.sparse import load_npz
 from tiny_models import TEXTS
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from pipeline.config import load_config
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.map_embeddings.apply import apply_initialization
@@ -189,8 +190,9 @@ def corpus(tmp_path):
 
 def calibrate(inputs, corpus, out, **changes):
     out.mkdir()
-    mapping = {"method": "subtoken_mean", "seed": 1, "options": {}}
-    values = {"mapping": mapping, "calibration": {**UNIGRAM, **changes}}
+    mapping = {"method": "subtoken_mean", "seed": 1, "options": {}, "warmup": "none"}
+    distillation = load_config(["language=dutch"]).distillation
+    values = {"mapping": mapping, "calibration": {**UNIGRAM, **changes}, "distillation": distillation}
     given = {name: inputs[name] for name in ("base_model", "tokenizer")} | {"corpus": corpus}
     settings = MapEmbeddingsSettings.model_validate(values)
     return map_embeddings(settings, given, out, Execution.model_construct(device="cpu"))

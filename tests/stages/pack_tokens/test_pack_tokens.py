@@ -44,6 +44,7 @@ def save_corpus(folder: Path, train: list[str], validation: list[str]) -> Path:
         strings = pa.string()
         columns = {"id": ids, "group": ids, "card": ["test"] * len(ids), "text": texts}
         table = pa.table({name: pa.array(values, strings) for name, values in columns.items()})
+        table = table.append_column("repeats", pa.array([1] * len(ids), pa.int32()))
         pq.write_table(table, folder / f"{split}.parquet")
     return folder
 

@@ -25,8 +25,6 @@ CLEANING = CleaningSettings(
     script_share=0.5,
     language_letters=40,
     language_threshold=0.8,
-    line_repeats=5,
-    document_words=3,
 )
 
 
