@@ -159,7 +159,7 @@ def test_without_bos_the_eos_begins_a_document_and_without_both_it_is_an_error(t
     assert meta["start_token_id"] == AutoTokenizer.from_pretrained(tokenizer).eos_token_id
     config = json.loads((tokenizer / "tokenizer_config.json").read_text())
     (tokenizer / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
-    with pytest.raises(UserError, match="neither a BOS nor an EOS"):
+    with pytest.raises(UserError, match="has no BOS, EOS or CLS token"):
         pack(corpus, tokenizer, tmp_path / "neither")
 
 
