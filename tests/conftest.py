@@ -4,6 +4,7 @@ import pytest
 from smoke_chain import run, without_network
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Keep the tests of one file in one process, and all that need the finished run in one, which begins first."""
     items.sort(key=lambda item: "finished" not in item.fixturenames)

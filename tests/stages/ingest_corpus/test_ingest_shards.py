@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on(whole, tmp_path):
     program = """if True:
         import sys
         from pathlib import Path
-        from test_shards import *
+        from test_ingest_shards import *
         if __name__ == "__main__":
             given = card(Path(sys.argv[1]), "text", "text", files="*.txt", documents="blank_lines")
             ingest(Path(sys.argv[2]), given, workers=2, **small_shards())
