@@ -1,6 +1,5 @@
 """The probes and mappings of a leaderboard, read from their artifacts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from stages.compare_initializations.curves import Curve
 from stages.compare_initializations.settings import Rival
+from stages.shared.artifact import read_json
 
 FINETUNED, SOURCE = "source_finetuned", "source"
 
@@ -109,8 +109,3 @@ def _check_same(entries: Sequence[Entry]) -> None:
     texts = {(domain, text) for entry in entries for domain, curve in entry.curves.items() for text in curve.texts}
     if len(texts) != len({domain for domain, _ in texts}):
         raise ValueError("the probes were measured on different text or at different steps and cannot be compared")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from stages.describe_corpus.examples import examples
 from stages.describe_corpus.histograms import Histograms
 from stages.describe_corpus.page import render_page
 from stages.describe_corpus.settings import DescribeCorpusSettings
+from stages.shared.artifact import read_json, run_id
 from stages.shared.split import SPLITS
 from stages.shared.text_table import record_batches
 
@@ -21,7 +22,7 @@ def describe_corpus(
     settings: DescribeCorpusSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
 ) -> Metrics:
     """Write report.html and corpus_report.json: the corpus, and what the tokenizers make of its validation text."""
-    found = description(settings, inputs, out.name.removesuffix(".unfinished").rpartition("-")[2])
+    found = description(settings, inputs, run_id(out))
     text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
     (out / "corpus_report.json").write_text(text, encoding="utf-8")
     (out / "report.html").write_text(render_page(found), encoding="utf-8")
@@ -65,9 +66,3 @@ def language_mix(rules: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
         name.removeprefix(MIX): count for name, count in rules.get("language", {}).items() if name.startswith(MIX)
     }
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a file's content."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

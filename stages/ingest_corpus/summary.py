@@ -1,6 +1,5 @@
 """corpus.json: what was read, dropped and written."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.raw import FOUND
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.training_text import HITS, LINES, TRAIN
+from stages.shared.artifact import read_json, run_id
 from stages.shared.split import SPLITS
 from stages.shared.text_table import held_out_index, read_lines, read_rows, table_files
 
@@ -45,7 +45,7 @@ def summarise(settings: IngestCorpusSettings, out: Path, shards: Sequence[Shard]
     Raises UserError for a card without text or a split without documents, RuntimeError where ids were lost or doubled,
     or training text overlaps with held-out text.
     """
-    found = [(card.name, json.loads((folder / FOUND).read_text(encoding="utf-8"))) for card, folder in raw]
+    found = [(card.name, read_json(folder / FOUND)) for card, folder in raw]
     _check_cards(settings, found)
     size = _sizes(out)
     splits = {split: _sum(size, lambda key, split=split: key[0] == split) for split in SPLITS}
@@ -71,7 +71,7 @@ def summarise(settings: IngestCorpusSettings, out: Path, shards: Sequence[Shard]
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
     return {
-        "run": out.name.removesuffix(".unfinished").rpartition("-")[2],
+        "run": run_id(out),
         "sources": sources,
         "splits": splits,
         "split": settings.corpus.split.model_dump(),
@@ -91,7 +91,7 @@ def seconds(shards: Sequence[Shard]) -> dict[str, float]:
 
 
 def _figures(shard: Shard) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((shard.curated / curated.FIGURES).read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_json(shard.curated / curated.FIGURES)
     return found
 
 
@@ -117,7 +117,7 @@ def _dropped_lines(shards: Sequence[Shard]) -> dict[str, Counter[str]]:
     lines: dict[str, Counter[str]] = {shard.card: Counter() for shard in shards}
     for shard in shards:
         for folder in (shard.split, shard.train):
-            found = json.loads((folder / LINES).read_text(encoding="utf-8"))
+            found = read_json(folder / LINES)
             lines[shard.card].update({reason: count for reason, count in found.items() if count})
     return lines
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.shared.artifact import read_json
 from stages.shared.page.environment import page_environment
 from stages.shared.token_text import load_vocabulary
 from stages.write_report import charts, provenance
 from stages.write_report.settings import WriteReportSettings
-from stages.write_report.systems import NAMES, System, read_json
+from stages.write_report.systems import NAMES, System
 from stages.write_report.table import interval, number
 from stages.write_report.token_table import token_table
 from stages.write_report.tokenization import cut_samples

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.write_report.systems import read_json
+from stages.shared.artifact import read_json
 
 SHORT = 12
 

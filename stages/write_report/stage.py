@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.stage import Execution, Metrics
+from stages.shared.artifact import run_id
 from stages.write_report.page import Report, render_page
 from stages.write_report.results import build_results
 from stages.write_report.settings import WriteReportSettings
@@ -12,11 +13,8 @@ from stages.write_report.systems import read_systems
 
 
 def write_report(settings: WriteReportSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
-    """Write results.json and report.html.
-
-    The run's id is the short recipe hash in the name of `out`: the same config is the same run.
-    """
-    run = out.name.removesuffix(".unfinished").rpartition("-")[2]
+    """Write results.json and report.html."""
+    run = run_id(out)
     systems = read_systems(settings.systems, inputs)
     results = build_results(settings, systems, run)
     text = json.dumps(results, ensure_ascii=False, indent=2, allow_nan=False) + "\n"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.shared.artifact import read_json
+
 TRAINED_MODELS = {"adapted": "adapted_model", "source_finetuned": "source_finetuned_model"}
 NAMES = {
     "source": "Source",
@@ -57,11 +59,6 @@ def read_systems(names: Sequence[str], inputs: Mapping[str, Path]) -> list[Syste
     if len(samples) > 1:
         raise ValueError(f"the systems {', '.join(names)} were scored on different text and cannot be compared")
     return systems
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def read_steps(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,19 @@
+"""What stages read of artifacts, and say of their own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def run_id(out: Path) -> str:
+    """Return the short recipe hash in an artifact folder's name: the same config is the same run.
+
+    >>> run_id(Path("artifacts/dutch/report-682c551b6857.unfinished"))
+    '682c551b6857'
+    """
+    return out.name.removesuffix(".unfinished").rpartition("-")[2]
