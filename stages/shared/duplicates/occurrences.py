@@ -1,4 +1,4 @@
-"""Which lines, documents or pairs were there before, over all shards."""
+"""Which lines or documents were there before, over all shards."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from stages.shared.duplicates.partitions import AT_ONCE, RECORD, Partitions, ranks
-from stages.shared.duplicates.settings import PairDuplicateSettings
 from stages.shared.duplicates.text_hashes import save_array
 from stages.shared.duplicates.word_hashes import Numbers
 
@@ -39,36 +38,6 @@ def later_occurrences(files: Sequence[Path], allowed: int, out: Path, at_once: i
             for shard in np.flatnonzero(np.diff(borders)).tolist():
                 _append(folder, shard, late_numbers[borders[shard] : borders[shard + 1]] - offsets[shard])
         return [_finish(folder, shard) for shard in range(len(files))]
-
-
-def later_pairs(
-    sources: Sequence[Path], targets: Sequence[Path], settings: PairDuplicateSettings, out: Path, at_once: int = AT_ONCE
-) -> list[int]:
-    """Write for each shard of a bitext the pairs of which a side comes after the first allowed ones; return how many.
-
-    As `later_occurrences` does, of which a pair's source and target hashes have the same position. Each side is counted
-    by itself: a pair that goes for its source counts for its target too.
-    """
-    sides = [
-        (name, files, allowed)
-        for name, files, allowed in (
-            ("sources", sources, settings.source_repeats),
-            ("targets", targets, settings.target_repeats),
-        )
-        if allowed is not None
-    ]
-    with published(out) as folder:
-        for name, files, allowed in sides:
-            later_occurrences(files, allowed, folder / name, at_once)
-        counts = []
-        for shard in range(len(sources)):
-            found = [np.load(folder / name / shard_file(shard)) for name, *_ in sides]
-            positions = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-            save_array(folder / shard_file(shard), positions)
-            counts.append(len(positions))
-        for name, *_ in sides:
-            shutil.rmtree(folder / name)
-    return counts
 
 
 def shard_file(shard: int) -> str:

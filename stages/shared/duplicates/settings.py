@@ -1,8 +1,6 @@
 """Settings of duplicates within and across sources."""
 
-from typing import Annotated
-
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
 from pipeline.section import Section
 from stages.shared.text_settings import Share
@@ -48,12 +46,3 @@ class DuplicateSettings(Section):
     """Whether documents whose lines are all the same as another's are left out."""
     near: MinHashSettings | None
     """Near duplicates are left out where this is given."""
-
-
-class PairDuplicateSettings(Section):
-    """What of a bitext is left out because one side of it was there before."""
-
-    source_repeats: Annotated[int, Field(ge=1)] | None
-    """How many pairs may have the same source side. null: any number."""
-    target_repeats: Annotated[int, Field(ge=1)] | None
-    """How many pairs may have the same target side. null: any number."""

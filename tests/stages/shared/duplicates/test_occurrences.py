@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.shared.duplicates.occurrences import later_occurrences, later_pairs, shard_file
+from stages.shared.duplicates.occurrences import later_occurrences, shard_file
 from stages.shared.duplicates.partitions import Partitions
-from stages.shared.duplicates.settings import PairDuplicateSettings
 from stages.shared.duplicates.text_hashes import save_array, text_hashes
 
 DATA = Path(__file__).parents[3] / "data"
@@ -81,18 +80,6 @@ def test_a_damaged_file_publishes_nothing(tmp_path):
     with pytest.raises(ValueError, match="file size"):
         later_occurrences(files, 1, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_pairs_whose_source_or_target_is_too_frequent(tmp_path):
-    sources, targets = [[1, 1, 2], [1, 3, 4]], [[5, 6, 7], [8, 7, 7]]
-    files = write(tmp_path / "sources", sources), write(tmp_path / "targets", targets)
-    both = PairDuplicateSettings(source_repeats=2, target_repeats=1)
-    assert later_pairs(*files, both, tmp_path / "both") == [0, 3]
-    assert read(tmp_path / "both", sources) == [[], [0, 1, 2]]
-    one = PairDuplicateSettings(source_repeats=1, target_repeats=None)
-    assert later_pairs(*files, one, tmp_path / "one") == [1, 1]
-    none = PairDuplicateSettings(source_repeats=None, target_repeats=None)
-    assert later_pairs(*files, none, tmp_path / "none") == [0, 0]
 
 
 def test_partitions_are_of_about_the_size_asked_for(tmp_path):
