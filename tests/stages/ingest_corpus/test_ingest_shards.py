@@ -65,9 +65,7 @@ def test_shards_and_processes_change_nothing(whole, tmp_path):
     one, other = (json.loads((folder / "corpus.json").read_text()) for folder in (corpus, expected))
     assert one["sources"][0]["dropped"]["duplicate"] > 10
     assert one["sources"][0]["dropped"]["near_duplicate"] > 5
-    for found in (one, other):
-        for cluster in found["near_duplicates"].pop("largest"):
-            assert cluster["documents"] > 1
+    assert one["near_duplicates"]["largest"][0]["documents"] > 1
     assert one == other
 
 
