@@ -92,6 +92,7 @@ def _run_processes(work: Work, missing: Mapping[Path, Any], workers: int, bar: t
                     bar.update()
             return
         except BrokenProcessPool:
+            pool.shutdown(wait=True)  # what the others were writing is removed before the next attempt
             left = sum(not out.is_dir() for out in missing)
             tqdm.write(f"a process died (out of memory?); {left} shards are left", file=sys.stderr)
         finally:
@@ -109,7 +110,7 @@ def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings,
             problem = _problem_file(out)
             if problem.is_file():
                 raise UserError(problem.read_text(encoding="utf-8"))
-    if any(not out.is_dir() for out in missing):
+    if _missing(missing):
         raise _died(missing, f"its job (logs: {_log_folder(next(iter(missing)))})")
 
 
