@@ -28,7 +28,7 @@ from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.from_table import EXTRAS, read_preset
 from stages.map_embeddings.initialization import MappingTask
 from stages.map_embeddings.similarity import softmax_of_nearest, sparsemax_of_cosines, unit_rows
-from stages.map_embeddings.stage import make_tables
+from stages.map_embeddings.tables import TableMaker
 from stages.map_embeddings.wechsel import distinct_rows
 from stages.shared.model_folder import open_model, write_model
 from stages.shared.token_text import Vocabulary, load_vocabulary
@@ -87,7 +87,7 @@ def run_one(method: str, folder: Path, repeats: int, tables: bool) -> dict[str, 
     figures = {"load": load[0], "map": wall, "map_cpu": used, "mapped_mib": peak_mib()}
     if tables:
         model = open_model(folder / "source")
-        made, seconds = timed(lambda: make_tables(model, mapped[-1][0], source, 1))
+        made, seconds = timed(lambda: TableMaker(model, source, 1).make(mapped[-1][0]))
         (folder / "out").mkdir(exist_ok=True)
         _, writing = timed(lambda: write_model(model, made, folder / "out"))
         figures |= {"tables": seconds[0], "tables_cpu": seconds[1], "write": writing[0], "peak_mib": peak_mib()}

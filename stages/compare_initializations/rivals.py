@@ -81,7 +81,7 @@ def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
     folder = inputs[f"model_{rival.name}"]
     evidence = [read_json(inputs[name] / "manifest.json")["seconds"] for name in rival.evidence]
     metrics = read_json(folder / "manifest.json")["metrics"]
-    seconds = metrics["map_seconds"] + metrics["calibration_seconds"]
+    seconds = sum(metrics[f"{part}_seconds"] for part in ("map", "tables", "calibration"))
     return {
         "made_by": rival.made_by,
         "mapped_share": read_json(folder / "mapping.json")["mapped_share"],

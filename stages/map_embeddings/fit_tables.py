@@ -1,4 +1,4 @@
-"""What is done to mapped tables with text of the new language: a calibration, a warm-up, both or neither."""
+"""Tables from a mapping, and what is done to them with text of the new language: a calibration, a warm-up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,15 +8,19 @@ from typing import Any
 
 from pipeline.stage import Execution
 from stages.map_embeddings.calibrate_tables import calibrate
+from stages.map_embeddings.initialization import Initialization
+from stages.map_embeddings.prior import lean
 from stages.map_embeddings.settings import MapEmbeddingsSettings, UnigramCalibration
+from stages.map_embeddings.tables import TableMaker
+from stages.map_embeddings.untrained_reading import open_reading
 from stages.map_embeddings.warm_up import Weights, warm_up
-from stages.shared.model_folder import ModelFolder
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Tables, what was done to them and what it took."""
+    """Tables, the mapping that they are of, what was done to them and what it took."""
 
+    initialization: Initialization
     tables: Weights
     figures: dict[str, Any]
     seconds: dict[str, float]
@@ -24,30 +28,34 @@ class Fitted:
 
 
 def fit_tables(
-    tables: Weights,
-    model: ModelFolder,
+    mapped: Initialization,
+    maker: TableMaker,
     settings: MapEmbeddingsSettings,
     inputs: Mapping[str, Path],
     execution: Execution,
 ) -> Fitted:
-    """Return the tables calibrated and then warmed up, as far as the settings say so.
+    """Return the mapping's tables, calibrated and then warmed up as far as the settings say so.
 
     In this order, as in the only trial that gained anything; the other order was tried at one, higher learning rate
     alone, where neither gained (docs/experiments.md).
     """
-    figures: dict[str, Any] = {"calibration": settings.calibration.method}
-    seconds: dict[str, float] = {}
-    began = perf_counter()
-    if isinstance(settings.calibration, UnigramCalibration):
-        tables, found = calibrate(tables, model, settings.calibration, inputs, execution.device)
-        figures |= named("calibration", found)
-    calibrated = perf_counter()
-    seconds["calibration"] = calibrated - began
+    calibration, began = settings.calibration, perf_counter()
+    figures: dict[str, Any] = {"calibration": calibration.method}
+    if isinstance(calibration, UnigramCalibration):
+        reading = open_reading(maker.model, calibration, inputs, execution.device)
+        mapped, tables, leant = lean(mapped, maker, reading, calibration)
+        made = perf_counter()
+        tables, found = calibrate(tables, reading, calibration)
+        figures |= named("prior", leant) | named("calibration", found)
+    else:
+        tables, made = maker.make(mapped), perf_counter()
+    seconds = {"tables": made - began, "calibration": perf_counter() - made}
     if settings.mapping.warmup == "distill":
-        tables, found = warm_up(tables, model, settings.distillation, inputs, execution.device)
+        began = perf_counter()
+        tables, found = warm_up(tables, maker.model, settings.distillation, inputs, execution.device)
         figures |= {"warmup": settings.mapping.warmup, **named("warmup", found)}
-        seconds["warmup"] = perf_counter() - calibrated
-    return Fitted(tables, figures, seconds)
+        seconds["warmup"] = perf_counter() - began
+    return Fitted(mapped, tables, figures, seconds)
 
 
 def named(part: str, figures: Mapping[str, float]) -> dict[str, float]:

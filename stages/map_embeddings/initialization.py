@@ -59,6 +59,8 @@ class Initialization:
     """Integer token-pair counts before smoothing, for methods that count."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time by part of the work."""
+    prior: "Initialization | None" = None
+    """Another convex mapping, towards which the rows may be moved where the evidence is poor."""
 
     @property
     def mapped_share(self) -> float:

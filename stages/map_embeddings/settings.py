@@ -72,6 +72,9 @@ class UnigramCalibration(Section):
     """Of the proportional fitting."""
     strength: Annotated[float, Field(gt=0, le=1)]
     """Share of the fitted bias that is used: frequencies of one domain are not quite those of the next."""
+    prior_shares: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)]
+    """How far rows lean on the mapping's prior, where it has one; of several the one with which the untrained model
+    predicts the text best."""
     ridge: PositiveFloat
     """Of the direction that stands in for a bias, a share of the hidden states' mean squared norm."""
     threads: PositiveInt

@@ -8,17 +8,16 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import torch
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
-from stages.map_embeddings.apply import apply_initialization
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.fit_tables import fit_tables
 from stages.map_embeddings.from_table import write_weights
-from stages.map_embeddings.initialization import Initialization, MappingTask
+from stages.map_embeddings.initialization import MappingTask
 from stages.map_embeddings.resolve import explicit_unknown, figures
 from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.map_embeddings.tables import TableMaker
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
@@ -47,11 +46,10 @@ def map_embeddings(
     check_padding(model, target)
     task = MappingTask(source, target, **evidence(inputs))
     loaded = perf_counter()
-    initialization = INIT_METHODS[mapping.method](task, **mapping.options)
-    tables = make_tables(model, initialization, source, mapping.seed)
+    found = INIT_METHODS[mapping.method](task, **mapping.options)
     mapped = perf_counter()
-    fitted = fit_tables(tables, model, settings, inputs, execution)
-    fitted_until = perf_counter()
+    fitted = fit_tables(found, TableMaker(model, source, mapping.seed), settings, inputs, execution)
+    initialization, fitted_until = fitted.initialization, perf_counter()
     write_model(model, fitted.tables, out)
     write_configs(model, token_ids(target), len(target), out)
     for name in TOKENIZER_FILES:
@@ -73,20 +71,6 @@ def evidence(inputs: Mapping[str, Path]) -> dict[str, Any]:
     vectors = {name: inputs.get(name) for name in ("token_vectors", "source_vectors", "target_vectors")}
     pivots = tuple(inputs[name] / files["alignment"] for name in sorted(inputs) if name.startswith("alignment_"))
     return {"table": found["alignment"], "pivot_tables": pivots, "dictionary": found["dictionary"], **vectors}
-
-
-def make_tables(
-    model: ModelFolder, initialization: Initialization, source: Vocabulary, seed: int
-) -> dict[str, torch.Tensor]:
-    """Return the new tables by the name of their tensor: the input table, the head where it is not tied, its biases."""
-    unknown = source.ids[source.roles["unk"]] if "unk" in source.roles else None
-    predicting, tables = model.head_name or model.input_name, dict[str, torch.Tensor]()
-    for name, head in ((model.input_name, False), (model.head_name, True)):
-        if name is not None:
-            names = [name, *(model.bias_names if name == predicting else ())]
-            old = [model.read(part) for part in names]
-            tables |= zip(names, apply_initialization(initialization, old, unknown, seed, head), strict=True)
-    return tables
 
 
 def check_padding(model: ModelFolder, target: Vocabulary) -> None:

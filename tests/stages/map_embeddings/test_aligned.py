@@ -6,6 +6,7 @@ import tiny_vocabularies as tiny
 
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.initialization import COPIED, MappingTask
+from stages.map_embeddings.prior import leaning
 
 STYLES = ("byte_level", "sentencepiece", "wordpiece")
 SOURCE = [" house", " boat", " 7", "7", "8", "!", "s", " één"]
@@ -43,3 +44,24 @@ def test_words_are_aligned_and_the_rest_is_copied_in_all_pairs_of_styles(tmp_pat
     sums = np.asarray(mapped.input_weights.sum(axis=1)).ravel()
     assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
     assert sums[target.ids[tiny.written(" huisboot", target_style)]] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_rows_lean_on_how_a_token_is_spelled_and_copies_stay(tmp_path, share):
+    source = tiny.load(tmp_path / "source", "sentencepiece", [" house", "▁", "h", "u", "i", "s", "!"])
+    target = tiny.load(tmp_path / "target", "sentencepiece", [" house", "huis", "!"])
+    table = tiny.write_lines(tmp_path / "table.tsv", [(tiny.written(" house", "sentencepiece"), "huis", 30)])
+    mapped = INIT_METHODS["aligned"](MappingTask(source, target, table), min_count=10)
+    leant = leaning(mapped, share)
+
+    def row(token):
+        found = leant.input_weights[target.ids[token]]
+        return {source.tokens[column]: found[0, column] for column in found.nonzero()[1]}
+
+    aligned = {} if share == 1 else {"▁house": 1 - share}
+    assert row("huis") == pytest.approx(aligned | dict.fromkeys("huis", share / 4))
+    assert row("!") == {"!": 1.0}
+    assert leant.how[target.ids["!"]] == COPIED
+    sums = np.asarray(leant.input_weights.sum(axis=1)).ravel()
+    assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
+    assert leaning(mapped, 0.0) is mapped

@@ -8,15 +8,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from preset_mapping import mapping_settings
+from scipy.sparse import csr_matrix
 from tiny_models import TEXTS, save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
+from stages.map_embeddings.catalogue import INIT_METHODS
+from stages.map_embeddings.initialization import ALIGNED, Initialization, MappingTask
+from stages.map_embeddings.prior import lean, leaning
 from stages.map_embeddings.running_text import read_running_text
+from stages.map_embeddings.settings import UnigramCalibration
 from stages.map_embeddings.stage import map_embeddings
+from stages.map_embeddings.tables import TableMaker
+from stages.map_embeddings.untrained_reading import open_reading
 from stages.shared.document_encoder import load_encoder
+from stages.shared.model_folder import open_model
+from stages.shared.token_text import load_vocabulary
 
 UNIGRAM = {
     "method": "unigram",
@@ -26,6 +35,7 @@ UNIGRAM = {
     "pseudo_count": 0.5,
     "iterations": 5,
     "strength": 1.0,
+    "prior_shares": [0.0],
     "ridge": 1e-3,
     "threads": 1,
 }
@@ -100,3 +110,24 @@ def test_the_direction_turns_a_bias_into_a_shift_of_rows():
 def test_too_little_text_says_what_to_do(inputs):
     with pytest.raises(UserError, match=r"less than calibration\.window=100000"):
         read_running_text(inputs["corpus"], load_encoder(inputs["tokenizer"]), 10**6, 400, 100000)
+
+
+def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(inputs):
+    source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
+    places = (range(len(target)), [9] * len(target))
+    nonsense = csr_matrix((np.ones(len(target)), places), shape=(len(target), len(source)))
+    spelled = INIT_METHODS["subtoken_mean"](MappingTask(source, target))
+    mapped = Initialization(nonsense, None, None, "mean", np.full(len(target), ALIGNED, np.int8), prior=spelled)
+    model = open_model(inputs["base_model"])
+    maker = TableMaker(model, source, 1)
+    settings = UnigramCalibration.model_validate(UNIGRAM | {"prior_shares": [0.0, 0.5, 1.0]})
+    reading = open_reading(model, settings, inputs, "cpu")
+    chosen, tables, found = lean(mapped, maker, reading, settings)
+    by_hand = {share: reading.loss(maker.make(leaning(mapped, share))) for share in settings.prior_shares}
+    assert found == {"share": min(by_hand, key=by_hand.get)} | {f"loss_{s:g}": loss for s, loss in by_hand.items()}
+    assert len(set(by_hand.values())) == 3
+    assert reading.loss(tables) == min(by_hand.values())
+    assert (chosen.input_weights != leaning(mapped, found["share"]).input_weights).nnz == 0
+    given, _, found = lean(mapped, maker, reading, settings.model_copy(update={"prior_shares": (0.5,)}))
+    assert found == {"share": 0.5}
+    assert (given.input_weights != leaning(mapped, 0.5).input_weights).nnz == 0

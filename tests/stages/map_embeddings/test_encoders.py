@@ -177,7 +177,7 @@ def test_a_head_without_its_bias_is_no_whole_model(tmp_path):
 
 
 UNIGRAM = {"method": "unigram", "tokens": 400, "window": 40, "max_bytes": 10**6, "pseudo_count": 0.5, "iterations": 5}
-UNIGRAM |= {"strength": 1.0, "ridge": 1e-3, "threads": 1}
+UNIGRAM |= {"strength": 1.0, "prior_shares": [0.0], "ridge": 1e-3, "threads": 1}
 
 
 @pytest.fixture
