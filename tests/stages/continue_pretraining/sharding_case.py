@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[3]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+from accelerate import Accelerator  # noqa: E402
 from accelerate.state import AcceleratorState  # noqa: E402
 from torch.distributed.tensor import DTensor  # noqa: E402
 from training_case import run_case  # noqa: E402
@@ -28,7 +29,7 @@ def run_until(case: dict) -> None:
         return TAKE_STEP(training, module, weights, step)
 
     loop.take_step = checked_step
-    AcceleratorState._reset_state(reset_partial_state=True)  # of the training before, which had another precision
+    AcceleratorState._reset_state()  # of the training before, which may have had another precision
     try:
         run_case(Path(case["model"]), Path(case["tokens"]), Path(case["out"]), case["execution"], **case["training"])
     except KeyboardInterrupt:
@@ -38,5 +39,7 @@ def run_until(case: dict) -> None:
 
 
 if __name__ == "__main__":
+    # The processes stay joined from one training to the next: to join anew under the same address may hang.
+    Accelerator.end_training = lambda accelerator: None
     for each in json.loads(Path(sys.argv[1]).read_text()):
         run_until(each)
