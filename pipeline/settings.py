@@ -113,7 +113,7 @@ class ClusterSettings(Section):
     activation_checkpointing: bool
     """Less memory for activations, about a third more computing."""
     compile: bool
-    """Compile the model's layers; minutes at the start of each training."""
+    """Compile the model's layers when a training begins."""
     launch_cpu: tuple[str, ...]
     """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
     launch_gpu: tuple[str, ...]
