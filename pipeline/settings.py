@@ -20,7 +20,7 @@ from pipeline.cards import CardNames
 from pipeline.plan import SHARED
 from pipeline.provenance import ROOT
 from pipeline.section import Section
-from pipeline.stage import ArraySettings, Execution
+from pipeline.stage import ArraySettings, AttentionKernel, Execution, Sharding
 from stages.align_tokens.settings import AlignmentSettings
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
@@ -108,6 +108,12 @@ class ClusterSettings(Section):
     """Shards of CPU work as an array of Slurm jobs; null for processes where the stage runs."""
     micro_batch: PositiveInt
     checkpoint_seconds: NonNegativeFloat
+    sharding: Sharding
+    attention_kernel: AttentionKernel
+    activation_checkpointing: bool
+    """Less memory for activations, about a third more computing."""
+    compile: bool
+    """Compile the model's layers when a training begins."""
     launch_cpu: tuple[str, ...]
     """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
     launch_gpu: tuple[str, ...]
@@ -266,6 +272,10 @@ class Config(Section):
             device=cluster.device,
             micro_batch=cluster.micro_batch,
             checkpoint_seconds=cluster.checkpoint_seconds,
+            sharding=cluster.sharding,
+            attention_kernel=cluster.attention_kernel,
+            activation_checkpointing=cluster.activation_checkpointing,
+            compile=cluster.compile,
             downloads=(ROOT / machine.downloads).resolve(),
             tracking=(self.artifacts / self.language.name / "wandb") if machine.tracking else None,
             tracking_project=machine.wandb_project,

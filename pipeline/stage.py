@@ -4,13 +4,19 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import PositiveInt
 
 from pipeline.section import Section
 
 Metrics = dict[str, Any]  # JSON values; they go into the manifest, where times may differ from run to run
+
+
+Sharding = Literal["none", "full"]
+"""What training processes share of the model: nothing (each holds it whole), or weights, gradients and optimizer."""
+AttentionKernel = Literal["auto", "sdpa", "flash_attention_2"]
+"""`sdpa`: torch's own; `auto`: flash_attention_2 where it is installed and pays, else sdpa."""
 
 
 class ArraySettings(Section):
@@ -42,6 +48,12 @@ class Execution(Section):
     """Sequences in one forward pass; gradient accumulation fills the global batch."""
     checkpoint_seconds: float
     """Seconds between two training checkpoints."""
+    sharding: Sharding
+    attention_kernel: AttentionKernel
+    activation_checkpointing: bool
+    """Keep only what goes into each layer, and compute the rest again in the backward pass."""
+    compile: bool
+    """Compile the layers with torch.compile."""
     downloads: Path
     """Cache of downloaded files, named by sha256."""
     tracking: Path | None

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from stages.shared.training.sharding import like
+
 KEPT = 2
 WEIGHTS, OPTIMIZER, METRICS, STATE, SUMS = (
     "weights.safetensors",
@@ -119,7 +121,7 @@ def restore_optimizer(
     for name, tensor in tensors.items():
         weight, key = name.rsplit("/", 1)
         # One copy at a fresh address; fused AdamW keeps its step counter beside the weights too.
-        optimizer.state[weights[weight]][key] = tensor.clone().to(weights[weight].device)
+        optimizer.state[weights[weight]][key] = like(weights[weight], tensor)
 
 
 def _synced_sha256(path: Path) -> str:

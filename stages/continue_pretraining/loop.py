@@ -24,6 +24,7 @@ from stages.continue_pretraining.checkpoints import (
     save_checkpoint,
 )
 from stages.continue_pretraining.interruption import Interruption
+from stages.shared.training.sharding import like, whole
 from stages.shared.training.step import StepResult, Training, start_phase, take_step
 
 SKIPPED_IN_A_ROW = 5
@@ -61,7 +62,7 @@ def resume(training: SavedTraining) -> tuple[Progress, str]:
     weights = dict(training.model.named_parameters())
     with torch.no_grad():
         for name, tensor in checkpoint.weights.items():
-            weights[name].copy_(tensor)
+            weights[name].copy_(like(weights[name], tensor))
     restore_optimizer(training.optimizer, weights, checkpoint.optimizer)
     progress = Progress(**checkpoint.state)
     if training.accelerator.is_main_process:
@@ -130,17 +131,20 @@ def _record(training: SavedTraining, progress: Progress, result: StepResult) -> 
 
 def _save(training: SavedTraining, progress: Progress, phase: int, metrics: TextIO) -> None:
     """Write a checkpoint; all processes wait for the first, so that none runs ahead of what is safe."""
-    if training.accelerator.is_main_process:
-        weights = dict(training.model.named_parameters())
-        trained = [name for group in training.groups if min(group.phases) <= phase for name in group.names]
-        names = {id(weight): name for name, weight in weights.items()}
+    main = training.accelerator.is_main_process
+    weights = dict(training.model.named_parameters())
+    trained = [name for group in training.groups if min(group.phases) <= phase for name in group.names]
+    names = {id(weight): name for name, weight in weights.items()}
+    values = whole({name: weights[name].detach() for name in trained}, keep=main)
+    moments = whole(optimizer_tensors(training.optimizer, names), keep=main)
+    if main:
         metrics.flush()
         metrics.seek(0)
         save_checkpoint(
             training.checkpoints,
             Checkpoint(
-                weights={name: weights[name].detach() for name in trained},
-                optimizer=optimizer_tensors(training.optimizer, names),
+                weights=values,
+                optimizer=moments,
                 metrics=metrics.read(),
                 state=asdict(progress),
             ),

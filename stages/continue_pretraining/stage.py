@@ -20,11 +20,13 @@ from stages.continue_pretraining.loop import Progress, SavedTraining, resume, tr
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.token_mapping import FILES as MAPPING_FILES
+from stages.shared.training.acceleration import accelerate_model, load_device
 from stages.shared.training.batches import make_share
 from stages.shared.training.parameters import Group, make_groups, make_optimizer
 from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import TrainingSettings, optimizer_steps
 from stages.shared.training.setup import TrainingData, load_data, load_model, make_accelerator
+from stages.shared.training.sharding import whole
 from stages.shared.training.step import mean_loss
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
@@ -42,7 +44,7 @@ def continue_pretraining(
     """
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)
-    model = load_model(inputs["model"], settings.training, accelerator.device)
+    model = load_model(inputs["model"], settings.training, load_device(accelerator, execution))
     rows = model.get_input_embeddings().weight.shape[0]
     data = load_data(inputs["tokens"], settings.training, rows)
     training = prepare(settings.training, model, data, accelerator, out, execution)
@@ -51,8 +53,8 @@ def continue_pretraining(
     resumed_at, started = progress.step, perf_counter()
     after = run(training, progress, earlier, data, out, execution)
     seconds = perf_counter() - started
+    write_trained(training, inputs["model"], out)
     if accelerator.is_main_process:
-        write_trained(training, inputs["model"], out)
         described = describe(training, progress, data, after)
         (out / "training.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(training.checkpoints, ignore_errors=True)
@@ -85,6 +87,7 @@ def prepare(
     share = make_share(
         settings.global_batch, execution.micro_batch, accelerator.process_index, accelerator.num_processes
     )
+    sharded = accelerate_model(model, settings, accelerator, execution)
     groups = make_groups(model, settings)
     if accelerator.is_main_process:
         for path in sorted(out.iterdir()):
@@ -100,6 +103,7 @@ def prepare(
         share=share,
         checkpoints=out / CHECKPOINTS,
         checkpoint_seconds=execution.checkpoint_seconds,
+        sharded=sharded,
     )
 
 
@@ -108,7 +112,7 @@ def run(
 ) -> float | None:
     """Train; return the validation loss afterwards, None where none is wanted."""
     main = training.accelerator.is_main_process
-    if data.validation is not None and main and progress.validation_loss is None:
+    if data.validation is not None and training.measures and progress.validation_loss is None:
         progress.validation_loss = mean_loss(training, data.validation)
     tracker = start_tracking(execution, training.schedule.settings.model_dump(mode="json"), main)
     # Only the first process writes; the others' lines go nowhere.
@@ -119,7 +123,7 @@ def run(
             train(training, progress, metrics, tracker, interruption)
         finally:
             tracker.finish()
-    return mean_loss(training, data.validation) if data.validation is not None and main else None
+    return mean_loss(training, data.validation) if data.validation is not None and training.measures else None
 
 
 def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[str, torch.Tensor]:
@@ -143,9 +147,15 @@ def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[s
 
 
 def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
-    """Write the model folder: trained weights in the input's precision, everything else as it was."""
+    """Write the model folder: trained weights in the input's precision, everything else as it was.
+
+    The first process writes; where the weights are spread over all processes, the others send it theirs.
+    """
     folder = open_model(source)
-    weights = trained_weights(training.model, training.groups, source)
+    main = training.accelerator.is_main_process
+    weights = whole(trained_weights(training.model, training.groups, source), keep=main)
+    if not main:
+        return
     tables = {name: weight.detach().to("cpu", folder.read(name).dtype) for name, weight in weights.items()}
     write_model(folder, tables, out)
     for path in sorted(source.iterdir()):

@@ -27,6 +27,10 @@ def execution(folder, workers=1, array=None):
         tracking_entity=None,
         run_name="",
         debian_mirror=None,
+        sharding="none",
+        attention_kernel="sdpa",
+        activation_checkpointing=False,
+        compile=False,
     )
 
 

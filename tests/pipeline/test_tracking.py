@@ -17,6 +17,10 @@ WHERE = {
     "tracking_entity": None,
     "run_name": "adapted_model-0123456789ab",
     "debian_mirror": None,
+    "sharding": "none",
+    "attention_kernel": "sdpa",
+    "activation_checkpointing": False,
+    "compile": False,
 }
 
 

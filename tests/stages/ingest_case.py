@@ -36,6 +36,10 @@ def execution(folder: Path) -> Execution:
         tracking_entity=None,
         run_name="",
         debian_mirror=None,
+        sharding="none",
+        attention_kernel="sdpa",
+        activation_checkpointing=False,
+        compile=False,
     )
 
 

@@ -82,13 +82,15 @@ class Share:
     def rows(self, step: int, available: int) -> list[list[int]]:
         """Return the block numbers of each micro-batch of this process in an optimizer step (from 0).
 
-        Only the last step may lack blocks; a process that would have none gets one row past the end, so that all
-        processes take part in the exchange of gradients.
+        Only the last step may lack blocks; a process that has fewer than the first one gets rows past the end, so
+        that all processes take part in each exchange of weights and gradients.
         """
         first = step * self.global_batch
-        mine = [first + place for place in range(self.rank, self.global_batch, self.ranks)]
-        mine = [row for row in mine if row < available] or [available]
-        return [mine[place : place + self.micro_batch] for place in range(0, len(mine), self.micro_batch)]
+        end = min(first + self.global_batch, available)
+        most = len(range(first, end, self.ranks))
+        mine = list(range(first + self.rank, end, self.ranks))
+        mine += [available] * (most - len(mine))
+        return [mine[place : place + self.micro_batch] for place in range(0, most, self.micro_batch)]
 
 
 def make_share(global_batch: int, micro_batch: int, rank: int, ranks: int) -> Share:

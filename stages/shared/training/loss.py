@@ -4,58 +4,78 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_flash_attention_utils import prepare_fa_kwargs_from_position_ids
 
 from pipeline.errors import UserError
 from stages.shared.training.batches import IGNORED
 
-CHUNK_BYTES = 32 * 1024 * 1024
-"""Logits held at a time; on CPU small ones are faster than all at once, since they stay in the cache."""
+CHUNK_BYTES = {"cpu": 32 * 1024 * 1024, "cuda": 256 * 1024 * 1024}
+"""Logits held at a time; on CPU small ones are faster than all at once, since they stay in the cache. A GPU wants more:
+each chunk reads and writes the gradient of the whole head."""
 RESCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
     """Summed cross-entropy of `hidden @ weight.T`, its gradients computed in the forward pass chunk by chunk.
 
-    Shapes: hidden (tokens, width), weight (vocabulary, width), labels (tokens,). Each chunk's logits become its
-    gradient in place, so no logits are computed twice.
+    Shapes: hidden (tokens, width), weight (vocabulary, width), labels (tokens,), of which IGNORED count for nothing.
+    Products are of `dtype`, sums and the head's gradient of float32. Each chunk's logits become its gradient in place,
+    so no logits are computed twice.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int, dtype: torch.dtype) -> Tensor:
         """Return the sum over tokens in float32."""
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        # The table's copy is let go of after the last chunk, and its gradient is never rounded to `dtype`.
+        rounded = weight.to(dtype)
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for first in range(0, len(hidden), chunk):
-            part, label = hidden[first : first + chunk], labels[first : first + chunk, None]
-            logits = (part @ weight.T).float()
-            normalizer = torch.logsumexp(logits, dim=1, keepdim=True)
-            total += (normalizer - logits.gather(1, label)).sum()
-            if grad_hidden is None and grad_weight is None:
-                continue
-            error = logits.sub_(normalizer).exp_()
-            error.scatter_add_(1, label, torch.full_like(normalizer, -1.0))
-            error = error.to(hidden.dtype)
+            part = hidden[first : first + chunk].to(dtype)
+            loss, error = _loss_and_error(part, rounded, labels[first : first + chunk, None])
+            total += loss
             if grad_hidden is not None:
-                torch.mm(error, weight, out=grad_hidden[first : first + chunk])
+                _write_product(grad_hidden[first : first + chunk], error, rounded)
             if grad_weight is not None:
                 _add_product(grad_weight, error, part)
-        ctx.grad_hidden, ctx.grad_weight = grad_hidden, grad_weight
+        ctx.grad_hidden, ctx.grad_weight, ctx.weight_dtype = grad_hidden, grad_weight, weight.dtype
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         """Scale what forward left by the gradient of the sum."""
         (scale,) = gradients
         grad_hidden, grad_weight = ctx.grad_hidden, ctx.grad_weight
         ctx.grad_hidden = ctx.grad_weight = None
         return (
             None if grad_hidden is None else grad_hidden.mul_(scale),
-            None if grad_weight is None else grad_weight.mul_(scale),
+            None if grad_weight is None else grad_weight.mul_(scale).to(ctx.weight_dtype),
+            None,
             None,
             None,
         )
+
+
+def _loss_and_error(part: Tensor, weight: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of a chunk and the gradient of its logits; label (tokens, 1)."""
+    logits = (part @ weight.T).float()
+    normalizer = torch.logsumexp(logits, dim=1, keepdim=True)
+    counted = label != IGNORED
+    label = label.clamp_min(0)
+    loss = (normalizer - logits.gather(1, label)).masked_fill_(~counted, 0).sum()
+    # Over infinity all probabilities of an ignored token are 0, at no cost for the others.
+    error = logits.sub_(normalizer.masked_fill(~counted, torch.inf)).exp_()
+    error.scatter_add_(1, label, -counted.float())
+    return loss, error.to(part.dtype)
+
+
+def _write_product(target: Tensor, error: Tensor, weight: Tensor) -> None:
+    if error.dtype == target.dtype:
+        torch.mm(error, weight, out=target)
+    else:
+        target.copy_(error @ weight)
 
 
 def _add_product(total: Tensor, error: Tensor, part: Tensor) -> None:
@@ -72,28 +92,46 @@ class LossModel(nn.Module):
         super().__init__()
         self.model = model
         self.by_document = by_document
+        # FlashAttention tells documents apart in a single row alone; in more rows it would silently let them mix.
+        self.in_one_row = by_document and "flash" in model.config._attn_implementation  # type: ignore[operator, union-attr]
 
     def forward(self, inputs: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
         """Return the sum of the cross-entropy over all labels but IGNORED; all shapes (sequences, length)."""
-        # Without a mask transformers takes positions that begin anew for documents packed into one sequence.
-        told_apart = {"position_ids": positions} if self.by_document else {}
         decoder: Any = self.model.get_decoder()  # type: ignore[operator]
-        hidden = decoder(input_ids=inputs, use_cache=False, **told_apart).last_hidden_state
+        options: dict[str, Any] = {}
+        if self.by_document:
+            if self.in_one_row:
+                inputs, positions = inputs.reshape(1, -1), positions.reshape(1, -1)
+                options = _document_lengths(positions)
+            # Without a mask transformers takes positions that begin anew for documents packed into one sequence.
+            options["position_ids"] = positions
+        hidden = decoder(input_ids=inputs, use_cache=False, **options).last_hidden_state
         weight: Tensor = self.model.get_output_embeddings().weight  # type: ignore[operator]
-        kept = labels.reshape(-1) != IGNORED
         hidden, labels = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
-        if not bool(kept.all()):
+        # On a GPU a look at the labels would wait for all that was started before.
+        if labels.device.type == "cpu" and not bool((kept := labels != IGNORED).all()):
             hidden, labels = hidden[kept], labels[kept]
         return summed_loss(hidden, weight, labels)
 
 
+def _document_lengths(positions: Tensor) -> dict[str, Any]:
+    """Return where documents end in one row of positions, as FlashAttention's kernels for many lengths want it."""
+    (queries, keys), (most_queries, most_keys) = prepare_fa_kwargs_from_position_ids(positions)  # type: ignore[no-untyped-call]
+    return {
+        "cu_seq_lens_q": queries,
+        "cu_seq_lens_k": keys,
+        "max_length_q": int(most_queries),
+        "max_length_k": int(most_keys),
+    }
+
+
 def summed_loss(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     """Return the summed cross-entropy of next tokens, in chunks that hold CHUNK_BYTES of float32 logits."""
-    if torch.is_autocast_enabled(hidden.device.type):
-        hidden, weight = (part.to(torch.get_autocast_dtype(hidden.device.type)) for part in (hidden, weight))
-    chunk = max(1, CHUNK_BYTES // (4 * len(weight)))
-    with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = ChunkedCrossEntropy.apply(hidden, weight, labels, chunk)  # type: ignore[no-untyped-call]
+    device = hidden.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    chunk = max(1, CHUNK_BYTES[device] // (4 * len(weight)))
+    with torch.autocast(device, enabled=False):
+        loss: Tensor = ChunkedCrossEntropy.apply(hidden, weight, labels, chunk, dtype)  # type: ignore[no-untyped-call]
     return loss
 
 

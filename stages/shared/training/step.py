@@ -2,7 +2,7 @@
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from stages.shared.training.batches import Batch, Blocks, Share
 from stages.shared.training.loss import LossModel
 from stages.shared.training.parameters import Group, enter_phase
 from stages.shared.training.schedule import Schedule
+from stages.shared.training.sharding import let_train, number, release
 
 SEED_STRIDE = 1_000_003
 
@@ -29,6 +30,13 @@ class Training:
     schedule: Schedule
     data: Blocks
     share: Share
+    sharded: LossModel | None = field(default=None, kw_only=True)
+    """What gives the loss where the model is spread over the processes; it is wrapped once and for all phases."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether this process takes part in `mean_loss`: the first one, or all where each holds a part."""
+        return self.accelerator.is_main_process or self.sharded is not None
 
     @property
     def total_tokens(self) -> int:
@@ -64,7 +72,7 @@ def take_step(training: Training, module: nn.Module, weights: list[nn.Parameter]
         options["lr"] = group.learning_rate(training.schedule, step)
     loss = accumulate_gradients(training, module, step)
     norm = training.accelerator.clip_grad_norm_(weights, training.schedule.settings.max_grad_norm)
-    result = StepResult(loss, float(norm))
+    result = StepResult(loss, number(norm))
     if result.finite:
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
@@ -80,10 +88,12 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
     torch.manual_seed(training.schedule.settings.seed * SEED_STRIDE + step * share.ranks + share.rank)
     micro_batches = share.rows(step, len(data))
     total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-    for number, rows in enumerate(micro_batches, 1):
-        last = number == len(micro_batches)
-        with nullcontext() if last else accelerator.no_sync(module):
-            loss = module(*to_device(data.batch(rows), accelerator.device))
+    for place, rows in enumerate(micro_batches, 1):
+        # Sharded gradients are exchanged each time: else every process would hold them whole until the last.
+        waits = place < len(micro_batches) and training.sharded is None
+        with accelerator.no_sync(module) if waits else nullcontext():
+            with accelerator.autocast():
+                loss = module(*to_device(data.batch(rows), accelerator.device))
             # Gradients are averaged over processes: multiplied back, they are those of the mean over all tokens.
             accelerator.backward(loss * (share.ranks / targets))
         total += loss.detach()
@@ -92,27 +102,36 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
 
 @torch.no_grad()
 def mean_loss(training: Training, data: Blocks) -> float:
-    """Return the mean loss over all predicted tokens of `data`, nats; in one process alone."""
-    module = LossModel(training.model.eval(), data.by_document)
+    """Return the mean loss over all predicted tokens of `data`, nats; for the processes that measure, and no other."""
+    training.model.eval()
+    module = training.sharded or LossModel(training.model, data.by_document)
     size, total = training.share.micro_batch, 0.0
     for first in tqdm(range(0, len(data), size), desc="validation loss", unit="batch", mininterval=1):
         batch = data.batch(list(range(first, min(first + size, len(data)))))
         with training.accelerator.autocast():
             total += float(module(*to_device(batch, training.accelerator.device)))
     training.model.train()
+    if training.sharded is not None:
+        release(training.sharded)
     return total / data.targets(0, len(data))
 
 
 def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Return inputs, labels and positions as tensors."""
     parts = (batch.inputs, batch.labels, batch.positions)
-    inputs, labels, positions = (torch.from_numpy(part).to(device, non_blocking=True) for part in parts)
+    tensors = [torch.from_numpy(part) for part in parts]
+    if device.type == "cuda":  # from pinned memory a copy waits for nothing
+        tensors = [tensor.pin_memory() for tensor in tensors]
+    inputs, labels, positions = (tensor.to(device, non_blocking=True) for tensor in tensors)
     return inputs, labels, positions
 
 
 def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Parameter]]:
     """Let the weights of a phase have gradients; return the module that gives the loss, and these weights."""
     weights = enter_phase(training.model, training.groups, phase)
+    if training.sharded is not None:
+        let_train(training.sharded, dict(training.sharded.named_parameters()))
+        return training.sharded, weights
     # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
     training.accelerator.free_memory()
     module = LossModel(training.model, training.data.by_document)

@@ -3,9 +3,12 @@
 import pytest
 import torch
 from torch.nn import functional
+from training_case import VOCABULARY
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from stages.shared.training import loss as module
-from stages.shared.training.loss import ChunkedCrossEntropy, summed_loss
+from stages.shared.training.batches import IGNORED
+from stages.shared.training.loss import ChunkedCrossEntropy, LossModel, summed_loss
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])
@@ -20,7 +23,7 @@ def test_value_and_gradients_are_those_of_torch(chunk, frozen):
         h = hidden.clone().requires_grad_(frozen != "hidden")
         w = weight.clone().requires_grad_(frozen != "head")
         if chunked:
-            value = ChunkedCrossEntropy.apply(h, w, labels, chunk)
+            value = ChunkedCrossEntropy.apply(h, w, labels, chunk, torch.float32)
         else:
             value = functional.cross_entropy(h @ w.T, labels, reduction="sum")
         (value / 7).backward()
@@ -40,8 +43,61 @@ def test_no_labels_give_no_loss_and_no_gradient():
     assert not weight.grad.any()
 
 
+def test_tokens_without_a_label_count_for_nothing():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor([3, IGNORED, 0, IGNORED, 8])
+    hidden, weight = torch.randn(5, 4, generator=generator), torch.randn(9, 4, generator=generator)
+    h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+    value = summed_loss(h, w, labels)
+    value.backward()
+    kept = labels != IGNORED
+    h2, w2 = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+    expected = functional.cross_entropy(h2[kept] @ w2.T, labels[kept], reduction="sum")
+    expected.backward()
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(h.grad, h2.grad)
+    torch.testing.assert_close(w.grad, w2.grad)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_model_has_the_loss_and_gradients_of_transformers(monkeypatch, tied, precision):
+    monkeypatch.setitem(module.CHUNK_BYTES, "cpu", 4 * VOCABULARY * 5)  # 16 tokens are four chunks
+    model = LlamaForCausalLM(tiny_llama(tied)).train()
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randint(0, VOCABULARY, (2, 2, 8), generator=generator)
+    results = []
+    for chunked in (True, False):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            if chunked:
+                value = LossModel(model, by_document=False)(inputs, labels, torch.arange(8).expand(2, 8))
+            else:
+                logits = model(inputs).logits.float()
+                value = functional.cross_entropy(logits.reshape(-1, VOCABULARY), labels.reshape(-1), reduction="sum")
+        (value / 16).backward()
+        results.append([value.detach() / 16, *(weight.grad.clone() for weight in model.parameters())])
+    # bfloat16 has 8 bits, and torch's gradient of the table is rounded to them once more.
+    close = {"rtol": 1e-6, "atol": 1e-6} if precision == "float32" else {"rtol": 0.02, "atol": 2e-3}
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, **close)
+
+
+def tiny_llama(tied):
+    torch.manual_seed(0)
+    return LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=tied,
+    )
+
+
 def test_logits_are_never_held_all_at_once(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK_BYTES", 4 * 1000 * 16)
+    monkeypatch.setitem(module.CHUNK_BYTES, "cpu", 4 * 1000 * 16)
     largest = 0
     original = torch.logsumexp
 

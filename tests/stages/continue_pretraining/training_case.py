@@ -54,6 +54,10 @@ EXECUTION = {
     "tracking_entity": None,
     "run_name": "test",
     "debian_mirror": None,
+    "sharding": "none",
+    "attention_kernel": "sdpa",
+    "activation_checkpointing": False,
+    "compile": False,
 }
 
 

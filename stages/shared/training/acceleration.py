@@ -1,0 +1,86 @@
+"""What makes a training faster or smaller on this machine and leaves its result alone."""
+
+import shutil
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch._inductor import config as inductor
+from torch.utils._triton import has_triton
+from transformers.utils.import_utils import is_flash_attn_2_available
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.shared.training.loss import LossModel
+from stages.shared.training.settings import TrainingSettings
+from stages.shared.training.sharding import layers, shard
+
+
+def is_sharded(execution: Execution, accelerator: Accelerator) -> bool:
+    """Tell whether the processes share the model; one process alone has nobody to share with."""
+    return execution.sharding == "full" and accelerator.num_processes > 1
+
+
+def load_device(accelerator: Accelerator, execution: Execution) -> torch.device:
+    """Return where a model is to be loaded: what will be sharded need not fit any one device whole."""
+    return torch.device("cpu") if is_sharded(execution, accelerator) else accelerator.device
+
+
+def accelerate_model(
+    model: Any, settings: TrainingSettings, accelerator: Accelerator, execution: Execution
+) -> LossModel | None:
+    """Set a loaded model up for this machine, in place; return the module that gives its loss where it is sharded.
+
+    Before the optimizer is made. Raises UserError for what the machine does not have.
+    """
+    kernel = attention_kernel(settings, execution)
+    if kernel != model.config._attn_implementation:
+        model.set_attn_implementation(kernel)
+    if execution.activation_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if execution.compile:
+        check_compiler(execution.device)
+        for layer in layers(model):  # one after the other: they are alike, so that only the first costs time
+            layer.compile()
+    if not is_sharded(execution, accelerator):
+        return None
+    loss_model = LossModel(model, settings.attention == "document")
+    shard(loss_model, settings, accelerator)
+    return loss_model
+
+
+def attention_kernel(settings: TrainingSettings, execution: Execution) -> str:
+    """Return transformers' name of the attention kernel to take.
+
+    `auto` takes FlashAttention for documents alone: without them torch's own kernel is the same. Raises UserError
+    where FlashAttention is asked for and cannot be had.
+    """
+    if execution.attention_kernel == "sdpa":
+        return "sdpa"
+    reasons = {
+        "it needs cluster.device=cuda": execution.device != "cuda",
+        "it needs training.precision=bfloat16": settings.precision != "bfloat16",
+        "the package flash-attn is not installed": not is_flash_attn_2_available(),
+    }
+    problems = [reason for reason, holds in reasons.items() if holds]
+    if execution.attention_kernel == "auto":
+        return "flash_attention_2" if settings.attention == "document" and not problems else "sdpa"
+    if problems:
+        raise UserError(
+            f"cluster.attention_kernel=flash_attention_2: {'; '.join(problems)}. Choose cluster.attention_kernel=sdpa"
+        )
+    return "flash_attention_2"
+
+
+def check_compiler(device: str) -> None:
+    """Raise UserError where torch.compile has nothing to compile with."""
+    if device == "cuda":
+        missing = None if has_triton() else "Triton for this GPU (pip install triton)"
+    else:
+        compilers = [name for name in inductor.cpp.cxx if name]
+        found = any(shutil.which(name) for name in compilers)
+        missing = None if found else f"a C++ compiler ({' or '.join(compilers)})"
+    if missing:
+        raise UserError(
+            f"cluster.compile=true needs {missing}, which is not here; install it, or give cluster.compile=false"
+        )

@@ -1,0 +1,97 @@
+"""Weights, gradients and optimizer state spread over the training processes (FSDP2, arXiv 2304.11277).
+
+Each layer is gathered where it computes; embeddings, last norm and head stay gathered from forward to backward. What
+leaves the training - checkpoints, the finished model - is whole tensors, as of one process, so that any number of
+processes can go on from them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from stages.shared.training.settings import TrainingSettings
+
+
+def layers(model: nn.Module) -> list[nn.Module]:
+    """Return the blocks of a transformer, in order."""
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+
+
+def shard(loss_model: nn.Module, settings: TrainingSettings, accelerator: Accelerator) -> None:
+    """Spread a model over all processes, in place; its weights become DTensors, on the processes' devices.
+
+    To be done before the optimizer is made, which would keep the whole weights otherwise.
+    """
+    mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
+    # What autocast would round goes over the wire rounded; what it keeps - the residual stream, which begins in the
+    # embeddings, and the final norm - stays float32, so that the losses are those of one process.
+    rounded = torch.bfloat16 if settings.precision == "bfloat16" else None
+    inner = MixedPrecisionPolicy(param_dtype=rounded, reduce_dtype=torch.float32, cast_forward_inputs=False)
+    outer = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
+    for layer in layers(loss_model):
+        fully_shard(layer, mesh=mesh, mp_policy=inner)
+    fully_shard(loss_model, mesh=mesh, mp_policy=outer)
+
+
+def let_train(loss_model: nn.Module, weights: Mapping[str, nn.Parameter]) -> None:
+    """Let the gathered weights have gradients exactly where their shards have.
+
+    FSDP asks a shard only when it gathers it for the first time. `weights` are the shards by their names in
+    `loss_model`.
+    """
+    wanted = {name: weight.requires_grad for name, weight in weights.items()}
+    for prefix, module in _sharded_modules(loss_model):
+        module.unshard()
+        for name, weight in module.named_parameters(prefix=prefix):
+            weight.requires_grad_(wanted[name])
+        module.reshard()
+
+
+def release(loss_model: nn.Module) -> None:
+    """Let go of what a forward pass without a backward pass left gathered."""
+    for _, module in _sharded_modules(loss_model):
+        module.reshard()
+
+
+def whole(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
+    """Return the whole of tensors that may be spread over the processes, in the main memory; empty without `keep`.
+
+    All processes must call it with the same names; one tensor at a time is gathered. What is not spread comes back as
+    it is.
+    """
+    gathered = {}
+    for name, tensor in tensors.items():
+        full = tensor.full_tensor().cpu() if isinstance(tensor, DTensor) else tensor
+        if keep:
+            gathered[name] = full
+    return gathered
+
+
+def like(weight: Tensor, tensor: Tensor) -> Tensor:
+    """Return this process' part of a whole tensor that belongs to a weight: its values, or a moment of its gradient.
+
+    A copy on the weight's device; whole where the weight is, or where the tensor is of another shape (a counter).
+    """
+    copied = tensor.clone().to(weight.device)
+    if isinstance(weight, DTensor) and copied.shape == weight.shape:
+        # Every process has read the whole, so that none needs to send.
+        return distribute_tensor(copied, weight.device_mesh, weight.placements, src_data_rank=None)
+    return copied
+
+
+def number(value: Tensor) -> float:
+    """Return the value of a scalar that may be spread over the processes."""
+    return float(value.full_tensor() if isinstance(value, DTensor) else value)
+
+
+def _sharded_modules(loss_model: nn.Module) -> Iterator[tuple[str, Any]]:
+    for name, module in loss_model.named_modules():
+        if isinstance(module, FSDPModule):
+            yield name, module

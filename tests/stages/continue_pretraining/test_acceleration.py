@@ -1,0 +1,64 @@
+"""What makes training faster or smaller leaves losses and gradients alone, and says what it lacks."""
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch._inductor import config as inductor
+from training_case import EXECUTION, TRAINING, losses, make_model, run_case
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.shared.training.acceleration import accelerate_model, attention_kernel
+from stages.shared.training.loss import LossModel
+from stages.shared.training.settings import TrainingSettings
+from stages.shared.training.setup import load_model
+
+
+def settings(**values) -> TrainingSettings:
+    return TrainingSettings.model_validate(TRAINING | values)
+
+
+def execution(**values) -> Execution:
+    return Execution(**(EXECUTION | values))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_checkpointed_activations_give_the_same_gradients(tmp_path, tied):
+    folder = make_model(tmp_path / "model", tied=tied, attention_dropout=0.1)
+    inputs = torch.arange(32).reshape(2, 16)
+    positions = (torch.arange(16) % 9).expand(2, 16)
+    results, saved = [], []
+    for checkpointing in (False, True):
+        model = load_model(folder, settings(), torch.device("cpu"))
+        accelerate_model(model, settings(), Accelerator(cpu=True), execution(activation_checkpointing=checkpointing))
+        torch.manual_seed(3)  # dropout, which must fall on the same places when it is computed again
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, to=sizes: to.append(t.numel()) or t, lambda t: t):
+            loss = LossModel(model, by_document=True)(inputs, inputs + 1, positions)
+        loss.backward()
+        results.append([loss.detach(), *(weight.grad for weight in model.parameters())])
+        saved.append(sum(sizes))
+    for plain, checkpointed in zip(*results, strict=True):
+        assert torch.equal(plain, checkpointed)
+    assert saved[1] < saved[0] / 3
+
+
+def test_a_missing_compiler_is_named_before_the_first_step(tiny_model, tiny_tokens, tmp_path, monkeypatch):
+    monkeypatch.setattr(inductor.cpp, "cxx", (None, "no-such-compiler"))
+    with pytest.raises(UserError, match=r"needs a C\+\+ compiler \(no-such-compiler\).*cluster.compile=false"):
+        run_case(tiny_model, tiny_tokens, tmp_path / "out", {"compile": True})
+
+
+def test_flash_attention_is_taken_only_where_it_can_be():
+    wanted, document = execution(attention_kernel="flash_attention_2"), settings(attention="document")
+    with pytest.raises(UserError, match=r"cluster\.device=cuda; .*precision=bfloat16; .*flash-attn is not"):
+        attention_kernel(document, wanted)
+    assert attention_kernel(document, execution(attention_kernel="auto")) == "sdpa"
+
+
+@pytest.mark.slow
+def test_compiled_layers_give_the_same_losses(tiny_model, tiny_tokens, tmp_path):
+    faster = {"compile": True, "activation_checkpointing": True}
+    run_case(tiny_model, tiny_tokens, tmp_path / "plain", attention="document")
+    run_case(tiny_model, tiny_tokens, tmp_path / "compiled", faster, attention="document")
+    assert losses(tmp_path / "compiled") == pytest.approx(losses(tmp_path / "plain"), abs=1e-5)
