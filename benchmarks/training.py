@@ -71,7 +71,8 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
 
     from stages.continue_pretraining.loop import Training, start_phase, take_step
     from stages.shared.training.batches import Blocks, make_share
-    from stages.shared.training.parameters import make_groups, make_optimizer
+    from stages.shared.training.optimizers import make_optimizer
+    from stages.shared.training.parameters import make_groups
     from stages.shared.training.schedule import make_schedule
     from stages.shared.training.setup import load_model, make_accelerator
 
@@ -153,6 +154,9 @@ def _settings(options: argparse.Namespace) -> Any:
             "max_grad_norm": 1.0,
             "weight_decay": 0.0,
             "betas": [0.9, 0.999],
+            "optimizer": {"method": "adamw"},
+            "adapter": {"method": "none"},
+            "objective": "causal",
             "warmup_share": 0.0,
             "schedule": "constant",
             "decay_share": 0.0,

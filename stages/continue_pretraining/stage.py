@@ -20,10 +20,12 @@ from stages.continue_pretraining.loop import Progress, SavedTraining, resume, tr
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.token_mapping import FILES as MAPPING_FILES
+from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
 from stages.shared.training.batches import make_share
-from stages.shared.training.parameters import Group, make_groups, make_optimizer
+from stages.shared.training.optimizers import make_optimizer
+from stages.shared.training.parameters import Group, make_groups
 from stages.shared.training.schedule import make_schedule
-from stages.shared.training.settings import TrainingSettings, optimizer_steps
+from stages.shared.training.settings import LoraAdapter, TrainingSettings, optimizer_steps
 from stages.shared.training.setup import TrainingData, load_data, load_model, make_accelerator
 from stages.shared.training.step import mean_loss
 
@@ -43,6 +45,8 @@ def continue_pretraining(
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)
     model = load_model(inputs["model"], settings.training, accelerator.device)
+    if isinstance(settings.training.adapter, LoraAdapter):
+        add_adapters(model, settings.training.adapter, settings.training.seed)
     rows = model.get_input_embeddings().weight.shape[0]
     data = load_data(inputs["tokens"], settings.training, rows)
     training = prepare(settings.training, model, data, accelerator, out, execution)
@@ -128,10 +132,12 @@ def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[s
     Raises UserError where one has no tensor of its name: transformers fuses the weights of some architectures (the
     experts of Mixtral) while loading, and they could not be written back.
     """
-    files, trained = tensor_files(source), [name for group in groups for name in group.names]
-    weights = dict(model.named_parameters(remove_duplicate=False))
-    chosen = {id(weights[name]): name for name in trained}
-    held = {name: weight for name, weight in weights.items() if id(weight) in chosen and name in files}
+    files, trained = tensor_files(source), {file_name(name) for group in groups for name in group.names}
+    weights = plain_weights(model)
+    chosen = {id(weights[name]): name for name in sorted(trained)}
+    held: dict[str, torch.Tensor] = {
+        name: weight for name, weight in weights.items() if id(weight) in chosen and name in files
+    }
     homeless = set(chosen) - {id(weight) for weight in held.values()}
     if homeless:
         example = next(name for place, name in chosen.items() if place in homeless)
@@ -143,7 +149,8 @@ def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[s
 
 
 def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
-    """Write the model folder: trained weights in the input's precision, everything else as it was."""
+    """Write the model folder: trained weights in the input's precision, adapters merged, everything else as it was."""
+    merge_adapters(training.model)
     folder = open_model(source)
     weights = trained_weights(training.model, training.groups, source)
     tables = {name: weight.detach().to("cpu", folder.read(name).dtype) for name, weight in weights.items()}
