@@ -22,11 +22,12 @@ from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.token_mapping import FILES as MAPPING_FILES
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
 from stages.shared.training.batches import make_share
+from stages.shared.training.masking import MaskedBlocks
 from stages.shared.training.optimizers import make_optimizer
 from stages.shared.training.parameters import Group, make_groups
 from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import LoraAdapter, TrainingSettings, optimizer_steps
-from stages.shared.training.setup import TrainingData, load_data, load_model, make_accelerator
+from stages.shared.training.setup import TrainingData, hide_tokens, load_data, load_model, make_accelerator
 from stages.shared.training.step import mean_loss
 
 CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
@@ -49,6 +50,8 @@ def continue_pretraining(
         add_adapters(model, settings.training.adapter, settings.training.seed)
     rows = model.get_input_embeddings().weight.shape[0]
     data = load_data(inputs["tokens"], settings.training, rows)
+    if settings.training.objective == "masked":
+        data = hide_tokens(data, inputs["model"], settings.training.seed)
     training = prepare(settings.training, model, data, accelerator, out, execution)
     trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
     progress, earlier = resume(training)
@@ -187,15 +190,19 @@ def describe(training: SavedTraining, progress: Progress, data: TrainingData, af
 
 
 def validation_figures(data: TrainingData, before: float | None, after: float | None) -> dict[str, Any] | None:
-    """Return the held-out losses in nats a token, and in bits a byte by the held-out text's mean token length."""
+    """Return the held-out losses in nats a token, and in bits a byte by the held-out text's mean token length.
+
+    There are no bits a byte of the masked objective, which predicts a part of the text alone.
+    """
     if data.validation is None or before is None or after is None:
         return None
+    losses = {"tokens": len(data.validation.tokens), "loss_before": before, "loss_after": after}
+    if isinstance(data.validation, MaskedBlocks):
+        return losses
     measured = data.meta["validation"]
     bits = measured["tokens"] / measured["bytes"] / math.log(2)
     return {
-        "tokens": len(data.validation.tokens),
-        "loss_before": before,
-        "loss_after": after,
+        **losses,
         "bits_per_byte_before": before * bits,
         "bits_per_byte_after": after * bits,
     }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.shared.training.batches import Batch, Blocks, Share
-from stages.shared.training.loss import LossModel
+from stages.shared.training.encoders import loss_model
 from stages.shared.training.parameters import Group, enter_phase
 from stages.shared.training.schedule import Schedule
 
@@ -93,7 +93,7 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
 @torch.no_grad()
 def mean_loss(training: Training, data: Blocks) -> float:
     """Return the mean loss over all predicted tokens of `data`, nats; in one process alone."""
-    module = LossModel(training.model.eval(), data.by_document)
+    module = loss_model(training.model.eval(), data)
     size, total = training.share.micro_batch, 0.0
     for first in tqdm(range(0, len(data), size), desc="validation loss", unit="batch", mininterval=1):
         batch = data.batch(list(range(first, min(first + size, len(data)))))
@@ -115,7 +115,7 @@ def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Para
     weights = enter_phase(training.model, training.groups, phase)
     # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
     training.accelerator.free_memory()
-    module = LossModel(training.model, training.data.by_document)
+    module = loss_model(training.model, training.data)
     return training.accelerator.prepare_model(module), weights
 
 
