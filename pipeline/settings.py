@@ -88,6 +88,23 @@ class PivotSettings(Section):
         return cards
 
 
+class ReplaySettings(Section):
+    """Text of the base model's own language among the training text, so that it is not forgotten."""
+
+    share: Annotated[float, Field(ge=0, lt=1)]
+    """Of the training's tokens."""
+    cards: CardNames
+    """Data cards of that text; all else is as for the corpus, the split too."""
+    language: LanguageSettings | None
+    """That language as a target language would be described."""
+
+    @model_validator(mode="after")
+    def _of_something(self) -> "ReplaySettings":
+        if self.share and not (self.cards and self.language):
+            raise ValueError("a share of the training text needs cards and a language: give replay=packaged")
+        return self
+
+
 class PackagedSizes(Section):
     """Sizes that suit the text which packages hold for a language; presets for more text do not use them."""
 
@@ -176,6 +193,7 @@ class Config(Section):
     corpus: CorpusSettings
     bitext: BitextSettings
     pivots: PivotSettings
+    replay: ReplaySettings
     dictionary: DictionarySettings
     tokenizer: TokenizerSettings
     alignment: AlignmentSettings
@@ -207,6 +225,12 @@ class Config(Section):
                 f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
                 "base model's language"
             )
+        replayed = self.replay.language
+        if replayed and replayed.code != language.source_code:
+            yield (
+                f"replay.language.code={replayed.code!r} is not the base model's language, "
+                f"language.source_code={language.source_code!r}; that is the one to replay"
+            )
         for code in self.pivots.cards:
             if code in (language.code, language.source_code):
                 whose = "target" if code == language.code else "source"
@@ -230,6 +254,8 @@ class Config(Section):
                 f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
                 "bitext.cards, or choose a mapping that needs none: mapping=focus"
             )
+        if self.mapping.keeps_tokenizer and self.calibration.method != "none":
+            yield "calibration: mapping=keep maps no rows that could be calibrated; give calibration=none"
         none = isinstance(self.dictionary, CardDictionary) and not self.dictionary.cards
         if "dictionary" in self.mapping.needs and none:
             need = NEEDS["dictionary"]
@@ -247,6 +273,12 @@ class Config(Section):
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
         parts = {name: getattr(self, name) for name in type(self).model_fields} | {"corpus": self._clean_corpus()}
         return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
+
+    def replayed_corpus(self) -> CorpusSettings:
+        """Return the corpus' settings for the text that is replayed: its cards, none of which has a weight."""
+        corpus = self._clean_corpus()
+        mixture = corpus.mixture.model_copy(update={"weights": {}, "cap_bytes": None})
+        return corpus.model_copy(update={"cards": self.replay.cards, "mixture": mixture})
 
     def _clean_corpus(self) -> CorpusSettings:
         """Return the corpus' settings with the text that this config evaluates on among its benchmarks."""
