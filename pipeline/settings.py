@@ -30,6 +30,7 @@ from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, Languag
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
+from stages.mix_tokens.settings import ReplaySettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
@@ -86,23 +87,6 @@ class PivotSettings(Section):
         if cards is None:
             raise ValueError("the language's file names no pivots in its cards; add them there, or choose pivots=none")
         return cards
-
-
-class ReplaySettings(Section):
-    """Text of the base model's own language among the training text, so that it is not forgotten."""
-
-    share: Annotated[float, Field(ge=0, lt=1)]
-    """Of the training's tokens."""
-    cards: CardNames
-    """Data cards of that text; all else is as for the corpus, the split too."""
-    language: LanguageSettings | None
-    """That language as a target language would be described."""
-
-    @model_validator(mode="after")
-    def _of_something(self) -> "ReplaySettings":
-        if self.share and not (self.cards and self.language):
-            raise ValueError("a share of the training text needs cards and a language: give replay=packaged")
-        return self
 
 
 class PackagedSizes(Section):

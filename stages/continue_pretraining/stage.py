@@ -26,7 +26,7 @@ from stages.shared.training.masking import MaskedBlocks
 from stages.shared.training.optimizers import make_optimizer
 from stages.shared.training.parameters import Group, make_groups
 from stages.shared.training.schedule import make_schedule
-from stages.shared.training.settings import LoraAdapter, TrainingSettings, optimizer_steps
+from stages.shared.training.settings import TrainingSettings, optimizer_steps
 from stages.shared.training.setup import TrainingData, hide_tokens, load_data, load_model, make_accelerator
 from stages.shared.training.step import mean_loss
 
@@ -46,8 +46,7 @@ def continue_pretraining(
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)
     model = load_model(inputs["model"], settings.training, accelerator.device)
-    if isinstance(settings.training.adapter, LoraAdapter):
-        add_adapters(model, settings.training.adapter, settings.training.seed)
+    add_adapters(model, settings.training.adapter, settings.training.seed)
     rows = model.get_input_embeddings().weight.shape[0]
     data = load_data(inputs["tokens"], settings.training, rows)
     if settings.training.objective == "masked":

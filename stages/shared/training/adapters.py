@@ -12,18 +12,20 @@ import torch
 from torch import nn
 
 from pipeline.errors import UserError
-from stages.shared.training.settings import LoraAdapter
+from stages.shared.training.settings import AdapterSettings, NoAdapter
 
 PEFT_NAME = "default"
 HELD, ADDED = ".base_layer.", ".lora_"
 
 
-def add_adapters(model: nn.Module, adapter: LoraAdapter, seed: int) -> None:
-    """Put an adapter beside each of the target modules; the model computes what it did before.
+def add_adapters(model: nn.Module, adapter: AdapterSettings, seed: int) -> None:
+    """Put an adapter, where one is wanted, beside each of the target modules; the model computes what it did before.
 
     A (rank, inputs) is drawn uniformly from +-1/sqrt(inputs), the same on every device; B (outputs, rank) begins at 0.
     Raises UserError where the model has no such module.
     """
+    if isinstance(adapter, NoAdapter):
+        return
     from peft import LoraConfig, inject_adapter_in_model  # not imported by trainings without adapters
 
     targets = set(adapter.target_modules)
