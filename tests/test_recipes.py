@@ -52,6 +52,16 @@ def artifacts(tmp_path_factory):
     return tmp_path_factory.mktemp("recipes")
 
 
+@pytest.fixture
+def fresh_accelerator():
+    """Let this process train in another precision than before, and forget it after: Accelerate keeps the first one."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def make(overrides):
     """Make all that a config plans, in this process; return the steps by name."""
     config = load_config([*TINY, *overrides])
@@ -79,6 +89,7 @@ def test_a_recipe_is_planned_for_its_language_with_what_it_is_about(recipe):
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
 @pytest.mark.parametrize(
     "recipe", [name if name in IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES]
 )
@@ -102,6 +113,7 @@ def test_a_recipe_runs_to_its_report(recipe, artifacts):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_accelerator")
 def test_replay_gives_every_system_the_same_text(artifacts):
     chosen = ["language=dutch", "base_model=tiny_random", "mapping=mean", "replay=tests", "replay.share=0.3"]
     steps = make([*chosen, "evaluation.baselines=[source_finetuned]", f"machine.artifacts={artifacts}"])
@@ -115,6 +127,7 @@ def test_replay_gives_every_system_the_same_text(artifacts):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_accelerator")
 def test_an_encoder_ends_with_its_trained_model(artifacts):
     chosen = ["language=dutch", "base_model=tiny_random_encoder", "mapping=mean", "training.objective=masked"]
     steps = make([*chosen, f"machine.artifacts={artifacts}"])
