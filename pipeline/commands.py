@@ -43,6 +43,11 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     else:
         minutes = outcome.seconds / 60
         console.print(f"Made {len(outcome.made)} of {len(steps)} steps in {minutes:.1f} minutes.{_rates(outcome.made)}")
+    unmeasured = [folder for folder, plan in zip(folders, plans, strict=True) if plan[-1].name != "report"]
+    if unmeasured:
+        for folder in unmeasured:
+            console.print(f"Model: {folder / 'adapted_model'} (an encoder; evaluating encoders is not there yet)")
+        return 0
     if multirun:
         labels = [_label(job, overrides) for job in jobs]
         console.print(
@@ -199,6 +204,8 @@ def logs(overrides: Sequence[str], name: str) -> int:
 def explain_token(overrides: Sequence[str], token: str) -> int:
     """Show where a token's embedding comes from: its source tokens, the aligned words behind them, its neighbours."""
     config = load_config(overrides)
+    if config.mapping.keeps_tokenizer:
+        raise UserError("mapping=keep has no new tokens to explain: the base model's rows are its own")
     initialized = next(step for step in _planned(config) if step.name == "initialized_model")
     if not initialized.finished:
         others = [word for word in overrides if word != f"language={config.language.name}"]

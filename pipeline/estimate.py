@@ -22,6 +22,7 @@ USUAL = {
     "train_vectors": (120, 60),
     "map_embeddings": (10, 5),
     "pack_tokens": (5, 1),
+    "mix_tokens": (1, 1),
     "continue_pretraining": (20, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),

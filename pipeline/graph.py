@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.card_lock import Lock
 from pipeline.cards import ResolvedCard, resolve_cards, usable_cards
-from pipeline.plan import Planner, Step
+from pipeline.plan import Planner, Step, only
 from pipeline.settings import Config
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
@@ -18,6 +18,7 @@ from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_dictionary.settings import CardDictionary, FileDictionary, IngestDictionarySettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings, NoCalibration
+from stages.mix_tokens.settings import MixTokensSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
@@ -77,6 +78,7 @@ MAP_EMBEDDINGS = Stage(
     uses_gpus=True,
 )
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
+MIX_TOKENS = Stage("mix_tokens", "mixed_tokens", MixTokensSettings)
 CONTINUE_PRETRAINING = Stage(
     "continue_pretraining",
     "adapted_model",
@@ -117,18 +119,16 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     step, training = plan.step, config.training
 
     base_model, corpus, tokenizer = plan_data(plan, config, lock)
-    both = {"base_model": base_model, "tokenizer": tokenizer}
-    initialized, evidence = plan_mapping(plan, config, lock, {"corpus": corpus, **both})
-    floor = {"mapping": config.mapping.as_random(), "calibration": NoCalibration(method="none")}
-    random = step(MAP_EMBEDDINGS, "random_model", inputs=both, **floor)
-
-    packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
-    tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
+    data = {"corpus": corpus, "base_model": base_model, "tokenizer": tokenizer}
+    initialized, shown, models = plan_start(plan, config, lock, data)
+    data |= plan_replay(plan, config, lock)
+    tokens = plan_tokens(plan, config, data)
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
-    models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
-    if "source_finetuned" in config.evaluation.baselines:
-        same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
-        source_tokens = step(PACK_TOKENS, "source_tokens", inputs=same_text, **packing)
+    if training.objective == "masked":  # nothing evaluates an encoder yet
+        return only(plan.steps, lambda one: one is adapted)
+    models["adapted"] = adapted
+    if "source_finetuned" in config.evaluation.baselines and not config.mapping.keeps_tokenizer:
+        source_tokens = plan_tokens(plan, config, data, match=tokens)
         finetuning = {"model": base_model, "tokens": source_tokens}
         models["source_finetuned"] = step(CONTINUE_PRETRAINING, "source_finetuned_model", inputs=finetuning)
 
@@ -139,14 +139,13 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
         )
         for name in systems
     }
-    shown = {"corpus": corpus, **evidence, "initialized_model": initialized, **both}
     trained = {"adapted_model": adapted} | {
         f"{name}_model": model for name, model in models.items() if name == "source_finetuned"
     }
     compared = {"leaderboard": leaderboard} if leaderboard else {}
     step(
         WRITE_REPORT,
-        inputs={**evaluations, **shown, **trained, **compared},
+        inputs={**evaluations, "corpus": corpus, "base_model": base_model, **shown, **trained, **compared},
         systems=systems,
         base_model_name=config.base_model.name,
     )
@@ -154,11 +153,62 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
 
 
 def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, Step]:
-    """Plan the base model, the corpus and the tokenizer; all problems of the config's data cards are reported here."""
+    """Plan the base model, the corpus and the tokenizer, which `mapping=keep` has from the base model.
+
+    All problems of the config's data cards are reported here.
+    """
     usable_cards(config.used_cards, config.language.code)
     base_model = plan.step(FETCH_BASE_MODEL, inputs={})
     corpus = plan.step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
+    if config.mapping.keeps_tokenizer:
+        return base_model, corpus, base_model
     return base_model, corpus, plan.step(TRAIN_TOKENIZER, inputs={"corpus": corpus, "base_model": base_model})
+
+
+def plan_start(
+    plan: Planner, config: Config, lock: Lock, data: Mapping[str, Step]
+) -> tuple[Step, dict[str, Step], dict[str, Step]]:
+    """Plan the model that training starts from; return it, what the report shows of it, and the untrained systems."""
+    base_model = data["base_model"]
+    if config.mapping.keeps_tokenizer:
+        return base_model, {}, {"source": base_model}
+    initialized, evidence = plan_mapping(plan, config, lock, data)
+    both = {"base_model": base_model, "tokenizer": data["tokenizer"]}
+    floor = {"mapping": config.mapping.as_random(), "calibration": NoCalibration(method="none")}
+    random = plan.step(MAP_EMBEDDINGS, "random_model", inputs=both, **floor)
+    shown = {**evidence, "initialized_model": initialized, "tokenizer": data["tokenizer"]}
+    return initialized, shown, {"source": base_model, "random": random, "mapped": initialized}
+
+
+def plan_replay(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:
+    """Plan the text of the base model's own language where some is wanted; the step goes by `replay`."""
+    replay = config.replay
+    if replay.language is None or not replay.share:
+        return {}
+    usable_cards(replay.cards, replay.language.code)
+    cards = resolve_cards(replay.cards, replay.language.source_code, replay.language.code, lock)
+    spoken = {"language": replay.language, "corpus": config.replayed_corpus()}
+    return {"replay": plan.step(INGEST_CORPUS, "replay_corpus", inputs={}, cards=cards, **spoken)}
+
+
+def plan_tokens(plan: Planner, config: Config, data: Mapping[str, Step], match: Step | None = None) -> Step:
+    """Plan the training text in tokens; with `match`, which is that, the same text in the base model's tokens."""
+    training, share = config.training, config.replay.share
+    tokenizer, name = (data["base_model"], "source_tokens") if match else (data["tokenizer"], "packed_tokens")
+
+    def pack(name: str, text: Step, tokens: int, same: Step | None) -> Step:
+        inputs = {"corpus": text, "tokenizer": tokenizer} | ({"match": same} if same else {})
+        packing = {"sequence_length": training.sequence_length, "seed": training.seed}
+        return plan.step(PACK_TOKENS, name, inputs=inputs, tokens=tokens, **packing)
+
+    if "replay" not in data:
+        return pack(name, data["corpus"], training.tokens, match)
+    again, same = round(share * training.tokens), match.inputs if match else {}
+    mixed = {
+        "tokens": pack(f"{name}_alone", data["corpus"], training.tokens - again, same.get("tokens")),
+        "replay": pack(f"{name}_replay", data["replay"], again, same.get("replay")),
+    }
+    return plan.step(MIX_TOKENS, name, inputs=mixed | ({"match": match} if match else {}), share=share)
 
 
 def corpus(config: Config, lock: Lock) -> list[Step]:

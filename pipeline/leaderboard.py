@@ -51,6 +51,8 @@ def enter(config: Config, overrides: Sequence[str]) -> Entrants:
 
     Raises UserError for a preset that there is not, or where none is left.
     """
+    if config.mapping.keeps_tokenizer:
+        raise UserError("a leaderboard compares mappings, and mapping=keep has none; choose another as the default")
     rivals, left_out = {}, {}
     for name in config.leaderboard.methods:
         if name not in choices("mapping"):

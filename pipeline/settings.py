@@ -30,6 +30,7 @@ from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, Languag
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
+from stages.mix_tokens.settings import ReplaySettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
@@ -182,6 +183,7 @@ class Config(Section):
     corpus: CorpusSettings
     bitext: BitextSettings
     pivots: PivotSettings
+    replay: ReplaySettings
     dictionary: DictionarySettings
     tokenizer: TokenizerSettings
     alignment: AlignmentSettings
@@ -213,6 +215,12 @@ class Config(Section):
                 f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
                 "base model's language"
             )
+        replayed = self.replay.language
+        if replayed and replayed.code != language.source_code:
+            yield (
+                f"replay.language.code={replayed.code!r} is not the base model's language, "
+                f"language.source_code={language.source_code!r}; that is the one to replay"
+            )
         for code in self.pivots.cards:
             if code in (language.code, language.source_code):
                 whose = "target" if code == language.code else "source"
@@ -236,6 +244,8 @@ class Config(Section):
                 f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
                 "bitext.cards, or choose a mapping that needs none: mapping=focus"
             )
+        if self.mapping.keeps_tokenizer and self.calibration.method != "none":
+            yield "calibration: mapping=keep maps no rows that could be calibrated; give calibration=none"
         none = isinstance(self.dictionary, CardDictionary) and not self.dictionary.cards
         if "dictionary" in self.mapping.needs and none:
             need = NEEDS["dictionary"]
@@ -253,6 +263,12 @@ class Config(Section):
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
         parts = {name: getattr(self, name) for name in type(self).model_fields} | {"corpus": self._clean_corpus()}
         return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
+
+    def replayed_corpus(self) -> CorpusSettings:
+        """Return the corpus' settings for the text that is replayed: its cards, none of which has a weight."""
+        corpus = self._clean_corpus()
+        mixture = corpus.mixture.model_copy(update={"weights": {}, "cap_bytes": None})
+        return corpus.model_copy(update={"cards": self.replay.cards, "mixture": mixture})
 
     def _clean_corpus(self) -> CorpusSettings:
         """Return the corpus' settings with the text that this config evaluates on among its benchmarks."""

@@ -105,7 +105,8 @@ def load_checkpoint(checkpoint: Path) -> Checkpoint:
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[int, str]) -> dict[str, torch.Tensor]:
     """Return the optimizer's state as named tensors; `names` gives each weight's name by its id()."""
     return {
-        f"{names[id(weight)]}/{key}": value.detach()
+        # Some optimizers count their steps in a Python int.
+        f"{names[id(weight)]}/{key}": value.detach() if isinstance(value, torch.Tensor) else torch.tensor(value)
         for weight, entries in optimizer.state.items()
         for key, value in entries.items()
     }
@@ -120,8 +121,12 @@ def restore_optimizer(
     """
     for name, tensor in tensors.items():
         weight, key = name.rsplit("/", 1)
-        # One copy at a fresh address; fused AdamW keeps its step counter beside the weights too.
-        optimizer.state[weights[weight]][key] = like(weights[weight], tensor)
+        state = optimizer.state[weights[weight]]
+        if tensor.dtype == torch.int64 and tensor.dim() == 0:
+            state[key] = int(tensor)
+        else:
+            # One copy at a fresh address; fused AdamW keeps its step counter beside the weights too.
+            state[key] = like(weights[weight], tensor)
 
 
 def _synced_sha256(path: Path) -> str:

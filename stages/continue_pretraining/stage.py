@@ -21,11 +21,14 @@ from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.token_mapping import FILES as MAPPING_FILES
 from stages.shared.training.acceleration import accelerate_model, load_device
+from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
 from stages.shared.training.batches import make_share
-from stages.shared.training.parameters import Group, make_groups, make_optimizer
+from stages.shared.training.masking import MaskedBlocks
+from stages.shared.training.optimizers import make_optimizer
+from stages.shared.training.parameters import Group, make_groups
 from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import TrainingSettings, optimizer_steps
-from stages.shared.training.setup import TrainingData, load_data, load_model, make_accelerator
+from stages.shared.training.setup import TrainingData, hide_tokens, load_data, load_model, make_accelerator
 from stages.shared.training.sharding import whole
 from stages.shared.training.step import mean_loss
 
@@ -45,8 +48,11 @@ def continue_pretraining(
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)
     model = load_model(inputs["model"], settings.training, load_device(accelerator, execution))
+    add_adapters(model, settings.training.adapter, settings.training.seed)
     rows = model.get_input_embeddings().weight.shape[0]
     data = load_data(inputs["tokens"], settings.training, rows)
+    if settings.training.objective == "masked":
+        data = hide_tokens(data, inputs["model"], settings.training.seed)
     training = prepare(settings.training, model, data, accelerator, out, execution)
     trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
     progress, earlier = resume(training)
@@ -132,10 +138,12 @@ def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[s
     Raises UserError where one has no tensor of its name: transformers fuses the weights of some architectures (the
     experts of Mixtral) while loading, and they could not be written back.
     """
-    files, trained = tensor_files(source), [name for group in groups for name in group.names]
-    weights = dict(model.named_parameters(remove_duplicate=False))
-    chosen = {id(weights[name]): name for name in trained}
-    held = {name: weight for name, weight in weights.items() if id(weight) in chosen and name in files}
+    files, trained = tensor_files(source), {file_name(name) for group in groups for name in group.names}
+    weights = plain_weights(model)
+    chosen = {id(weights[name]): name for name in sorted(trained)}
+    held: dict[str, torch.Tensor] = {
+        name: weight for name, weight in weights.items() if id(weight) in chosen and name in files
+    }
     homeless = set(chosen) - {id(weight) for weight in held.values()}
     if homeless:
         example = next(name for place, name in chosen.items() if place in homeless)
@@ -147,10 +155,11 @@ def trained_weights(model: Any, groups: Sequence[Group], source: Path) -> dict[s
 
 
 def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
-    """Write the model folder: trained weights in the input's precision, everything else as it was.
+    """Write the model folder: trained weights in the input's precision, adapters merged, everything else as it was.
 
     The first process writes; where the weights are spread over all processes, the others send it theirs.
     """
+    merge_adapters(training.model)
     folder = open_model(source)
     main = training.accelerator.is_main_process
     weights = whole(trained_weights(training.model, training.groups, source), keep=main)
@@ -190,15 +199,19 @@ def describe(training: SavedTraining, progress: Progress, data: TrainingData, af
 
 
 def validation_figures(data: TrainingData, before: float | None, after: float | None) -> dict[str, Any] | None:
-    """Return the held-out losses in nats a token, and in bits a byte by the held-out text's mean token length."""
+    """Return the held-out losses in nats a token, and in bits a byte by the held-out text's mean token length.
+
+    There are no bits a byte of the masked objective, which predicts a part of the text alone.
+    """
     if data.validation is None or before is None or after is None:
         return None
+    losses = {"tokens": len(data.validation.tokens), "loss_before": before, "loss_after": after}
+    if isinstance(data.validation, MaskedBlocks):
+        return losses
     measured = data.meta["validation"]
     bits = measured["tokens"] / measured["bytes"] / math.log(2)
     return {
-        "tokens": len(data.validation.tokens),
-        "loss_before": before,
-        "loss_after": after,
+        **losses,
         "bits_per_byte_before": before * bits,
         "bits_per_byte_after": after * bits,
     }

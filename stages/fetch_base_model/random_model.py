@@ -1,16 +1,25 @@
 """Tiny models without knowledge, for trying the chain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 
 from stages.fetch_base_model.settings import (
     ROOT,
     BaseModelSettings,
     RandomEncoderSource,
+    RandomMistralSource,
     RandomModelSource,
     RandomSource,
 )
@@ -20,12 +29,16 @@ from stages.shared.tokenizer_folder import write_tokenizer_folder
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 ENCODER_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+SHARING_HEADS = 4
+"""Heads of a Mistral that share their keys and values, as in Mistral-7B."""
+
+AnyRandomSource = RandomModelSource | RandomMistralSource | RandomEncoderSource
 
 
-def write_random_model(model: BaseModelSettings, source: RandomModelSource | RandomEncoderSource, out: Path) -> None:
+def write_random_model(model: BaseModelSettings, source: AnyRandomSource, out: Path) -> None:
     """Write a model with random weights and a byte-level tokenizer trained on `source.text`.
 
-    A Llama with a tokenizer as SmolLM2's in kind, or a RoBERTa with one as RobBERT's.
+    A Llama or Mistral with a tokenizer as SmolLM2's in kind, or a RoBERTa with one as RobBERT's.
     """
     encoder = isinstance(source, RandomEncoderSource)
     conventions = encoder_conventions(source) if encoder else decoder_conventions(source)
@@ -44,14 +57,25 @@ def write_random_model(model: BaseModelSettings, source: RandomModelSource | Ran
     }
     with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
         torch.manual_seed(source.seed)
-        if encoder:
-            # RoBERTa counts its positions from the padding token's id.
-            positions = source.context + ids["pad_token_id"] + 1
-            config = RobertaConfig(**sizes, **ids, max_position_embeddings=positions, type_vocab_size=1)
-            RobertaForMaskedLM(config).save_pretrained(out)
-        else:
-            keys: dict[str, Any] = {"num_key_value_heads": source.heads, "max_position_embeddings": source.context}
-            LlamaForCausalLM(LlamaConfig(**sizes, **ids, **keys)).save_pretrained(out)
+        draw_model(source, {**sizes, **ids}).save_pretrained(out)
+
+
+def draw_model(source: AnyRandomSource, sizes: Mapping[str, Any]) -> PreTrainedModel:
+    """Return the model of a source's architecture with weights from torch's global generator."""
+    if isinstance(source, RandomEncoderSource):
+        # RoBERTa counts its positions from the padding token's id.
+        positions = source.context + sizes["pad_token_id"] + 1
+        return RobertaForMaskedLM(RobertaConfig(**sizes, max_position_embeddings=positions, type_vocab_size=1))
+    if isinstance(source, RandomMistralSource):
+        heads = source.heads // SHARING_HEADS
+        return MistralForCausalLM(
+            MistralConfig(
+                **sizes, num_key_value_heads=heads, max_position_embeddings=source.context, sliding_window=None
+            )
+        )
+    return LlamaForCausalLM(
+        LlamaConfig(**sizes, num_key_value_heads=source.heads, max_position_embeddings=source.context)
+    )
 
 
 def decoder_conventions(source: RandomSource) -> TokenizerConventions:

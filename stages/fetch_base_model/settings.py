@@ -93,6 +93,12 @@ class RandomModelSource(RandomSource):
     kind: Literal["random"]
 
 
+class RandomMistralSource(RandomSource):
+    """A randomly initialised Mistral, four heads of which share their keys and values."""
+
+    kind: Literal["random_mistral"]
+
+
 class RandomEncoderSource(RandomSource):
     """A randomly initialised RoBERTa, for trying what there is for encoders."""
 
@@ -100,7 +106,12 @@ class RandomEncoderSource(RandomSource):
 
 
 ModelSource = Annotated[
-    PypiModelSource | HubModelSource | FolderModelSource | RandomModelSource | RandomEncoderSource,
+    PypiModelSource
+    | HubModelSource
+    | FolderModelSource
+    | RandomModelSource
+    | RandomMistralSource
+    | RandomEncoderSource,
     Field(discriminator="kind"),
 ]
 

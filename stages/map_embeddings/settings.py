@@ -8,12 +8,14 @@ from pipeline.errors import UserError
 from pipeline.section import Section
 from stages.map_embeddings.catalogue import INIT_METHODS
 
+KEEP = "keep"
+
 
 class MappingSettings(Section):
     """Where the rows of the new tokens come from."""
 
     method: str
-    """Name of a registered init method."""
+    """Name of a registered init method; `keep` for the base model's own tokenizer and rows."""
     seed: NonNegativeInt
     """Of the rows drawn at random."""
     warmup: Literal["none", "distill"]
@@ -24,6 +26,10 @@ class MappingSettings(Section):
 
     @model_validator(mode="after")
     def _known(self) -> "MappingSettings":
+        if self.keeps_tokenizer:
+            if self.options or self.warmup != "none":
+                raise ValueError("mapping=keep makes no rows: it takes no options and no warm-up")
+            return self
         try:
             INIT_METHODS[self.method].check_options(self.method, self.options)
         except UserError as error:
@@ -31,9 +37,14 @@ class MappingSettings(Section):
         return self
 
     @property
+    def keeps_tokenizer(self) -> bool:
+        """Whether the base model is trained as it is, without a new tokenizer."""
+        return self.method == KEEP
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What the method cannot do without: fields of MappingTask."""
-        return INIT_METHODS[self.method].needs
+        return () if self.keeps_tokenizer else INIT_METHODS[self.method].needs
 
     @property
     def needs_alignment(self) -> bool:

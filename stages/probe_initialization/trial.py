@@ -16,9 +16,10 @@ from pipeline.stage import Execution
 from stages.probe_initialization.settings import ProbeInitializationSettings, ProbeSettings
 from stages.shared.token_shard import TokenShard
 from stages.shared.training.batches import Blocks, make_share
-from stages.shared.training.parameters import make_groups, make_optimizer
+from stages.shared.training.optimizers import make_optimizer
+from stages.shared.training.parameters import make_groups
 from stages.shared.training.schedule import make_schedule
-from stages.shared.training.settings import PhaseSettings, TrainingSettings
+from stages.shared.training.settings import AdamW, NoAdapter, PhaseSettings, TrainingSettings
 from stages.shared.training.step import Training, start_phase, take_step
 
 Weights = Mapping[str, torch.Tensor]
@@ -64,6 +65,9 @@ def training_settings(settings: ProbeInitializationSettings, rate: float, blocks
         max_grad_norm=probe.max_grad_norm,
         weight_decay=probe.weight_decay,
         betas=probe.betas,
+        optimizer=AdamW(method="adamw"),
+        adapter=NoAdapter(method="none"),
+        objective="causal",
         warmup_share=min(1.0, probe.warmup_steps / probe.steps),
         schedule="constant",
         decay_share=0.0,

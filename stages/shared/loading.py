@@ -31,8 +31,7 @@ def load_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
         # transformers would load it as a decoder that sees the words it is to predict.
         raise UserError(
             f"{folder} holds {config.architectures[0]}, an encoder, which predicts words behind a mask and not "
-            "the next one. Training and evaluating encoders (the masked objective) is not there yet; what there is for "
-            "them is initialized_model, with the new tokenizer and the mapped rows"
+            "the next one. It is trained with training.objective=masked; evaluating encoders is not there yet"
         )
     return _load(AutoModelForCausalLM, folder, dtype=dtype, **options)
 

@@ -26,6 +26,8 @@ ABOUT = {
     "mapped": "new tokenizer, mapped rows, not trained",
     "adapted": "mapped, then trained",
 }
+OWN_TOKENIZER = {"adapted": "trained, its own tokenizer"}
+"""Where the source model's tokenizer was kept."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def render_page(report: Report) -> str:
     """Return the HTML; every text in it is escaped, and equal inputs give equal bytes."""
     environment = page_environment(TEMPLATES)
     environment.filters |= {"number": number, "signed": signed}
-    environment.globals |= {"interval": interval, "labels": NAMES, "about": ABOUT}
+    about = ABOUT if "tokenizer" in report.inputs else ABOUT | OWN_TOKENIZER
+    environment.globals |= {"interval": interval, "labels": NAMES, "about": about}
     return environment.get_template("report.html.j2").render(**_context(report))
 
 
@@ -50,7 +53,9 @@ def _context(report: Report) -> dict[str, Any]:
     settings, results, inputs = report.settings, report.results, report.inputs
     labels = {system.name: system.label for system in report.systems}
     manifests = provenance.read_manifests(inputs)
-    source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
+    source = load_vocabulary(inputs["base_model"])
+    target = load_vocabulary(inputs["tokenizer"]) if "tokenizer" in inputs else source
+    cut_by = {"base": source} | ({"new": target} if "tokenizer" in inputs else {})
     bars, bar_ticks = charts.bars(results["systems"], labels)
     shown = [entry for entry in results["comparisons"] if entry["against"] != "random"]
     differences, difference_ticks = charts.differences(shown)
@@ -66,7 +71,8 @@ def _context(report: Report) -> dict[str, Any]:
         "differences": differences,
         "difference_ticks": difference_ticks,
         "losses": charts.loss_chart(report.systems),
-        "sentences": cut_samples(settings.report.sample_sentence, settings.language, {"base": source, "new": target}),
+        "sentences": cut_samples(settings.report.sample_sentence, settings.language, cut_by),
+        "cut_by": list(cut_by),
         "alignment": _alignment(inputs, settings.report.aligned_words),
         "tokens": token_table(inputs, source, target, settings.report.listed_tokens),
         "samples": _samples(report.systems),
@@ -85,7 +91,7 @@ def _facts(report: Report, manifests: Mapping[str, Mapping[str, Any]]) -> list[t
     if "source" in by_name:
         facts.append(("Parameters", f"{by_name['source']['parameters'] / 1e6:,.1f} M"))
         facts.append(("Its vocabulary", f"{by_name['source']['vocabulary_size']:,}"))
-    if "adapted" in by_name:
+    if "adapted" in by_name and "tokenizer" in report.inputs:
         facts.append(("New vocabulary", f"{by_name['adapted']['vocabulary_size']:,}"))
     if "method" in mapping:
         facts.append(("Mapping", str(mapping["method"])))

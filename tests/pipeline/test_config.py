@@ -43,6 +43,19 @@ def test_every_experiment_composes_and_plans(experiment):
     planned(load_config(["language=dutch", f"experiment={experiment}"]))
 
 
+def test_what_a_plain_training_leaves_out_is_not_hashed():
+    plain, lora = (load_config(["language=dutch", f"adapter={adapter}"]).training for adapter in ("none", "lora"))
+    assert not {"adapter", "optimizer", "objective"} & set(plain.identity())
+    assert lora.identity()["adapter"]["r"] == 8
+    assert {**lora.identity(), "adapter": None} == {**plain.identity(), "adapter": None}
+
+
+def test_a_kept_tokenizer_has_no_leaderboard_and_nothing_to_explain(capsys):
+    for command in (["leaderboard", "--plan"], ["explain", "--token=huis"]):
+        assert main([*command, "language=dutch", "mapping=keep"]) == 2
+        assert "mapping=keep has no" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("language", languages())
 def test_every_language_composes_and_plans(language):
     assert planned(load_config([f"language={language}"]))[0].stage.name == "fetch_base_model"
@@ -125,6 +138,14 @@ def mistake(overrides):
         (["language=dutch", "+pivots.cards.en=[udhr]"], "pivots.cards.en: 'en' is the source language itself"),
         (["language=tatar", "+pivots.cards.tt=[udhr]"], "pivots.cards.tt: 'tt' is the target language itself"),
         (["language=tatar", "+pivots.cards.ru=[udhr,udhr]"], "named more than once: udhr"),
+        (["language=dutch", "replay.share=0.1"], "a share of the training text needs cards and a language"),
+        (["language=english", "replay=packaged"], "replay.language.code='en' is not the base model's language"),
+        (["language=dutch", "mapping=keep", "calibration=unigram"], "mapping=keep maps no rows that could be"),
+        (["language=dutch", "mapping=keep", "mapping.warmup=distill"], "it takes no options and no warm-up"),
+        (["language=dutch", "optimizer=moun"], "unknown optimizer 'moun'. Did you mean 'muon'?"),
+        (["language=dutch", "adapter=lora", "+training.adapter.foo=1"], "unknown key in training.adapter 'foo'"),
+        (["language=dutch", "adapter=lora", "training.adapter.embeddings=false"], "nothing to train"),
+        (["language=dutch", "training.objective=masked", "training.attention=document"], "give attention=causal"),
         (["language=dutch", "language.name=shared"], "language.name='shared' is taken"),
         (["language=dutch", "language.name=Dutch/x"], "language.name='Dutch/x'"),
     ],

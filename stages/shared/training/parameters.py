@@ -1,17 +1,16 @@
-"""Which weights a phase trains, and the optimizer's groups."""
+"""Which weights a phase trains, in groups for the optimizer."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import nn
 
 from pipeline.errors import UserError
+from stages.shared.training.adapters import is_adapter
 from stages.shared.training.schedule import Schedule
-from stages.shared.training.settings import PhaseSettings, TrainingSettings
+from stages.shared.training.settings import AdapterSettings, LoraAdapter, PhaseSettings, TrainingSettings
 
-LAYER = re.compile(r"\.(?:layers|h)\.(\d+)\.")  # Llama and its kin; GPT-2
+LAYER = re.compile(r"\.(?:layers|layer|h)\.(\d+)\.")  # Llama and its kin; RoBERTa and BERT; GPT-2
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class Group:
     embeddings: bool
     """Whether these are the input table and the head."""
     decayed: bool
+    """Whether these are matrices of the body."""
     phases: tuple[int, ...]
     """The phases that train them."""
 
@@ -45,7 +45,8 @@ def make_groups(model: nn.Module, settings: TrainingSettings) -> list[Group]:
     Raises UserError for a phase that names more layers than there are.
     """
     tables = embedding_names(model)
-    trained = [trained_names(model, phase, tables) for phase in settings.phases]
+    allowed = trainable_names(model, settings.adapter, tables)
+    trained = [trained_names(model, phase, tables) & allowed for phase in settings.phases]
     members: dict[tuple[bool, bool, tuple[int, ...]], list[str]] = {}
     for name, weight in model.named_parameters():
         phases = tuple(number for number, names in enumerate(trained) if name in names)
@@ -56,9 +57,18 @@ def make_groups(model: nn.Module, settings: TrainingSettings) -> list[Group]:
 
 
 def embedding_names(model: nn.Module) -> set[str]:
-    """Return the names of the input table and, where it is not tied, of the head."""
-    tables = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}  # type: ignore[operator]
+    """Return the names of the input table and, where it is not tied, of the head; of its bias by token too."""
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    tables = {id(model.get_input_embeddings().weight), *(id(weight) for weight in head.parameters())}  # type: ignore[operator]
     return {name for name, weight in model.named_parameters() if id(weight) in tables}
+
+
+def trainable_names(model: nn.Module, adapter: AdapterSettings, tables: set[str]) -> set[str]:
+    """Return the names of the weights that phases may train: with adapters these and, if wanted, the tables."""
+    names = {name for name, _ in model.named_parameters()}
+    if not isinstance(adapter, LoraAdapter):
+        return names
+    return {name for name in names if is_adapter(name)} | (tables if adapter.embeddings else set())
 
 
 def trained_names(model: nn.Module, phase: PhaseSettings, tables: set[str]) -> set[str]:
@@ -77,19 +87,6 @@ def trained_names(model: nn.Module, phase: PhaseSettings, tables: set[str]) -> s
             "give at most so many in all, or `train: all`"
         )
     return tables | {name for name, place in places.items() if place < first or place >= layers - last}
-
-
-def make_optimizer(model: nn.Module, groups: list[Group], settings: TrainingSettings) -> torch.optim.AdamW:
-    """Return AdamW over the groups; their learning rates are set before each step."""
-    weights = dict(model.named_parameters())
-    parameters: list[dict[str, Any]] = [
-        {
-            "params": [weights[name] for name in group.names],
-            "weight_decay": settings.weight_decay if group.decayed else 0.0,
-        }
-        for group in groups
-    ]
-    return torch.optim.AdamW(parameters, lr=0.0, betas=settings.betas, fused=True)
 
 
 def enter_phase(model: nn.Module, groups: list[Group], phase: int) -> list[nn.Parameter]:

@@ -1,9 +1,17 @@
 """How a model is trained, as the configuration says it."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.section import Section
 
@@ -19,11 +27,60 @@ class PhaseSettings(Section):
     share: Annotated[float, Field(gt=0, le=1)]
     """Of the training's tokens; those of all phases make up 1."""
     train: Annotated[str, Field(pattern=r"^(embeddings|all|\d+x\d+)$")]
-    """`embeddings`: input table and output head; `2x2`: besides these the first two and last two layers; `all`."""
+    """`embeddings`: input table and output head; `2x2`: besides these the first two and last two layers; `all`. With
+    adapters, of the body those alone."""
     learning_rate: NonNegativeFloat
     """Peak, for all weights but the embeddings and the head."""
     embedding_learning_rate: NonNegativeFloat
     """Peak, for the embeddings and the head."""
+
+
+class NoAdapter(Section):
+    """The body's weights themselves are trained."""
+
+    method: Literal["none"]
+
+
+class LoraAdapter(Section):
+    """Small matrices beside the body's, trained in their place and added to them at the end (arXiv 2106.09685)."""
+
+    method: Literal["lora"]
+    r: PositiveInt
+    """Rank of each adapter."""
+    alpha: PositiveInt
+    """What an adapter adds is scaled by alpha / r."""
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Of what goes into an adapter, while training."""
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Last part of the names of the linear layers that get one, for example `q_proj`."""
+    embeddings: bool
+    """Whether input table and head are trained whole; else they stay as they are."""
+
+
+class AdamW(Section):
+    """PyTorch's, fused."""
+
+    method: Literal["adamw"]
+
+
+class AdamW8bit(Section):
+    """bitsandbytes', whose two moments are of 8 bits; on a GPU alone."""
+
+    method: Literal["adamw_8bit"]
+
+
+class Muon(Section):
+    """Nearly orthogonal updates for the body's matrices, and AdamW for all else."""
+
+    method: Literal["muon"]
+    momentum: Beta
+    """Of the gradients' moving mean; Nesterov's form is taken."""
+    newton_schulz_steps: Annotated[PositiveInt, Field(lt=100)]
+    """Iterations that make an update nearly orthogonal."""
+
+
+AdapterSettings = Annotated[NoAdapter | LoraAdapter, Field(discriminator="method")]
+OptimizerSettings = Annotated[AdamW | AdamW8bit | Muon, Field(discriminator="method")]
 
 
 class TrainingSettings(Section):
@@ -48,6 +105,12 @@ class TrainingSettings(Section):
     """Of the matrices; embeddings, head, norms and biases are not decayed."""
     betas: tuple[Beta, Beta]
     """AdamW's, of the first and the second moment."""
+    optimizer: OptimizerSettings
+    """conf/optimizer/."""
+    adapter: AdapterSettings
+    """conf/adapter/."""
+    objective: Literal["causal", "masked"]
+    """`causal`: each token from those before it; `masked`, for encoders: some tokens from those around them."""
     warmup_share: Share
     """Of the optimizer steps: over so many the learning rate of newly trained weights rises."""
     schedule: Literal["cosine", "constant", "warmup_stable_decay"]
@@ -66,6 +129,23 @@ class TrainingSettings(Section):
         if abs(total - 1) > SHARE_TOLERANCE:
             raise ValueError(f"the shares of the phases make up {total:g}; they must make up 1")
         return phases
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        problems = []
+        frozen = isinstance(self.adapter, LoraAdapter) and not self.adapter.embeddings
+        if frozen and any(phase.train == "embeddings" for phase in self.phases):
+            problems.append("adapter.embeddings=false leaves a phase with `train: embeddings` nothing to train")
+        if self.objective == "masked" and self.attention == "document":
+            problems.append("attention=document is there for objective=causal alone; give attention=causal")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; a choice that is the plain one is not named."""
+        plain = {"optimizer": {"method": "adamw"}, "adapter": {"method": "none"}, "objective": "causal"}
+        return {name: value for name, value in super().identity().items() if plain.get(name) != value}
 
 
 def blocks(tokens: int, sequence_length: int) -> int:

@@ -14,7 +14,9 @@ from pipeline.stage import Execution
 from stages.shared.loading import load_causal_model
 from stages.shared.token_shard import TokenShard, read_tokens
 from stages.shared.training.batches import Blocks
+from stages.shared.training.encoders import load_encoder, read_vocabulary
 from stages.shared.training.loss import check_plain_head
+from stages.shared.training.masking import MaskedBlocks
 from stages.shared.training.settings import TrainingSettings
 
 MIXED = {"float32": "no", "bfloat16": "bf16"}
@@ -44,24 +46,31 @@ def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accele
 
 
 def load_model(folder: Path, settings: TrainingSettings, device: torch.device) -> Any:
-    """Load a causal language model to train, its weights in float32.
+    """Load a causal language model to train, or with the masked objective an encoder, its weights in float32.
 
     Raises UserError where it is not whole, too short for the sequences, or has a head that the loss does not know.
     """
-    config = AutoConfig.from_pretrained(folder)
-    longest = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and settings.sequence_length > longest:
-        raise UserError(
-            f"training.sequence_length={settings.sequence_length} is more than the {longest} positions of the model in "
-            f"{folder}; give at most {longest}"
-        )
-    model = load_causal_model(folder, torch.float32, attn_implementation="sdpa")
-    check_plain_head(model)
+    load = load_encoder if settings.objective == "masked" else load_decoder
+    model = load(folder, settings.sequence_length)
     for weight in model.parameters():
         # Loaded weights lie in the mapped file at any address, where vectorised sums may round differently than in
         # the memory of a resumed training.
         weight.data = weight.data.clone()
     return model.to(device).train()
+
+
+def load_decoder(folder: Path, sequence_length: int) -> Any:
+    """Load a causal language model. Raises UserError as `load_model` does."""
+    config = AutoConfig.from_pretrained(folder)
+    longest = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and sequence_length > longest:
+        raise UserError(
+            f"training.sequence_length={sequence_length} is more than the {longest} positions of the model in "
+            f"{folder}; give at most {longest}"
+        )
+    model = load_causal_model(folder, torch.float32, attn_implementation="sdpa")
+    check_plain_head(model)
+    return model
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,16 @@ def load_data(folder: Path, settings: TrainingSettings, rows: int) -> TrainingDa
         if len(held_out.tokens) > 1:
             validation = cut(held_out, settings, settings.validation_tokens)
     return TrainingData(cut(shard, settings), validation, shard.meta)
+
+
+def hide_tokens(data: TrainingData, folder: Path, seed: int) -> TrainingData:
+    """Return the same sequences for the masked objective; `folder` holds the model's tokenizer."""
+    vocabulary = read_vocabulary(folder)
+
+    def hide(blocks: Blocks) -> Blocks:
+        return MaskedBlocks(**vars(blocks), vocabulary=vocabulary, seed=seed)
+
+    return TrainingData(hide(data.train), None if data.validation is None else hide(data.validation), data.meta)
 
 
 def cut(shard: TokenShard, settings: TrainingSettings, most: int | None = None) -> Blocks:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.shared.training.batches import Batch, Blocks, Share
-from stages.shared.training.loss import LossModel
+from stages.shared.training.encoders import loss_model
 from stages.shared.training.parameters import Group, enter_phase
 from stages.shared.training.schedule import Schedule
 from stages.shared.training.sharding import let_train, number, release
@@ -104,7 +104,7 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
 def mean_loss(training: Training, data: Blocks) -> float:
     """Return the mean loss over all predicted tokens of `data`, nats; for the processes that measure, and no other."""
     training.model.eval()
-    module = training.sharded or LossModel(training.model, data.by_document)
+    module = training.sharded or loss_model(training.model, data)
     size, total = training.share.micro_batch, 0.0
     for first in tqdm(range(0, len(data), size), desc="validation loss", unit="batch", mininterval=1):
         batch = data.batch(list(range(first, min(first + size, len(data)))))
@@ -134,7 +134,7 @@ def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Para
         return training.sharded, weights
     # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
     training.accelerator.free_memory()
-    module = LossModel(training.model, training.data.by_document)
+    module = loss_model(training.model, training.data)
     return training.accelerator.prepare_model(module), weights
 
 

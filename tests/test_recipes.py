@@ -1,0 +1,138 @@
+"""Each paper's recipe, end to end on a random model of its architecture: all its choices, tiny sizes, tests/data."""
+
+import json
+
+import pytest
+
+from pipeline import graph, store, worker
+from pipeline.config import CONF, load_config
+from pipeline.plan import step_file, unique
+from pipeline.sources import current_lock
+
+RECIPES = {
+    "tweety_tatar": ("tatar", "tiny_random_mistral"),
+    "tweety_armenian": ("tatar", "tiny_random_mistral"),
+    "tweety_dutch": ("dutch", "tiny_random_mistral"),
+    "tweety_italian": ("dutch", "tiny_random_untied"),
+    "chocollama_dutch": ("dutch", "tiny_random_untied"),
+    "chocollama3_dutch": ("dutch", "tiny_random_untied"),
+    "tokentrans_dutch": ("dutch", "tiny_random_untied"),
+    "mistral_ft_dutch": ("dutch", "tiny_random_mistral"),
+}
+"""A language that tests/data has text of, and a random model with the architecture of the recipe's base model."""
+LANGUAGES = {"tweety_tatar": "tatar", "tweety_armenian": "armenian", "tweety_italian": "italian"}
+"""The languages that recipes are for, where it is not Dutch."""
+NEW_TOKENIZER = {"tweety_tatar", "tweety_armenian", "tweety_dutch", "tweety_italian", "tokentrans_dutch"}
+ADAPTERS = {"chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch"}
+IN_EVERY_RUN = ("chocollama_dutch",)
+TINY = [
+    "corpus=tests",
+    "bitext=tests",
+    "dictionary=none",
+    "tokenizer.vocabulary_size=900",
+    "training.tokens=3000",
+    "training.sequence_length=64",
+    "training.global_batch=4",
+    "training.validation_tokens=500",
+    "evaluation.baselines=[]",
+    "evaluation.scoring.bytes=2000",
+    "evaluation.scoring.window=256",
+    "evaluation.scoring.bootstrap_samples=50",
+    "evaluation.generation.prompts=[]",
+    "evaluation.generation.held_out_prompts=1",
+    "evaluation.generation.max_new_tokens=3",
+    "cluster.workers=1",
+    "machine.tracking=false",
+    "leaderboard.other_domain.path=null",
+]
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    return tmp_path_factory.mktemp("recipes")
+
+
+@pytest.fixture
+def fresh_accelerator():
+    """Let this process train in another precision than before, and forget it after: Accelerate keeps the first one."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def make(overrides):
+    """Make all that a config plans, in this process; return the steps by name."""
+    config = load_config([*TINY, *overrides])
+    steps = unique([graph.adapt(config, current_lock(config))])
+    for step in steps:
+        step.work.mkdir(parents=True, exist_ok=True)
+        store.write_json(step.work / "step.json", step_file(step, config.execution(), 1))
+        assert worker.main([str(step.work / "step.json")]) == 0, step.name
+    return {step.name: step for step in steps}
+
+
+def test_every_recipe_is_tried():
+    others = {"smoke"}
+    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} - others == set(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_planned_for_its_language_with_what_it_is_about(recipe):
+    config = load_config([f"language={LANGUAGES.get(recipe, 'dutch')}", f"experiment={recipe}"])
+    names = {step.name for step in graph.adapt(config, current_lock(config))}
+    assert ({"tokenizer", "initialized_model", "random_model"} <= names) == (recipe in NEW_TOKENIZER)
+    assert {"adapted_model", "evaluation_source", "evaluation_adapted", "report"} <= names
+    assert (config.training.adapter.method == "lora") == (recipe in ADAPTERS)
+    assert config.training.precision == "bfloat16"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
+@pytest.mark.parametrize(
+    "recipe", [name if name in IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES]
+)
+def test_a_recipe_runs_to_its_report(recipe, artifacts):
+    from transformers import AutoModelForCausalLM
+
+    language, base_model = RECIPES[recipe]
+    chosen = [f"language={language}", f"experiment={recipe}", f"base_model={base_model}"]
+    steps = make([*chosen, f"machine.artifacts={artifacts}"])
+    training = json.loads((steps["adapted_model"].folder / "training.json").read_text())
+    assert training["validation"]["loss_after"] < training["validation"]["loss_before"]
+    results = json.loads((steps["report"].folder / "results.json").read_text())
+    untrained = {"mapped", "random"} if recipe in NEW_TOKENIZER else set()
+    assert {system["name"] for system in results["systems"]} == {"source", "adapted"} | untrained
+    adapted = AutoModelForCausalLM.from_pretrained(steps["adapted_model"].folder)
+    base = AutoModelForCausalLM.from_pretrained(steps["base_model"].folder)
+    assert type(adapted) is type(base)
+    assert (adapted.config.vocab_size == base.config.vocab_size) == (recipe not in NEW_TOKENIZER)
+    page = (steps["report"].folder / "report.html").read_text()
+    assert ("and by the new one" in page) == (recipe in NEW_TOKENIZER)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_replay_gives_every_system_the_same_text(artifacts):
+    chosen = ["language=dutch", "base_model=tiny_random", "mapping=mean", "replay=tests", "replay.share=0.3"]
+    steps = make([*chosen, "evaluation.baselines=[source_finetuned]", f"machine.artifacts={artifacts}"])
+    ours, theirs = (
+        json.loads((steps[name].folder / "tokens.json").read_text()) for name in ("packed_tokens", "source_tokens")
+    )
+    assert ours["replay"]["share"] == pytest.approx(0.3, abs=0.05)
+    assert ours["tokens"] == pytest.approx(3000, rel=0.1)
+    assert (ours["bytes"], ours["replay"]["bytes"]) == (theirs["bytes"], theirs["replay"]["bytes"])
+    assert steps["adapted_model"].metrics()["tokens"] == ours["tokens"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_an_encoder_ends_with_its_trained_model(artifacts):
+    chosen = ["language=dutch", "base_model=tiny_random_encoder", "mapping=mean", "training.objective=masked"]
+    steps = make([*chosen, f"machine.artifacts={artifacts}"])
+    assert list(steps)[-1] == "adapted_model"
+    assert not {"report", "random_model"} & set(steps)
+    training = json.loads((steps["adapted_model"].folder / "training.json").read_text())
+    assert training["validation"]["loss_after"] < training["validation"]["loss_before"]
+    assert "bits_per_byte_after" not in training["validation"]
