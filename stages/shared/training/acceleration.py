@@ -58,8 +58,8 @@ def check_shardable(settings: TrainingSettings) -> None:
         other.append(f"training.objective={settings.objective}")
     if other:
         raise UserError(
-            f"cluster.sharding=full does not go with {', '.join(other)} yet; give cluster.sharding=none, or train all "
-            "weights of a decoder with training.optimizer=adamw"
+            f"cluster.sharding=full does not go with {', '.join(other)} yet; give cluster.sharding=none, or train a "
+            "decoder with optimizer=adamw and adapter=none"
         )
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from stages.shared.training.batches import Batch, Blocks, Share
 from stages.shared.training.encoders import loss_model
+from stages.shared.training.loss import LossModel
 from stages.shared.training.parameters import Group, enter_phase
 from stages.shared.training.schedule import Schedule
 from stages.shared.training.sharding import let_train, number, release
