@@ -167,6 +167,8 @@ def _settings(options: argparse.Namespace) -> Any:
                     "embedding_learning_rate": 5e-5,
                 }
             ],
+            "skipping": {"most_in_a_row": 5, "spikes": None},
+            "watch": None,
         }
     )
 
@@ -180,11 +182,14 @@ def _execution(options: argparse.Namespace) -> Any:
         device=options.device,
         micro_batch=options.micro_batch,
         checkpoint_seconds=float("inf"),
+        kept_checkpoints=2,
+        peak_flops_per_second=None,
         downloads=Path("unused"),
         tracking=None,
         tracking_project="",
         tracking_entity=None,
         run_name="",
+        logs=None,
         debian_mirror=None,
     )
 

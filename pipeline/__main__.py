@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pipeline import card_commands, commands
 from pipeline.config import artifact_folder
-from pipeline.errors import UserError
+from pipeline.errors import GO_ON, OutOfTime, UserError
 
 PLANNED = {
     "adapt": commands.adapt,
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words = _expanded(list(sys.argv[1:] if arguments is None else arguments))
         return _dispatch(_parser().parse_args(words))
+    except OutOfTime as error:
+        print(error, file=sys.stderr)
+        return GO_ON
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -20,6 +20,7 @@ from stages.ingest_dictionary.settings import CardDictionary, FileDictionary, In
 from stages.map_embeddings.settings import MapEmbeddingsSettings, NoCalibration
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
+from stages.sample_held_out.settings import SampleHeldOutSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.train_vectors.settings import TrainVectorsSettings
 from stages.write_report.settings import WriteReportSettings
@@ -77,6 +78,7 @@ MAP_EMBEDDINGS = Stage(
     uses_gpus=True,
 )
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
+SAMPLE_HELD_OUT = Stage("sample_held_out", "held_out_text", SampleHeldOutSettings)
 CONTINUE_PRETRAINING = Stage(
     "continue_pretraining",
     "adapted_model",
@@ -124,12 +126,13 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
 
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
-    adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
+    watched = plan_watched(plan, config, lock, {"corpus": corpus, **evidence})
+    adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens, **watched})
     models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
     if "source_finetuned" in config.evaluation.baselines:
         same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
         source_tokens = step(PACK_TOKENS, "source_tokens", inputs=same_text, **packing)
-        finetuning = {"model": base_model, "tokens": source_tokens}
+        finetuning = {"model": base_model, "tokens": source_tokens, **watched}
         models["source_finetuned"] = step(CONTINUE_PRETRAINING, "source_finetuned_model", inputs=finetuning)
 
     systems = tuple(name for name in SYSTEMS if name in models)
@@ -179,8 +182,8 @@ def plan_mapping(
     """
     mapping, evidence = config.mapping, dict[str, Step]()
     both = {kind: data[kind] for kind in ("base_model", "tokenizer")}
-    if mapping.needs_bitext and (cards := _cards(config.bitext.cards, config, lock)):
-        evidence["bitext"] = plan.step(INGEST_BITEXT, inputs={"corpus": data["corpus"]}, cards=cards)
+    if mapping.needs_bitext and (bitext := plan_bitext(plan, config, lock, data["corpus"])):
+        evidence["bitext"] = bitext
     if "dictionary" in mapping.needs or "table" in mapping.needs:
         evidence |= plan_dictionary(plan, config, lock)
     made = {**data, **evidence}
@@ -217,6 +220,29 @@ def plan_pivots(
         aligned = plan.step(ALIGN_TOKENS, f"alignment_{code}", inputs={"bitext": text, **both})
         evidence |= {text.name: text, aligned.name: aligned}
     return evidence
+
+
+def plan_watched(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the texts that trainings are watched on: the target's out of the corpus, the source's out of the bitext.
+
+    Whether the mapping needs the bitext makes no difference, so that trainings of several mappings share a baseline.
+    """
+    if config.training.watch is None:
+        return {}
+    origins = {"target": ("corpus", made["corpus"])}
+    if bitext := made.get("bitext") or plan_bitext(plan, config, lock, made["corpus"]):
+        origins["source"] = ("bitext", bitext)
+    text = config.training.watch.text
+    return {
+        f"held_out_{name}": plan.step(SAMPLE_HELD_OUT, f"held_out_{name}", inputs={kind: origin}, text=text)
+        for name, (kind, origin) in origins.items()
+    }
+
+
+def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step) -> Step | None:
+    """Plan the bitext where there is one."""
+    cards = _cards(config.bitext.cards, config, lock)
+    return plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards) if cards else None
 
 
 def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:

@@ -108,11 +108,14 @@ class ClusterSettings(Section):
     """Shards of CPU work as an array of Slurm jobs; null for processes where the stage runs."""
     micro_batch: PositiveInt
     checkpoint_seconds: NonNegativeFloat
+    kept_checkpoints: PositiveInt
     launch_cpu: tuple[str, ...]
     """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
     launch_gpu: tuple[str, ...]
     flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
+    peak_flops_per_second: PositiveFloat | None
+    """Floating-point operations that one process' device could do at most, for MFU; null where that is not known."""
 
 
 def _below_home(path: Path) -> Path:
@@ -237,8 +240,8 @@ class Config(Section):
 
     @property
     def used_cards(self) -> tuple[str, ...]:
-        """Names of the data cards that this config's mapping and corpus read, each once."""
-        bitext = self.bitext.cards if self.mapping.needs_bitext else ()
+        """Names of the data cards that this config's mapping, corpus and watched training read, each once."""
+        bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
         return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))
@@ -266,11 +269,14 @@ class Config(Section):
             device=cluster.device,
             micro_batch=cluster.micro_batch,
             checkpoint_seconds=cluster.checkpoint_seconds,
+            kept_checkpoints=cluster.kept_checkpoints,
+            peak_flops_per_second=cluster.peak_flops_per_second,
             downloads=(ROOT / machine.downloads).resolve(),
             tracking=(self.artifacts / self.language.name / "wandb") if machine.tracking else None,
             tracking_project=machine.wandb_project,
             tracking_entity=machine.wandb_entity,
             run_name="",
+            logs=None,
             debian_mirror=machine.debian_mirror,
         )
 

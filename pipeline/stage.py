@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from pipeline.section import Section
 
@@ -42,6 +42,10 @@ class Execution(Section):
     """Sequences in one forward pass; gradient accumulation fills the global batch."""
     checkpoint_seconds: float
     """Seconds between two training checkpoints."""
+    kept_checkpoints: PositiveInt
+    """Newest checkpoints of a training that are kept while it runs."""
+    peak_flops_per_second: PositiveFloat | None
+    """What one process' device could do at most, in the training's precision; null where that is not known."""
     downloads: Path
     """Cache of downloaded files, named by sha256."""
     tracking: Path | None
@@ -50,6 +54,8 @@ class Execution(Section):
     tracking_entity: str | None
     run_name: str
     """Name of the step in Weights & Biases."""
+    logs: Path | None
+    """The step's folder of logs, for what differs from run to run and so is no part of the artifact."""
     debian_mirror: str | None
     """Base address of a Debian mirror, for machines without apt."""
 

@@ -19,8 +19,8 @@ from stages.map_embeddings.from_table import write_weights
 from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.resolve import explicit_unknown, figures
 from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.shared.mapping_files import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
-from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
 
 TOKENIZER_FILES = (

@@ -12,10 +12,13 @@ WHERE = {
     "device": "cpu",
     "micro_batch": 1,
     "checkpoint_seconds": 1.0,
+    "kept_checkpoints": 2,
+    "peak_flops_per_second": None,
     "downloads": "downloads",
     "tracking_project": "test",
     "tracking_entity": None,
     "run_name": "adapted_model-0123456789ab",
+    "logs": None,
     "debian_mirror": None,
 }
 

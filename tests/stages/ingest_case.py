@@ -30,11 +30,14 @@ def execution(folder: Path) -> Execution:
         device="cpu",
         micro_batch=1,
         checkpoint_seconds=60,
+        kept_checkpoints=2,
+        peak_flops_per_second=None,
         downloads=folder,
         tracking=None,
         tracking_project="",
         tracking_entity=None,
         run_name="",
+        logs=None,
         debian_mirror=None,
     )
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from pipeline.section import Section
+from stages.shared.training.watching import SkippingSettings, WatchSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -58,6 +59,9 @@ class TrainingSettings(Section):
     validation_tokens: NonNegativeInt
     """Held-out tokens for the loss before and after training; 0 for none."""
     phases: Annotated[tuple[PhaseSettings, ...], Field(min_length=1)]
+    skipping: SkippingSettings
+    watch: WatchSettings | None
+    """null: the losses of its own steps are all that is known of a training until it ends."""
 
     @field_validator("phases")
     @classmethod

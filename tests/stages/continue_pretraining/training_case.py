@@ -41,6 +41,8 @@ TRAINING = {
     "min_learning_rate_share": 0.1,
     "validation_tokens": 40,
     "phases": PHASES,
+    "skipping": {"most_in_a_row": 5, "spikes": None},
+    "watch": None,
 }
 EXECUTION = {
     "workers": 1,
@@ -48,11 +50,14 @@ EXECUTION = {
     "device": "cpu",
     "micro_batch": 2,
     "checkpoint_seconds": 1e9,
+    "kept_checkpoints": 2,
+    "peak_flops_per_second": None,
     "downloads": Path("downloads"),
     "tracking": None,
     "tracking_project": "test",
     "tracking_entity": None,
     "run_name": "test",
+    "logs": None,
     "debian_mirror": None,
 }
 
