@@ -100,11 +100,13 @@ def make_tokens(folder: Path, count: int = 500, vocabulary: int = VOCABULARY) ->
     return folder
 
 
-def run_case(model: Path, tokens: Path, out: Path, execution: dict | None = None, **training: Any) -> dict[str, Any]:
-    """Run the stage; `training` and `execution` hold what differs from the above."""
+def run_case(
+    model: Path, tokens: Path, out: Path, execution: dict | None = None, texts: dict | None = None, **training: Any
+) -> dict[str, Any]:
+    """Run the stage; `training` and `execution` hold what differs from the above, `texts` further inputs."""
     out.mkdir(exist_ok=True)
     settings = ContinuePretrainingSettings.model_validate({"training": TRAINING | training})
-    inputs = {"model": model, "tokens": tokens}
+    inputs = {"model": model, "tokens": tokens, **(texts or {})}
     return continue_pretraining(settings, inputs, out, Execution(**(EXECUTION | (execution or {}))))
 
 
