@@ -34,10 +34,12 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
     command = [*torchrun, count, "-m", "pipeline.worker", "--rank", str(step_path)]
     environment = {**os.environ, WORKER: str(os.getpid())}
     process = subprocess.Popen(command, preexec_fn=_as_torchrun, env=environment)
-    with _signals_handed_on(process):
+    with _signals_handed_on(process) as received:
         status = process.wait()
     if (work / RANK_STOPPED).exists():
         raise OutOfTime((work / RANK_STOPPED).read_text(encoding="utf-8"))
+    if status != 0 and signal.SIGUSR1 in received:
+        raise OutOfTime(f"{step['name']} was stopped by SIGUSR1 before it had begun; the same command goes on")
     if status != 0:
         raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
     return json.loads((work / RANK_METRICS).read_text(encoding="utf-8"))
@@ -50,10 +52,12 @@ def _as_torchrun() -> None:
 
 
 @contextmanager
-def _signals_handed_on(torchrun: subprocess.Popen) -> Iterator[None]:
-    """Give every rank the signals that come here, since whoever sends them may know this process only."""
+def _signals_handed_on(torchrun: subprocess.Popen) -> Iterator[list[int]]:
+    """Give every rank the signals that come here, since whoever sends them may know this process only; list them."""
+    received: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
+        received.append(number)
         ranks = children(torchrun.pid)
         for rank in ranks:
             os.kill(rank, number)
@@ -62,7 +66,7 @@ def _signals_handed_on(torchrun: subprocess.Popen) -> Iterator[None]:
 
     before = {number: signal.signal(number, hand_on) for number in HANDED_ON}
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

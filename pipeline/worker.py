@@ -102,16 +102,15 @@ def run_stage(step: dict[str, Any]) -> Metrics:
 
 
 def _run_rank(step: dict[str, Any], work: Path) -> None:
-    first = os.environ["RANK"] == "0"
     try:
         with _minding_the_time(step):
             begin_rank()
             metrics = run_stage(step)
     except OutOfTime as error:
-        if first:  # torchrun has one exit status for all that ends its processes
-            (work / RANK_STOPPED).write_text(str(error), encoding="utf-8")
+        # torchrun has one exit status for all that ends its processes.
+        (work / RANK_STOPPED).write_text(str(error), encoding="utf-8")
         raise
-    if first:
+    if os.environ["RANK"] == "0":
         store.write_json(work / RANK_METRICS, metrics)
 
 

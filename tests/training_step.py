@@ -14,10 +14,10 @@ from pipeline import store
 __all__ = ["artifact", "losses", "make_step", "wait_for_steps", "with_processes"]
 
 LONG = {"global_batch": 4, "validation_tokens": 0}
-"""1,250 optimizer steps of 4 sequences on 40,000 tokens: time enough for a signal."""
+"""500 optimizer steps of 4 sequences on 16,000 tokens: time enough for a signal."""
 
 
-def make_step(folder: Path, processes: int = 1, tokens: int = 40_000, **training) -> Path:
+def make_step(folder: Path, processes: int = 1, tokens: int = 16_000, **training) -> Path:
     """Write model, tokens and the step's folder, and return that; its name is the artifact's."""
     folder.mkdir(parents=True)
     inputs = {"model": make_model(folder / "model"), "tokens": make_tokens(folder / "tokens", count=tokens)}

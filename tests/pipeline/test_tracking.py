@@ -46,5 +46,6 @@ def test_without_a_key_a_run_is_kept_on_the_disk(tmp_path, monkeypatch):
     for step in (1, 2):  # the second is the run resumed
         tracker = start_tracking(execution, {"tokens": 10})
         tracker.log(step, {"loss": 1.0})
+        tracker.log_table(step, "samples", [{"prompt": "een huis", "continuation": "met een tuin"}])
         tracker.finish()
     assert len(list((tmp_path / "wandb").glob("**/*.wandb"))) == 2
