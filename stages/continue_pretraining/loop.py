@@ -53,6 +53,8 @@ class Progress:
     last_loss: float | None = None
     recent_losses: list[float] = field(default_factory=list)
     """Of the steps taken last, as many as decide what a spike is."""
+    looked_at: int | None = None
+    """The last step after which the model was looked at."""
     validation_loss: float | None = None
     """Before the first step, nats a token."""
 
@@ -94,18 +96,17 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
     """
     saved_at, steps = time.monotonic(), training.schedule.steps
     phase: RunningPhase | None = None
-    if progress.step == 0 and training.watcher.due(0, steps):
-        training.watcher.look(training, 0, journal)
     with _progress_bar(training, progress) as bar:
-        while progress.step < steps:
+        while True:
+            _look(training, progress, journal)
+            if progress.step == steps:
+                return
             number = training.schedule.phase(progress.step)
             if phase is None or phase.number != number:
                 phase = _begin_phase(training, number)
             line = _step(training, progress, journal, phase)
             bar.set_postfix(loss=line["loss"], lr=f"{line['embedding_learning_rate']:.1e}", refresh=False)
             bar.update(line["tokens"] - bar.n)
-            if training.watcher.due(progress.step, steps):
-                training.watcher.look(training, progress.step, journal)
             due = time.monotonic() - saved_at >= training.checkpoint_seconds
             save, stop, time_is_up = _agreed(training.accelerator, due, interruption)
             if (save or stop) and progress.step < steps:
@@ -114,6 +115,16 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
                 if stop:
                     kind = OutOfTime if time_is_up else UserError
                     raise kind(_stopped(training, progress, interruption, time_is_up))
+
+
+def _look(training: SavedTraining, progress: Progress, journal: Journal) -> None:
+    """Look at the model where that is due and not done yet.
+
+    At the beginning of a step, since a process that is to stop has no time for it; the one that goes on does it.
+    """
+    if progress.looked_at != progress.step and training.watcher.due(progress.step, training.schedule.steps):
+        training.watcher.look(training, progress.step, journal)
+        progress.looked_at = progress.step
 
 
 def _begin_phase(training: SavedTraining, number: int) -> RunningPhase:

@@ -57,9 +57,7 @@ def continue_pretraining(
     trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
     progress, earlier = resume(training)
     resumed_at, started = progress.step, perf_counter()
-    described = {"training": settings.training.model_dump(mode="json"), "inputs": artifact_names(inputs)}
-    tracker = start_tracking(execution, described, accelerator.is_main_process)
-    after = run(training, progress, data, Journal(place.written, execution.logs, earlier, tracker))
+    after = run(training, progress, data, make_journal(settings.training, inputs, place, earlier))
     seconds = perf_counter() - started
     if accelerator.is_main_process:
         write_trained(training, inputs["model"], out)
@@ -91,15 +89,18 @@ class Place:
     accelerator: Accelerator
     execution: Execution
 
-    @property
-    def written(self) -> Path | None:
-        """The folder for the first process, which alone writes; None for the others."""
-        return self.out if self.accelerator.is_main_process else None
 
+def make_journal(
+    settings: TrainingSettings, inputs: Mapping[str, Path], place: Place, earlier: Mapping[str, str]
+) -> Journal:
+    """Return the journal of the training, begun with what an interrupted run had written.
 
-def artifact_names(inputs: Mapping[str, Path]) -> dict[str, str]:
-    """Return the inputs as `artifact-fingerprint`, which is what their folders are called."""
-    return {name: folder.name for name, folder in sorted(inputs.items())}
+    The first process alone writes. The tracker is told the names of the inputs' folders, which hold their fingerprints.
+    """
+    main, execution = place.accelerator.is_main_process, place.execution
+    names = {name: folder.name for name, folder in sorted(inputs.items())}
+    tracker = start_tracking(execution, {"training": settings.model_dump(mode="json"), "inputs": names}, main)
+    return Journal(place.out if main else None, execution.logs, earlier, tracker)
 
 
 def prepare(

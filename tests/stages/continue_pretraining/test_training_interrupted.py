@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from training_case import child, hashes, run_case
+from training_case import child, hashes, run_case, signalling
 
 from pipeline.errors import OutOfTime, UserError
 from stages.continue_pretraining import loop
@@ -90,18 +90,6 @@ def whole(tiny_model, tiny_tokens, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "out"
     run_case(tiny_model, tiny_tokens, out)
     return hashes(out)
-
-
-def signalling(number, step):
-    """Return take_step, during whose step number `step` (from 1) a signal comes, and comes once more."""
-
-    def take(training, module, weights, at, most_loss):
-        if at == step - 1:
-            os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)
-        return take_step(training, module, weights, at, most_loss)
-
-    return take
 
 
 @given(step=st.integers(1, 15), number=st.sampled_from(SIGNALS))

@@ -2,14 +2,17 @@
 
 import json
 import math
+import signal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_models import TEXTS, save_tiny_model
-from training_case import hashes, make_tokens, run_case
+from training_case import hashes, make_tokens, run_case, signalling
 from transformers import AutoModelForCausalLM
 
+from pipeline.errors import OutOfTime
+from stages.continue_pretraining import loop
 from stages.continue_pretraining.journal import FILES
 from stages.continue_pretraining.speed import flops_per_token
 from stages.continue_pretraining.watcher import cut_text
@@ -85,6 +88,20 @@ def test_looking_changes_nothing_of_the_training(watched, model, tokens, tmp_pat
     seen, unseen = hashes(watched), hashes(tmp_path / "out")
     assert set(seen) - set(unseen) == {"held_out.jsonl", "samples.jsonl"}
     assert {name: seen[name] for name in unseen} == unseen
+
+
+@pytest.mark.parametrize("step", [5, 7])
+def test_a_training_stopped_at_a_look_or_between_two_is_looked_at_as_often(
+    watched, model, tokens, texts, tmp_path, monkeypatch, step
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", signalling(signal.SIGUSR1, step))
+        with pytest.raises(OutOfTime):
+            run_case(model, tokens, tmp_path / "out", {}, texts, watch=WATCH)
+    steps = [line["step"] for line in read_lines(tmp_path / "out" / "held_out.jsonl")]
+    assert max(steps) == (0 if step == 5 else 5)
+    run_case(model, tokens, tmp_path / "out", {}, texts, watch=WATCH)
+    assert hashes(tmp_path / "out") == hashes(watched)
 
 
 def test_what_differs_from_run_to_run_is_in_the_logs_alone(watched, model):

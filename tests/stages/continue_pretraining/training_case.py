@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 from pipeline.stage import Execution  # noqa: E402
 from stages.continue_pretraining.settings import ContinuePretrainingSettings  # noqa: E402
 from stages.continue_pretraining.stage import continue_pretraining  # noqa: E402
+from stages.shared.training.step import take_step  # noqa: E402
 
 VOCABULARY = 97
 PHASES = [
@@ -108,6 +110,18 @@ def run_case(
     settings = ContinuePretrainingSettings.model_validate({"training": TRAINING | training})
     inputs = {"model": model, "tokens": tokens, **(texts or {})}
     return continue_pretraining(settings, inputs, out, Execution(**(EXECUTION | (execution or {}))))
+
+
+def signalling(number, step):
+    """Return take_step, during whose step number `step` (from 1) a signal comes, and comes once more."""
+
+    def take(training, module, weights, at, most_loss):
+        if at == step - 1:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+        return take_step(training, module, weights, at, most_loss)
+
+    return take
 
 
 def child(model: Path, tokens: Path, out: Path, execution: dict, log: Path, training: dict) -> None:
