@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ def _signals_handed_on(torchrun: subprocess.Popen) -> Iterator[list[int]]:
         received.append(number)
         ranks = children(torchrun.pid)
         for rank in ranks:
-            os.kill(rank, number)
+            with suppress(ProcessLookupError):  # it has ended since
+                os.kill(rank, number)
         if not ranks:  # nothing has begun
             torchrun.kill()
 
