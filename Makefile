@@ -41,12 +41,12 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt leaderboard corpus plan fetch status config logs explain trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
+.PHONY: adapt train leaderboard corpus plan fetch status config logs explain trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
 
-leaderboard corpus: $(INSTALLED)
+train leaderboard corpus: $(INSTALLED)
 	@$(PIPELINE) $@ $(if $(filter 1,$(value PLAN)),--plan) $(PLANNED)
 
 logs: $(INSTALLED)
@@ -113,6 +113,7 @@ help:
 		'  ARGS="mapping=mean"              any Hydra override; only what depends on it is made again' \
 		'  ARGS="-m mapping=mean,random"    every combination, shared where possible, one table at the end' \
 		'  ARGS="experiment=smoke"          the whole chain on a tiny model in a minute or two, without network' \
+		'make train LANG=dutch              the adapted model alone; Ctrl-C saves, again goes on; PLAN=1: what would run' \
 		'make leaderboard LANG=dutch        every initialisation method on the same text; PLAN=1: what would run' \
 		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
 		'make plan LANG=dutch               what would run and why, tokens, disk, time; runs nothing' \

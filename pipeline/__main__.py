@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pipeline import card_commands, commands
 from pipeline.config import artifact_folder
-from pipeline.errors import UserError
+from pipeline.errors import GO_ON, OutOfTime, UserError
 
 PLANNED = {
     "adapt": commands.adapt,
@@ -18,7 +18,7 @@ PLANNED = {
     "status": commands.status,
     "config": commands.config,
 }
-DRY = {"leaderboard": commands.leaderboard, "corpus": commands.corpus}
+DRY = {"train": commands.train, "leaderboard": commands.leaderboard, "corpus": commands.corpus}
 # EEXIST and ENOTDIR: a file stands where a folder is to be.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words = _expanded(list(sys.argv[1:] if arguments is None else arguments))
         return _dispatch(_parser().parse_args(words))
+    except OutOfTime as error:
+        print(error, file=sys.stderr)
+        return GO_ON
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -20,6 +20,7 @@ from pipeline.registry import unknown
 from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
+from pipeline.train import run_training
 from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
 
@@ -109,6 +110,11 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
 def leaderboard(overrides: Sequence[str], dry: bool) -> int:
     """Compare all initialisation methods on the same text and budget; end with the table."""
     return run_leaderboard(overrides, dry, _show_plan, console)
+
+
+def train(overrides: Sequence[str], dry: bool) -> int:
+    """Train the adapted model alone; interrupted, the same command goes on."""
+    return run_training(overrides, dry, _show_plan, console)
 
 
 def corpus(overrides: Sequence[str], dry: bool) -> int:

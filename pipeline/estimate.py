@@ -23,6 +23,7 @@ USUAL = {
     "map_embeddings": (10, 5),
     "pack_tokens": (5, 1),
     "mix_tokens": (1, 1),
+    "sample_held_out": (1, 1),
     "continue_pretraining": (20, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
@@ -30,7 +31,7 @@ USUAL = {
     "write_report": (10, 2),
 }
 MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
-CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
+CHECKPOINT_MODELS = 3  # a checkpoint has the weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
@@ -51,7 +52,7 @@ def estimate(step: Step, config: Config) -> Estimate:
     disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
-        return Estimate(seconds + tokens / _rate(step, config), disk + CHECKPOINT_MODELS * model_bytes, tokens)
+        return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(config), tokens)
     if step.stage.name == "probe_initialization":
         tokens = probe_tokens(step, config)
         return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / _speed(config), disk, tokens)
@@ -126,7 +127,7 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
         if not step.finished:
             needed += estimate(step, config).disk_bytes
             if step.stage.name == "continue_pretraining":
-                checkpoints.append(CHECKPOINT_MODELS * config.base_model.disk_bytes)
+                checkpoints.append(_checkpoint_bytes(config))
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
     needed -= sum(checkpoints) - max(checkpoints, default=0)
     artifacts = steps[0][1].artifacts
@@ -137,6 +138,11 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
             "Free some (`make du`, `make gc APPLY=1`) or set machine.artifacts in conf/local.yaml to a larger disk"
         )
     return needed, free
+
+
+def _checkpoint_bytes(config: Config) -> int:
+    # One more while it is written, before the oldest goes.
+    return (config.cluster.kept_checkpoints + 1) * CHECKPOINT_MODELS * config.base_model.disk_bytes
 
 
 def existing(path: Path) -> Path:

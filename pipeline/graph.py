@@ -21,6 +21,7 @@ from stages.map_embeddings.settings import MapEmbeddingsSettings, NoCalibration
 from stages.mix_tokens.settings import MixTokensSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
+from stages.sample_held_out.settings import SampleHeldOutSettings
 from stages.train_tokenizer.settings import TrainTokenizerSettings
 from stages.train_vectors.settings import TrainVectorsSettings
 from stages.write_report.settings import WriteReportSettings
@@ -79,6 +80,7 @@ MAP_EMBEDDINGS = Stage(
 )
 PACK_TOKENS = Stage("pack_tokens", "packed_tokens", PackTokensSettings, libraries=TOKENIZING)
 MIX_TOKENS = Stage("mix_tokens", "mixed_tokens", MixTokensSettings)
+SAMPLE_HELD_OUT = Stage("sample_held_out", "held_out_text", SampleHeldOutSettings)
 CONTINUE_PRETRAINING = Stage(
     "continue_pretraining",
     "adapted_model",
@@ -123,13 +125,14 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     initialized, shown, models = plan_start(plan, config, lock, data)
     data |= plan_replay(plan, config, lock)
     tokens = plan_tokens(plan, config, data)
-    adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
+    watched = plan_watched(plan, config, lock, {"corpus": corpus, **shown})
+    adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens, **watched})
     if training.objective == "masked":  # nothing evaluates an encoder yet
         return only(plan.steps, lambda one: one is adapted)
     models["adapted"] = adapted
     if "source_finetuned" in config.evaluation.baselines and not config.mapping.keeps_tokenizer:
         source_tokens = plan_tokens(plan, config, data, match=tokens)
-        finetuning = {"model": base_model, "tokens": source_tokens}
+        finetuning = {"model": base_model, "tokens": source_tokens, **watched}
         models["source_finetuned"] = step(CONTINUE_PRETRAINING, "source_finetuned_model", inputs=finetuning)
 
     systems = tuple(name for name in SYSTEMS if name in models)
@@ -229,8 +232,8 @@ def plan_mapping(
     """
     mapping, evidence = config.mapping, dict[str, Step]()
     both = {kind: data[kind] for kind in ("base_model", "tokenizer")}
-    if mapping.needs_bitext and (cards := _cards(config.bitext.cards, config, lock)):
-        evidence["bitext"] = plan.step(INGEST_BITEXT, inputs={"corpus": data["corpus"]}, cards=cards)
+    if mapping.needs_bitext and (bitext := plan_bitext(plan, config, lock, data["corpus"])):
+        evidence["bitext"] = bitext
     if "dictionary" in mapping.needs or "table" in mapping.needs:
         evidence |= plan_dictionary(plan, config, lock)
     made = {**data, **evidence}
@@ -267,6 +270,29 @@ def plan_pivots(
         aligned = plan.step(ALIGN_TOKENS, f"alignment_{code}", inputs={"bitext": text, **both})
         evidence |= {text.name: text, aligned.name: aligned}
     return evidence
+
+
+def plan_watched(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the texts that trainings are watched on: the target's out of the corpus, the source's out of the bitext.
+
+    Whether the mapping needs the bitext makes no difference, so that trainings of several mappings share a baseline.
+    """
+    if config.training.watch is None or config.training.objective == "masked":
+        return {}
+    origins = {"target": ("corpus", made["corpus"])}
+    if bitext := made.get("bitext") or plan_bitext(plan, config, lock, made["corpus"]):
+        origins["source"] = ("bitext", bitext)
+    text = config.training.watch.text
+    return {
+        f"held_out_{name}": plan.step(SAMPLE_HELD_OUT, f"held_out_{name}", inputs={kind: origin}, text=text)
+        for name, (kind, origin) in origins.items()
+    }
+
+
+def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step) -> Step | None:
+    """Plan the bitext where there is one."""
+    cards = _cards(config.bitext.cards, config, lock)
+    return plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards) if cards else None
 
 
 def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline import store
-from pipeline.errors import UserError
+from pipeline.errors import GO_ON, OutOfTime, UserError
 from pipeline.plan import Step, step_file
 from pipeline.provenance import ROOT
 from pipeline.settings import Config
@@ -29,6 +29,14 @@ class Outcome:
     made: list[Step]
     kept: list[Step]
     seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a worker ended: its exit status, negative for a signal, and its log."""
+
+    status: int
+    log: Path
 
 
 def run_plan(steps: Sequence[Step], config: Config) -> Outcome:
@@ -64,22 +72,28 @@ def run_step(step: Step, config: Config) -> None:
     logs = step.work / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     file = step.work / "step.json"
-    execution = config.execution().model_copy(update={"run_name": step.folder.name})
+    execution = config.execution().model_copy(update={"run_name": step.folder.name, "logs": logs})
     store.write_json(file, step_file(step, execution, config.cluster.processes))
-    log = logs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    (step.work / store.BEGUN).touch()
+    while (ended := _run_worker(step, config, file)).status == GO_ON:
+        print(f"        {step.name} was stopped before its time limit; starting it again", flush=True)
+    if ended.status != 0 or not step.finished:
+        raise UserError(_failure(step, ended.status, ended.log))
+
+
+def _run_worker(step: Step, config: Config, file: Path) -> Ended:
+    log = file.parent / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     environment = dict(os.environ) if step.stage.uses_network else {**os.environ, **OFFLINE}
     command = [*config.launcher(step.stage.uses_gpus), sys.executable, "-m", "pipeline.worker", str(file)]
-    (step.work / store.BEGUN).touch()
     # The worker writes to the log itself, not to a pipe: it does not end with this process.
-    with log.open("wb") as sink, log.open("rb") as tail:
+    with log.open("ab") as sink, log.open("rb") as tail:
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
         with _signals_passed_on(process):
             while process.poll() is None:
                 _copy(tail)
                 time.sleep(POLL_SECONDS)
         _copy(tail)
-    if process.returncode != 0 or not step.finished:
-        raise UserError(_failure(step, process.returncode, log))
+    return Ended(process.returncode, log)
 
 
 def _copy(tail: BinaryIO) -> None:
@@ -92,21 +106,25 @@ def _copy(tail: BinaryIO) -> None:
 def _signals_passed_on(process: subprocess.Popen) -> Iterator[None]:
     """Let the worker end in its own way.
 
-    Ctrl-C and a terminal's end reach it from the terminal, as one of its process group; SIGTERM is handed on.
+    Ctrl-C and a terminal's end reach it from the terminal, as one of its process group; SIGTERM and a
+    scheduler's SIGUSR1 are handed on.
     """
     received: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
         received.append(number)
-        if number == signal.SIGTERM:
-            process.terminate()
+        if number in (signal.SIGTERM, signal.SIGUSR1):
+            process.send_signal(number)
 
-    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+    before = {number: signal.signal(number, hand_on) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if signal.SIGUSR1 in received:
+        raise OutOfTime("a scheduler's SIGUSR1 stopped the run; the same command goes on from here")
     if received:
         raise KeyboardInterrupt
 

@@ -66,7 +66,7 @@ def finish_run(steps: Sequence[Step]) -> Path:
     own = {name: artifact for artifact in LINKED if artifact in made for name in LINKED[artifact]}
     for name, artifact in own.items():
         store.replace_link(folder / name, f"{artifact}/{name}")
-    if "report" not in made and (steps[-1].folder / "report.html").exists():
+    if "report" not in made and (steps[-1].folder / "report.html").is_file():
         store.replace_link(folder / "report.html", f"{steps[-1].name}/report.html")
     for name in KEPT:
         if name not in own:

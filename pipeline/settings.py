@@ -115,11 +115,14 @@ class ClusterSettings(Section):
     """Less memory for activations, about a third more computing."""
     compile: bool
     """Compile the model's layers when a training begins."""
+    kept_checkpoints: PositiveInt
     launch_cpu: tuple[str, ...]
     """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
     launch_gpu: tuple[str, ...]
     flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
+    peak_flops_per_second: PositiveFloat | None
+    """Floating-point operations that one process' device could do at most, for MFU; null where that is not known."""
 
 
 def _below_home(path: Path) -> Path:
@@ -253,8 +256,8 @@ class Config(Section):
 
     @property
     def used_cards(self) -> tuple[str, ...]:
-        """Names of the data cards that this config's mapping and corpus read, each once."""
-        bitext = self.bitext.cards if self.mapping.needs_bitext else ()
+        """Names of the data cards that this config's mapping, corpus and watched training read, each once."""
+        bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
         return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))
@@ -292,11 +295,14 @@ class Config(Section):
             attention_kernel=cluster.attention_kernel,
             activation_checkpointing=cluster.activation_checkpointing,
             compile=cluster.compile,
+            kept_checkpoints=cluster.kept_checkpoints,
+            peak_flops_per_second=cluster.peak_flops_per_second,
             downloads=(ROOT / machine.downloads).resolve(),
             tracking=(self.artifacts / self.language.name / "wandb") if machine.tracking else None,
             tracking_project=machine.wandb_project,
             tracking_entity=machine.wandb_entity,
             run_name="",
+            logs=None,
             debian_mirror=machine.debian_mirror,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from pipeline.section import Section
 
@@ -54,6 +54,10 @@ class Execution(Section):
     """Keep only what goes into each layer, and compute the rest again in the backward pass."""
     compile: bool
     """Compile the layers with torch.compile."""
+    kept_checkpoints: PositiveInt
+    """Newest checkpoints of a training that are kept while it runs."""
+    peak_flops_per_second: PositiveFloat | None
+    """What one process' device could do at most, in the training's precision; null where that is not known."""
     downloads: Path
     """Cache of downloaded files, named by sha256."""
     tracking: Path | None
@@ -62,6 +66,8 @@ class Execution(Section):
     tracking_entity: str | None
     run_name: str
     """Name of the step in Weights & Biases."""
+    logs: Path | None
+    """The step's folder of logs, for what differs from run to run and so is no part of the artifact."""
     debian_mirror: str | None
     """Base address of a Debian mirror, for machines without apt."""
 

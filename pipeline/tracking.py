@@ -1,7 +1,7 @@
 """Weights & Biases behind two calls; offline where there is no key, and not even imported where tracking is off."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.errors import UserError
@@ -14,6 +14,9 @@ class Tracker(Protocol):
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Report the values of one optimizer step (from 1)."""
 
+    def log_table(self, step: int, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Report rows with the same keys, at least one, as a table."""
+
     def finish(self) -> None:
         """End the report; the run may be resumed later under the same name."""
 
@@ -22,6 +25,9 @@ class NoTracker:
     """Reports to nobody."""
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def log_table(self, step: int, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Do nothing."""
 
     def finish(self) -> None:
@@ -37,6 +43,13 @@ class WandbTracker:
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Report the values of one step; the step is given, since offline runs do not know where they left off."""
         self.run.log(dict(values), step=step)
+
+    def log_table(self, step: int, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Report rows with the same keys, at least one, as a table."""
+        import wandb
+
+        columns: list[str | int] = list(rows[0])
+        self.run.log({name: wandb.Table(columns, [list(row.values()) for row in rows])}, step=step)
 
     def finish(self) -> None:
         """Write what is left and close the run."""

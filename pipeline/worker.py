@@ -1,4 +1,4 @@
-"""Run one step in a process of its own: `python -m pipeline.worker STEP.json`.
+"""Run one step in a process of its own: `python -m pipeline.worker STEP.json`, or the folder that holds it.
 
 Needs the standard library and pydantic besides what the stage itself imports. Holds the step's lock from before it
 looks whether the artifact is there until it is published, so that two runs never write the same artifact.
@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,26 +21,27 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import lock, store
-from pipeline.errors import UserError
-from pipeline.processes import die_with_parent
+from pipeline.errors import GO_ON, OutOfTime, UserError
 from pipeline.provenance import provenance, stage_digest
+from pipeline.ranks import RANK_METRICS, RANK_STOPPED, begin_rank, launch_ranks
 from pipeline.stage import Execution, Metrics, stage_function
 
-RANK_METRICS = "metrics.json"
-WORKER = "MOTHERTONGUE_WORKER"
-"""Environment variable by which the ranks know their worker's process."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: list[str]) -> int:
-    """Run the step file named last; with `--rank` as one of several processes that the first of them started."""
+    """Run the step of a file or of the folder that holds it; with `--rank` as one of several processes of a step."""
     step_path = Path(arguments[-1])
+    if step_path.is_dir():
+        step_path = step_path / "step.json"
     step = json.loads(step_path.read_text(encoding="utf-8"))
     try:
         if arguments[0] == "--rank":
             _run_rank(step, step_path.parent)
         else:
             _run_locked(step, step_path)
+    except OutOfTime as error:
+        return GO_ON if arguments[0] == "--rank" else _requeue(str(error))
     except UserError as error:
         return _fail(str(error))
     except Exception as error:  # libraries in Rust and C++ tell of a full disk by exceptions of their own
@@ -67,7 +70,8 @@ def _run_locked(step: dict[str, Any], step_path: Path) -> None:
         _check_inputs(step)
         store.prepare(folder, step["resumes"])
         started = time.time()
-        metrics = _launch(step, step_path) if step["processes"] > 1 else run_stage(step)
+        with _minding_the_time(step):
+            metrics = launch_ranks(step, step_path) if step["processes"] > 1 else run_stage(step)
         manifest = _manifest(step, metrics, started)
         check_lock()
         store.publish(folder, manifest)
@@ -97,34 +101,43 @@ def run_stage(step: dict[str, Any]) -> Metrics:
     return run(settings, inputs, store.unfinished(Path(step["folder"])), Execution(**step["execution"]))
 
 
-def _launch(step: dict[str, Any], step_path: Path) -> Metrics:
-    # torchrun on CPU too: `accelerate launch --cpu --num_processes 2` silently starts one process.
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    count = f"--nproc_per_node={step['processes']}"
-    command = [*torchrun, count, "-m", "pipeline.worker", "--rank", str(step_path)]
-    environment = {**os.environ, WORKER: str(os.getpid())}
-    status = _wait(subprocess.Popen(command, preexec_fn=die_with_parent, env=environment))
-    if status != 0:
-        raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
-    return json.loads((step_path.parent / RANK_METRICS).read_text(encoding="utf-8"))
-
-
-def _wait(process: subprocess.Popen) -> int:
-    """Wait for torchrun, which hands a SIGTERM that comes here on to its processes; Ctrl-C reaches them by itself."""
-    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate()), signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return process.wait()
-    finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
-
-
 def _run_rank(step: dict[str, Any], work: Path) -> None:
-    die_with_parent()
-    os.kill(int(os.environ[WORKER]), 0)  # ProcessLookupError where it ended before the line above
-    metrics = run_stage(step)
+    try:
+        with _minding_the_time(step):
+            begin_rank()
+            metrics = run_stage(step)
+    except OutOfTime as error:
+        # torchrun has one exit status for all that ends its processes.
+        (work / RANK_STOPPED).write_text(str(error), encoding="utf-8")
+        raise
     if os.environ["RANK"] == "0":
         store.write_json(work / RANK_METRICS, metrics)
+
+
+@contextmanager
+def _minding_the_time(step: dict[str, Any]) -> Iterator[None]:
+    """Have a scheduler's SIGUSR1 end a stage that can go on later, wherever it is; another one runs till the limit."""
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # Slurm and the worker may both send it
+        raise OutOfTime(f"{step['name']} was stopped by {signal.Signals(number).name}; the same command goes on")
+
+    before = signal.signal(signal.SIGUSR1, end if step["resumes"] else signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _requeue(reason: str) -> int:
+    """Have Slurm start this job again; return the exit status by which others know that it should be."""
+    print(reason, file=sys.stderr, flush=True)
+    if job := os.environ.get("SLURM_JOB_ID"):
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
+        # Slurm refuses for a job without a script, as of `srun` alone; then the status tells whoever waits for it.
+        said = "was requeued" if done.returncode == 0 else f"could not be requeued: {done.stderr.strip()}"
+        print(f"Slurm job {job} {said}", file=sys.stderr, flush=True)
+    return GO_ON
 
 
 def _manifest(step: dict[str, Any], metrics: Metrics, started: float) -> dict[str, Any]:

@@ -79,6 +79,21 @@ def test_a_second_run_does_nothing_and_says_so(finished):
     assert before == {path: path.stat().st_mtime_ns for path in (artifacts / "dutch").glob("*-*/manifest.json")}
 
 
+def test_training_alone_is_part_of_it_and_says_where_the_model_is(finished):
+    artifacts, _ = finished
+    before, report = hashes(artifacts), (artifacts / "dutch" / "latest").resolve()
+    done = subprocess.run(command(artifacts, name="train"), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Nothing to do" in done.stdout
+    folder = Path(done.stdout.partition("Adapted model: ")[2].strip())
+    assert folder == (artifacts / "dutch" / "latest" / "adapted_model").resolve()
+    looks = [json.loads(line) for line in (folder / "held_out.jsonl").read_text().splitlines()]
+    assert {(look["step"], look["text"]) for look in looks} >= {(0, "target"), (0, "source")}
+    assert len((folder / "samples.jsonl").read_text().splitlines()) >= 6
+    assert hashes(artifacts) == before
+    assert (artifacts / "dutch" / "latest").resolve() == report
+
+
 def test_plan_says_why_and_runs_nothing(finished):
     artifacts, _ = finished
     before = hashes(artifacts)

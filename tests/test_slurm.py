@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+import sys
 import time
 
 import pytest
 from smoke_chain import command
+from training_step import artifact, losses, make_step, wait_for_steps
 
+from pipeline import store
 from pipeline.provenance import ROOT
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
@@ -56,3 +59,32 @@ def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tm
     one, other = (json.loads((folder / "dutch" / "latest" / "corpus.json").read_text()) for folder in (local, slurm))
     assert one == other
     assert one["ids"]["input"] == one["ids"]["kept"] + one["ids"]["dropped"] > 50
+
+
+def state(job):
+    """Return the job's state and how often it was started again."""
+    shown = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
+    words = dict(word.split("=", 1) for word in shown.split() if "=" in word)
+    return words["JobState"], int(words["Restarts"])
+
+
+def test_a_signalled_training_of_two_processes_is_requeued_and_ends_as_if_nothing_had_happened(tmp_path):
+    whole = make_step(tmp_path / "whole", processes=2)
+    run_here = [sys.executable, "-m", "pipeline.worker", str(whole)]
+    work = make_step(tmp_path / "artifacts", processes=2)
+    log, script = tmp_path / "log", tmp_path / "job.sh"
+    script.write_text(f"#!/bin/sh\nsrun --ntasks=1 {sys.executable} -m pipeline.worker {work}\n")
+    submit = ["sbatch", "--parsable", "--requeue", "--ntasks=1", "--open-mode=append", f"--output={log}", str(script)]
+    job = subprocess.run(submit, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    wait_for_steps(work, 20, lambda: state(job)[0] in ("PENDING", "RUNNING"))
+    subprocess.run(["scancel", "--signal=USR1", job], check=True)
+    subprocess.run(run_here, cwd=ROOT, check=True, capture_output=True)
+    while store.read_manifest(artifact(work)) is None:
+        assert state(job)[0] in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"), log.read_text()[-3000:]
+        time.sleep(1)
+    assert state(job)[1] == 1
+    said = log.read_text()
+    assert "training was stopped by SIGUSR1" in said
+    assert f"Slurm job {job} was requeued" in said
+    assert "going on after step" in said
+    assert losses(artifact(work)) == pytest.approx(losses(artifact(whole)), abs=1e-5)

@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save_file
 
 from stages.shared.training.sharding import like
 
-KEPT = 2
-WEIGHTS, OPTIMIZER, METRICS, STATE, SUMS = (
+WEIGHTS, OPTIMIZER, JOURNAL, STATE, SUMS = (
     "weights.safetensors",
     "optimizer.safetensors",
-    "metrics.jsonl",
+    "journal.json",
     "state.json",
     "sha256.json",
 )
+FILES = (WEIGHTS, OPTIMIZER, JOURNAL, STATE)
 BLOCK_BYTES = 16 * 1024 * 1024
 
 
@@ -34,14 +34,14 @@ class Checkpoint:
     """The weights trained so far, by name; the others are as in the input model."""
     optimizer: dict[str, torch.Tensor]
     """AdamW's state: `weight name/exp_avg` and so on."""
-    metrics: str
-    """metrics.jsonl up to this step."""
+    journal: dict[str, str]
+    """What metrics.jsonl and its like hold up to this step, by name."""
     state: dict[str, Any]
     """Step and counters, JSON values."""
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint into `folder`, keep the newest two, and return its place."""
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
+    """Write a checkpoint into `folder`, keep the newest `kept`, and return its place."""
     folder.mkdir(exist_ok=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
     part = final.with_suffix(".unfinished")
@@ -51,15 +51,15 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     part.mkdir()
     save_file(checkpoint.weights, part / WEIGHTS)
     save_file(checkpoint.optimizer, part / OPTIMIZER)
-    (part / METRICS).write_text(checkpoint.metrics, encoding="utf-8", newline="\n")
+    (part / JOURNAL).write_text(json.dumps(checkpoint.journal), encoding="utf-8")
     (part / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
-    sums = {name: _synced_sha256(part / name) for name in (WEIGHTS, OPTIMIZER, METRICS, STATE)}
+    sums = {name: _synced_sha256(part / name) for name in FILES}
     (part / SUMS).write_text(json.dumps(sums), encoding="utf-8")
     _synced_sha256(part / SUMS)
     _sync_folder(part)
     part.rename(final)
     _sync_folder(folder)
-    for old in sorted(folder.glob("step-*[0-9]"))[:-KEPT]:
+    for old in sorted(folder.glob("step-*[0-9]"))[:-kept]:
         old.rename(old.with_suffix(".deleting"))
         shutil.rmtree(old.with_suffix(".deleting"))
     return final
@@ -81,7 +81,7 @@ def damaged(checkpoint: Path) -> str | None:
         sums: Mapping[str, str] = json.loads((checkpoint / SUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return f"{SUMS} is missing or cut off"
-    if sorted(sums) != sorted((WEIGHTS, OPTIMIZER, METRICS, STATE)):
+    if sorted(sums) != sorted(FILES):
         return f"{SUMS} does not name its files"
     for name, expected in sums.items():
         try:
@@ -97,7 +97,7 @@ def load_checkpoint(checkpoint: Path) -> Checkpoint:
     return Checkpoint(
         weights=load_file(checkpoint / WEIGHTS),
         optimizer=load_file(checkpoint / OPTIMIZER),
-        metrics=(checkpoint / METRICS).read_text(encoding="utf-8"),
+        journal=json.loads((checkpoint / JOURNAL).read_text(encoding="utf-8")),
         state=json.loads((checkpoint / STATE).read_text(encoding="utf-8")),
     )
 

@@ -1,20 +1,18 @@
-"""The training loop: steps over global batches, phases, checkpoints, and a clean stop."""
+"""The training loop: steps over global batches, phases, looks at the model, checkpoints, and a clean stop."""
 
-import json
 import math
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
 
-from pipeline.errors import UserError
-from pipeline.tracking import Tracker
+from pipeline.errors import OutOfTime, UserError
 from stages.continue_pretraining.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -23,20 +21,25 @@ from stages.continue_pretraining.checkpoints import (
     restore_optimizer,
     save_checkpoint,
 )
-from stages.continue_pretraining.interruption import Interruption
+from stages.continue_pretraining.interruption import TIME_IS_UP, Interruption
+from stages.continue_pretraining.journal import Journal
+from stages.continue_pretraining.speed import Speedometer, flops_per_token
+from stages.continue_pretraining.spikes import highest_loss
+from stages.continue_pretraining.watcher import Watcher
 from stages.shared.training.sharding import like, whole
 from stages.shared.training.step import StepResult, Training, start_phase, take_step
-
-SKIPPED_IN_A_ROW = 5
-"""Steps with a loss or gradient that is not finite, one after the other, that end the training."""
 
 
 @dataclass(frozen=True)
 class SavedTraining(Training):
-    """A training that can go on from its checkpoints."""
+    """A training that can go on from its checkpoints, and is watched."""
 
     checkpoints: Path
     checkpoint_seconds: float
+    kept_checkpoints: int
+    watcher: Watcher
+    peak_flops_per_second: float | None
+    """Of one process' device."""
 
 
 @dataclass
@@ -49,15 +52,31 @@ class Progress:
     skipped_in_a_row: int = 0
     first_loss: float | None = None
     last_loss: float | None = None
+    recent_losses: list[float] = field(default_factory=list)
+    """Of the steps taken last, as many as decide what a spike is."""
+    looked_at: int | None = None
+    """The last step after which the model was looked at."""
     validation_loss: float | None = None
     """Before the first step, nats a token."""
 
 
-def resume(training: SavedTraining) -> tuple[Progress, str]:
-    """Restore the newest sound checkpoint, if there is one; return the progress and metrics.jsonl up to it."""
+@dataclass(frozen=True)
+class RunningPhase:
+    """What does not change from step to step within a phase."""
+
+    number: int
+    module: nn.Module
+    """Gives the loss of a batch."""
+    weights: list[nn.Parameter]
+    """The trained ones."""
+    speedometer: Speedometer
+
+
+def resume(training: SavedTraining) -> tuple[Progress, dict[str, str]]:
+    """Restore the newest sound checkpoint, if there is one; return the progress and the journal's files up to it."""
     found = newest_checkpoint(training.checkpoints) if training.checkpoints.is_dir() else None
     if found is None:
-        return Progress(), ""
+        return Progress(), {}
     checkpoint = load_checkpoint(found)
     weights = dict(training.model.named_parameters())
     with torch.no_grad():
@@ -67,39 +86,68 @@ def resume(training: SavedTraining) -> tuple[Progress, str]:
     progress = Progress(**checkpoint.state)
     if training.accelerator.is_main_process:
         print(f"going on after step {progress.step} of {training.schedule.steps}, from {found}", file=sys.stderr)
-    return progress, checkpoint.metrics
+    return progress, checkpoint.journal
 
 
-def train(
-    training: SavedTraining, progress: Progress, metrics: TextIO, tracker: Tracker, interruption: Interruption
-) -> None:
-    """Take the steps that are left; `metrics` is open for reading and writing and holds the steps before.
+def train(training: SavedTraining, progress: Progress, journal: Journal, interruption: Interruption) -> None:
+    """Take the steps that are left; the journal holds the steps before.
 
-    Raises UserError when a signal asked for a stop (once the state is saved), or when too many steps in a row have no
-    finite loss.
+    Raises UserError when a signal asked for a stop (once the state is saved; OutOfTime where it was a scheduler's), or
+    when too many steps in a row had to be skipped.
     """
-    saved_at, phase = time.monotonic(), -1
-    module, weights = nn.Module(), list[nn.Parameter]()
+    saved_at, steps = time.monotonic(), training.schedule.steps
+    phase: RunningPhase | None = None
     with _progress_bar(training, progress) as bar:
-        while progress.step < training.schedule.steps:
-            if phase != training.schedule.phase(progress.step):
-                phase = training.schedule.phase(progress.step)
-                module, weights = start_phase(training, phase)
-            result = take_step(training, module, weights, progress.step)
-            line = _record(training, progress, result)
-            metrics.write(json.dumps(line) + "\n")
-            tracker.log(progress.step, line)
-            bar.set_postfix(loss=f"{result.loss:.3f}", lr=f"{line['embedding_learning_rate']:.1e}", refresh=False)
+        while True:
+            _look(training, progress, journal)
+            if progress.step == steps:
+                return
+            number = training.schedule.phase(progress.step)
+            if phase is None or phase.number != number:
+                phase = _begin_phase(training, number)
+            line = _step(training, progress, journal, phase)
+            bar.set_postfix(loss=line["loss"], lr=f"{line['embedding_learning_rate']:.1e}", refresh=False)
             bar.update(line["tokens"] - bar.n)
-            if progress.skipped_in_a_row >= SKIPPED_IN_A_ROW:
-                raise UserError(_diverged(training, progress))
             due = time.monotonic() - saved_at >= training.checkpoint_seconds
-            save, stop = _agreed(training.accelerator, due, interruption.signal_name is not None)
-            if (save or stop) and progress.step < training.schedule.steps:
-                _save(training, progress, phase, metrics)
+            save, stop, time_is_up = _agreed(training.accelerator, due, interruption)
+            if (save or stop) and progress.step < steps:
+                _save(training, progress, number, journal)
                 saved_at = time.monotonic()
                 if stop:
-                    raise UserError(_stopped(training, progress, interruption))
+                    kind = OutOfTime if time_is_up else UserError
+                    raise kind(_stopped(training, progress, interruption, time_is_up))
+
+
+def _look(training: SavedTraining, progress: Progress, journal: Journal) -> None:
+    """Look at the model where that is due and not done yet.
+
+    At the beginning of a step, since a process that is to stop has no time for it; the one that goes on does it.
+    """
+    if progress.looked_at != progress.step and training.watcher.due(progress.step, training.schedule.steps):
+        training.watcher.look(training, progress.step, journal)
+        progress.looked_at = progress.step
+
+
+def _begin_phase(training: SavedTraining, number: int) -> RunningPhase:
+    module, weights = start_phase(training, number)
+    peak = training.peak_flops_per_second
+    # Frozen weights cost less, so each phase has figures of its own.
+    flops = flops_per_token(training.model, training.data.sequence_length)
+    return RunningPhase(number, module, weights, Speedometer(flops, peak and peak * training.accelerator.num_processes))
+
+
+def _step(training: SavedTraining, progress: Progress, journal: Journal, phase: RunningPhase) -> dict[str, Any]:
+    """Take a step, write it down and return its line; raise UserError where too many were skipped."""
+    began = time.perf_counter()
+    skipping = training.schedule.settings.skipping
+    most_loss = highest_loss(progress.recent_losses, skipping.spikes)
+    result = take_step(training, phase.module, phase.weights, progress.step, most_loss)
+    line = _record(training, progress, result)
+    tokens = line["tokens"] - training.tokens_after(progress.step - 1)
+    journal.step(line, phase.speedometer.figures(tokens, time.perf_counter() - began))
+    if progress.skipped_in_a_row >= skipping.most_in_a_row:
+        raise UserError(_diverged(training, progress, result, most_loss))
+    return line
 
 
 def _record(training: SavedTraining, progress: Progress, result: StepResult) -> dict[str, Any]:
@@ -110,10 +158,12 @@ def _record(training: SavedTraining, progress: Progress, result: StepResult) -> 
         rate = group.learning_rate(training.schedule, step)
         rates[group.embeddings] = max(rates[group.embeddings], rate)
     progress.step += 1
-    if result.finite:
+    if result.taken:
         progress.skipped_in_a_row = 0
         progress.last_loss = result.loss
         progress.first_loss = result.loss if progress.first_loss is None else progress.first_loss
+        if spikes := training.schedule.settings.skipping.spikes:
+            progress.recent_losses = [*progress.recent_losses, result.loss][-spikes.window_steps :]
     else:
         progress.skipped += 1
         progress.skipped_in_a_row += 1
@@ -125,11 +175,12 @@ def _record(training: SavedTraining, progress: Progress, result: StepResult) -> 
         "learning_rate": rates[False],
         "embedding_learning_rate": rates[True],
         "grad_norm": result.grad_norm if math.isfinite(result.grad_norm) else None,
+        "skipped": not result.taken,
         "skipped_steps": progress.skipped,
     }
 
 
-def _save(training: SavedTraining, progress: Progress, phase: int, metrics: TextIO) -> None:
+def _save(training: SavedTraining, progress: Progress, phase: int, journal: Journal) -> None:
     """Write a checkpoint; all processes wait for the first, so that none runs ahead of what is safe."""
     main = training.accelerator.is_main_process
     weights = dict(training.model.named_parameters())
@@ -138,27 +189,29 @@ def _save(training: SavedTraining, progress: Progress, phase: int, metrics: Text
     values = whole({name: weights[name].detach() for name in trained}, keep=main)
     moments = whole(optimizer_tensors(training.optimizer, names), keep=main)
     if main:
-        metrics.flush()
-        metrics.seek(0)
         save_checkpoint(
             training.checkpoints,
             Checkpoint(
                 weights=values,
                 optimizer=moments,
-                metrics=metrics.read(),
+                journal=journal.contents(),
                 state=asdict(progress),
             ),
+            training.kept_checkpoints,
         )
     training.accelerator.wait_for_everyone()
 
 
-def _agreed(accelerator: Accelerator, save: bool, stop: bool) -> tuple[bool, bool]:
-    """Return whether to save (as the first process' clock says) and to stop (if any process was asked to)."""
+def _agreed(accelerator: Accelerator, save: bool, interruption: Interruption) -> tuple[bool, bool, bool]:
+    """Return whether to save (as the first process' clock says), to stop, and for want of time (if any was told)."""
+    stop, time_is_up = interruption.wanted, interruption.time_is_up
     if accelerator.num_processes == 1:
-        return save, stop
-    wishes = torch.tensor([save and accelerator.is_main_process, stop], dtype=torch.int64, device=accelerator.device)
-    totals = accelerator.reduce(wishes, reduction="sum")
-    return bool(totals[0] > 0), bool(totals[1] > 0)
+        return save, stop, time_is_up
+    wishes = [save and accelerator.is_main_process, stop, time_is_up]
+    totals = accelerator.reduce(
+        torch.tensor(wishes, dtype=torch.int64, device=accelerator.device), reduction="sum"
+    ).tolist()
+    return totals[0] > 0, totals[1] > 0, totals[2] > 0
 
 
 def _progress_bar(training: SavedTraining, progress: Progress) -> Any:
@@ -171,18 +224,22 @@ def _progress_bar(training: SavedTraining, progress: Progress) -> Any:
     )
 
 
-def _diverged(training: SavedTraining, progress: Progress) -> str:
+def _diverged(training: SavedTraining, progress: Progress, result: StepResult, most_loss: float) -> str:
     good = newest_checkpoint(training.checkpoints) if training.checkpoints.is_dir() else None
     where = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
+    last = "not finite" if not result.finite else f"{result.loss:.3f}, where at most {most_loss:.3f} was allowed"
     return (
-        f"loss or gradient was not finite in {SKIPPED_IN_A_ROW} steps in a row, the last of them step {progress.step}; "
-        f"{where}. Lower training.phases' learning rates or training.max_grad_norm, or use training.precision=float32"
+        f"{progress.skipped_in_a_row} steps in a row were skipped because their loss or gradient was not finite or the "
+        f"loss far above that of the steps before; in the last, step {progress.step}, it was {last}. In all "
+        f"{progress.skipped} were skipped; {where}. Lower training.phases' learning rates or training.max_grad_norm, "
+        "use training.precision=float32, or allow more with training.skipping"
     )
 
 
-def _stopped(training: SavedTraining, progress: Progress, interruption: Interruption) -> str:
+def _stopped(training: SavedTraining, progress: Progress, interruption: Interruption, time_is_up: bool) -> str:
+    name = interruption.signal_name or (TIME_IS_UP.name if time_is_up else "a signal")
+    whose = "" if interruption.wanted else " to another process"
     return (
-        f"training was stopped by {interruption.signal_name or 'a signal to another process'} after step "
-        f"{progress.step} of {training.schedule.steps}; it is saved in {training.checkpoints}, and the same command "
-        "goes on from there"
+        f"training was stopped by {name}{whose} after step {progress.step} of {training.schedule.steps}; it is saved "
+        f"in {training.checkpoints}, and the same command goes on from there"
     )

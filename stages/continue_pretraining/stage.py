@@ -2,9 +2,9 @@
 
 import json
 import math
-import resource
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,10 +16,14 @@ from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.continue_pretraining.interruption import noted_signals
+from stages.continue_pretraining.journal import FILES as JOURNAL_FILES
+from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
+from stages.continue_pretraining.speed import peak_memory_bytes
+from stages.continue_pretraining.watcher import Watcher, make_watcher
+from stages.shared.mapping_files import FILES as MAPPING_FILES
 from stages.shared.model_folder import open_model, tensor_files, write_model
-from stages.shared.token_mapping import FILES as MAPPING_FILES
 from stages.shared.training.acceleration import accelerate_model, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
 from stages.shared.training.batches import make_share
@@ -32,9 +36,9 @@ from stages.shared.training.setup import TrainingData, hide_tokens, load_data, l
 from stages.shared.training.sharding import whole
 from stages.shared.training.step import mean_loss
 
-CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-NOT_CARRIED = ("manifest.json", *MAPPING_FILES, METRICS, "training.json", *WEIGHT_FILES)
+NOT_CARRIED = ("manifest.json", *MAPPING_FILES, *JOURNAL_FILES, "training.json", *WEIGHT_FILES)
 """What describes the input artifact rather than the model."""
 
 
@@ -43,7 +47,9 @@ def continue_pretraining(
 ) -> Metrics:
     """Write the trained model, metrics.jsonl (one line an optimizer step) and training.json.
 
-    Goes on from the checkpoints that an interrupted run left in `out`.
+    Where the training is watched, held_out.jsonl and samples.jsonl as well: how it does on the texts of the inputs
+    `held_out_target` and `held_out_source`, each of which may be missing, and how it continues the prompts. Goes on
+    from the checkpoints that an interrupted run left in `out`.
     """
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)
@@ -53,16 +59,18 @@ def continue_pretraining(
     data = load_data(inputs["tokens"], settings.training, rows)
     if settings.training.objective == "masked":
         data = hide_tokens(data, inputs["model"], settings.training.seed)
-    training = prepare(settings.training, model, data, accelerator, out, execution)
+    watcher = make_watcher(inputs, settings.training, execution.micro_batch)
+    place = Place(out, accelerator, execution)
+    training = prepare(settings.training, model, data, watcher, place)
     trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
     progress, earlier = resume(training)
     resumed_at, started = progress.step, perf_counter()
-    after = run(training, progress, earlier, data, out, execution)
+    after = run(training, progress, data, make_journal(settings.training, inputs, place, earlier))
     seconds = perf_counter() - started
     write_trained(training, inputs["model"], out)
     if accelerator.is_main_process:
-        described = describe(training, progress, data, after)
-        (out / "training.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        summary = describe(training, progress, data, after)
+        (out / "training.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         shutil.rmtree(training.checkpoints, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.end_training()
@@ -81,15 +89,33 @@ def continue_pretraining(
     }
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a training runs and writes."""
+
+    out: Path
+    accelerator: Accelerator
+    execution: Execution
+
+
+def make_journal(
+    settings: TrainingSettings, inputs: Mapping[str, Path], place: Place, earlier: Mapping[str, str]
+) -> Journal:
+    """Return the journal of the training, begun with what an interrupted run had written.
+
+    The first process alone writes. The tracker is told the names of the inputs' folders, which hold their fingerprints.
+    """
+    main, execution = place.accelerator.is_main_process, place.execution
+    names = {name: folder.name for name, folder in sorted(inputs.items())}
+    tracker = start_tracking(execution, {"training": settings.model_dump(mode="json"), "inputs": names}, main)
+    return Journal(place.out if main else None, execution.logs, earlier, tracker)
+
+
 def prepare(
-    settings: TrainingSettings,
-    model: Any,
-    data: TrainingData,
-    accelerator: Accelerator,
-    out: Path,
-    execution: Execution,
+    settings: TrainingSettings, model: Any, data: TrainingData, watcher: Watcher, place: Place
 ) -> SavedTraining:
     """Put together what the loop needs, after removing from `out` all that a killed run left but its checkpoints."""
+    out, accelerator, execution = place.out, place.accelerator, place.execution
     share = make_share(
         settings.global_batch, execution.micro_batch, accelerator.process_index, accelerator.num_processes
     )
@@ -110,25 +136,18 @@ def prepare(
         checkpoints=out / CHECKPOINTS,
         checkpoint_seconds=execution.checkpoint_seconds,
         sharded=sharded,
+        kept_checkpoints=execution.kept_checkpoints,
+        watcher=watcher,
+        peak_flops_per_second=execution.peak_flops_per_second,
     )
 
 
-def run(
-    training: SavedTraining, progress: Progress, earlier: str, data: TrainingData, out: Path, execution: Execution
-) -> float | None:
+def run(training: SavedTraining, progress: Progress, data: TrainingData, journal: Journal) -> float | None:
     """Train; return the validation loss afterwards, None where none is wanted."""
-    main = training.accelerator.is_main_process
-    if data.validation is not None and training.measures and progress.validation_loss is None:
-        progress.validation_loss = mean_loss(training, data.validation)
-    tracker = start_tracking(execution, training.schedule.settings.model_dump(mode="json"), main)
-    # Only the first process writes; the others' lines go nowhere.
-    place = out / METRICS if main else Path("/dev/null")
-    with noted_signals() as interruption, place.open("w+", encoding="utf-8", newline="\n") as metrics:
-        try:
-            metrics.write(earlier)
-            train(training, progress, metrics, tracker, interruption)
-        finally:
-            tracker.finish()
+    with noted_signals() as interruption, journal:
+        if data.validation is not None and training.measures and progress.validation_loss is None:
+            progress.validation_loss = mean_loss(training, data.validation)
+        train(training, progress, journal, interruption)
     return mean_loss(training, data.validation) if data.validation is not None and training.measures else None
 
 
@@ -215,10 +234,3 @@ def validation_figures(data: TrainingData, before: float | None, after: float | 
         "bits_per_byte_before": before * bits,
         "bits_per_byte_after": after * bits,
     }
-
-
-def peak_memory_bytes() -> int:
-    """Return the most memory that this process held, on the GPU where it has one."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.stage import Execution, Metrics
 from stages.evaluate_model.figures import evaluate
-from stages.evaluate_model.generation import continue_texts, make_prompts
+from stages.evaluate_model.prompts import continue_texts, make_prompts
 from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.shared.scoring.model import load_model
 from stages.shared.scoring.sample import read_sample, sample_digest

@@ -18,8 +18,8 @@ from stages.map_embeddings.initialization import MappingTask
 from stages.map_embeddings.resolve import explicit_unknown, figures
 from stages.map_embeddings.settings import MapEmbeddingsSettings
 from stages.map_embeddings.tables import TableMaker
+from stages.shared.mapping_files import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
-from stages.shared.token_mapping import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
 
 TOKENIZER_FILES = (

@@ -21,6 +21,7 @@ from stages.shared.training.parameters import make_groups
 from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import AdamW, NoAdapter, PhaseSettings, TrainingSettings
 from stages.shared.training.step import Training, start_phase, take_step
+from stages.shared.training.watching import SkippingSettings
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -74,6 +75,8 @@ def training_settings(settings: ProbeInitializationSettings, rate: float, blocks
         min_learning_rate_share=0.0,
         validation_tokens=0,
         phases=(phase,),
+        skipping=SkippingSettings(most_in_a_row=1, spikes=None),
+        watch=None,
     )
 
 

@@ -7,11 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix, load_npz
 
-WEIGHTS_FILE = "token_mapping.npz"
-HEAD_WEIGHTS_FILE = "head_mapping.npz"
-HOW_FILE = "how.npy"
-FIGURES_FILE = "mapping.json"
-FILES = (WEIGHTS_FILE, HEAD_WEIGHTS_FILE, HOW_FILE, FIGURES_FILE)
+from stages.shared.mapping_files import FIGURES_FILE, HEAD_WEIGHTS_FILE, HOW_FILE, WEIGHTS_FILE
+
 NOT_RECORDED = "not recorded"
 
 

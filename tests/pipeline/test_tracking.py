@@ -12,10 +12,13 @@ WHERE = {
     "device": "cpu",
     "micro_batch": 1,
     "checkpoint_seconds": 1.0,
+    "kept_checkpoints": 2,
+    "peak_flops_per_second": None,
     "downloads": "downloads",
     "tracking_project": "test",
     "tracking_entity": None,
     "run_name": "adapted_model-0123456789ab",
+    "logs": None,
     "debian_mirror": None,
     "sharding": "none",
     "attention_kernel": "sdpa",
@@ -47,5 +50,6 @@ def test_without_a_key_a_run_is_kept_on_the_disk(tmp_path, monkeypatch):
     for step in (1, 2):  # the second is the run resumed
         tracker = start_tracking(execution, {"tokens": 10})
         tracker.log(step, {"loss": 1.0})
+        tracker.log_table(step, "samples", [{"prompt": "een huis", "continuation": "met een tuin"}])
         tracker.finish()
     assert len(list((tmp_path / "wandb").glob("**/*.wandb"))) == 2

@@ -1,7 +1,7 @@
 """The held-out text that every system is scored on."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,14 @@ def read_sample(parquet: Path, total_bytes: int, document_bytes: int, seed: int)
     """
     table = pq.read_table(parquet, columns=["id", "text"])
     documents = map(Document, table["id"].to_pylist(), table["text"].to_pylist())
+    sample = take_sample(documents, total_bytes, document_bytes, seed)
+    if not sample:
+        raise UserError(f"{parquet} holds no text to score: add a corpus to the language's data cards")
+    return sample
+
+
+def take_sample(documents: Iterable[Document], total_bytes: int, document_bytes: int, seed: int) -> list[Document]:
+    """Return the same of any documents; none where there is no text."""
     sample: list[Document] = []
     left = total_bytes
     for document in sorted(documents, key=lambda document: _order(document.id, seed)):
@@ -43,8 +51,6 @@ def read_sample(parquet: Path, total_bytes: int, document_bytes: int, seed: int)
         if left > 0 and shown.words:
             sample.append(shown)
             left -= shown.bytes
-    if not sample:
-        raise UserError(f"{parquet} holds no text to score: add a corpus to the language's data cards")
     return sample
 
 

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from pipeline.section import Section
+from stages.shared.training.watching import SkippingSettings, WatchSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -121,6 +122,9 @@ class TrainingSettings(Section):
     validation_tokens: NonNegativeInt
     """Held-out tokens for the loss before and after training; 0 for none."""
     phases: Annotated[tuple[PhaseSettings, ...], Field(min_length=1)]
+    skipping: SkippingSettings
+    watch: WatchSettings | None
+    """null: the losses of its own steps are all that is known of a training until it ends."""
 
     @field_validator("phases")
     @classmethod

@@ -59,25 +59,30 @@ class StepResult:
     """Mean over the predicted tokens of the global batch, nats."""
     grad_norm: float
     """Before clipping."""
+    taken: bool
+    """Whether the weights were changed by it."""
 
     @property
     def finite(self) -> bool:
-        """Whether the step could be taken."""
+        """Whether loss and gradient are numbers."""
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
-def take_step(training: Training, module: nn.Module, weights: list[nn.Parameter], step: int) -> StepResult:
-    """Take one optimizer step (from 0), unless the loss or the gradient is not finite."""
+def take_step(
+    training: Training, module: nn.Module, weights: list[nn.Parameter], step: int, most_loss: float = math.inf
+) -> StepResult:
+    """Take one optimizer step (from 0), unless loss or gradient is not finite or the loss is above `most_loss`."""
     optimizer = training.optimizer
     for group, options in zip(training.groups, optimizer.param_groups, strict=True):
         options["lr"] = group.learning_rate(training.schedule, step)
     loss = accumulate_gradients(training, module, step)
     norm = training.accelerator.clip_grad_norm_(weights, training.schedule.settings.max_grad_norm)
-    result = StepResult(loss, number(norm))
-    if result.finite:
+    grad_norm = number(norm)
+    taken = math.isfinite(loss) and math.isfinite(grad_norm) and loss <= most_loss
+    if taken:
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return result
+    return StepResult(loss, grad_norm, taken)
 
 
 def accumulate_gradients(training: Training, module: nn.Module, step: int) -> float:

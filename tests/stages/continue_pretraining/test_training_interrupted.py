@@ -7,9 +7,18 @@ import random
 import shutil
 import signal
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from training_case import child, hashes, run_case
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from training_case import child, hashes, run_case, signalling
+
+from pipeline.errors import OutOfTime, UserError
+from stages.continue_pretraining import loop
+from stages.continue_pretraining.interruption import SIGNALS
+from stages.shared.training.step import take_step
 
 LONG = {"sequence_length": 4, "global_batch": 2}
 EVERY_STEP = {"checkpoint_seconds": 0.0}
@@ -45,6 +54,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(start, tiny_model, tin
         time.sleep(0.01)
     for _ in range(5):
         time.sleep(moments.uniform(0, 0.15))
+        if not process.is_alive():  # on a busy machine this one may have slept through the rest of the training
+            break
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         assert process.exitcode == -signal.SIGKILL, log.read_text()[-500:]
@@ -74,6 +85,27 @@ def test_a_signal_saves_and_says_so(start, tiny_model, tiny_tokens, tmp_path, un
     assert hashes(out) == uninterrupted
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_model, tiny_tokens, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "out"
+    run_case(tiny_model, tiny_tokens, out)
+    return hashes(out)
+
+
+@given(step=st.integers(1, 15), number=st.sampled_from(SIGNALS))
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_stopped_after_any_step_it_ends_with_the_same_bytes(tiny_model, tiny_tokens, whole, step, number):
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "take_step", signalling(number, step))
+        with pytest.raises(
+            OutOfTime if number == signal.SIGUSR1 else UserError, match=f"{number.name} after step {step}"
+        ):
+            run_case(tiny_model, tiny_tokens, Path(folder))
+        patch.undo()
+        assert run_case(tiny_model, tiny_tokens, Path(folder))["resumed_at_step"] == step
+        assert hashes(Path(folder)) == whole
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "state.json", "sha256.json"])
 @pytest.mark.parametrize("damage", ["truncated", "changed", "missing"])
 def test_a_torn_checkpoint_is_passed_over(
@@ -98,14 +130,12 @@ def test_a_torn_checkpoint_is_passed_over(
 @pytest.fixture(scope="module")
 def halfway(tiny_model, tiny_tokens, tmp_path_factory):
     """Return the folder of a training that ran out of finite losses half-way, with its two checkpoints."""
-    from stages.continue_pretraining import loop
+    out = tmp_path_factory.mktemp("halfway") / "out"
 
-    out, take_step = tmp_path_factory.mktemp("halfway") / "out", loop.take_step
-
-    def stop_half_way(training, module, weights, step):
+    def stop_half_way(training, module, weights, step, most_loss):
         if step == 50:
             raise KeyboardInterrupt
-        return take_step(training, module, weights, step)
+        return take_step(training, module, weights, step, most_loss)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "take_step", stop_half_way)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 from pipeline.stage import Execution  # noqa: E402
 from stages.continue_pretraining.settings import ContinuePretrainingSettings  # noqa: E402
 from stages.continue_pretraining.stage import continue_pretraining  # noqa: E402
+from stages.shared.training.step import take_step  # noqa: E402
 
 VOCABULARY = 97
 PHASES = [
@@ -44,6 +46,8 @@ TRAINING = {
     "min_learning_rate_share": 0.1,
     "validation_tokens": 40,
     "phases": PHASES,
+    "skipping": {"most_in_a_row": 5, "spikes": None},
+    "watch": None,
 }
 EXECUTION = {
     "workers": 1,
@@ -51,11 +55,14 @@ EXECUTION = {
     "device": "cpu",
     "micro_batch": 2,
     "checkpoint_seconds": 1e9,
+    "kept_checkpoints": 2,
+    "peak_flops_per_second": None,
     "downloads": Path("downloads"),
     "tracking": None,
     "tracking_project": "test",
     "tracking_entity": None,
     "run_name": "test",
+    "logs": None,
     "debian_mirror": None,
     "sharding": "none",
     "attention_kernel": "sdpa",
@@ -102,12 +109,26 @@ def make_tokens(folder: Path, count: int = 500, vocabulary: int = VOCABULARY) ->
     return folder
 
 
-def run_case(model: Path, tokens: Path, out: Path, execution: dict | None = None, **training: Any) -> dict[str, Any]:
-    """Run the stage; `training` and `execution` hold what differs from the above."""
+def run_case(
+    model: Path, tokens: Path, out: Path, execution: dict | None = None, texts: dict | None = None, **training: Any
+) -> dict[str, Any]:
+    """Run the stage; `training` and `execution` hold what differs from the above, `texts` further inputs."""
     out.mkdir(exist_ok=True)
     settings = ContinuePretrainingSettings.model_validate({"training": TRAINING | training})
-    inputs = {"model": model, "tokens": tokens}
+    inputs = {"model": model, "tokens": tokens, **(texts or {})}
     return continue_pretraining(settings, inputs, out, Execution(**(EXECUTION | (execution or {}))))
+
+
+def signalling(number, step):
+    """Return take_step, during whose step number `step` (from 1) a signal comes, and comes once more."""
+
+    def take(training, module, weights, at, most_loss):
+        if at == step - 1:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+        return take_step(training, module, weights, at, most_loss)
+
+    return take
 
 
 def child(model: Path, tokens: Path, out: Path, execution: dict, log: Path, training: dict) -> None:

@@ -1,0 +1,69 @@
+"""Steps with a loss far above those before are left out; too many in a row end the training."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from training_case import PHASES, make_tokens, run_case
+
+from pipeline.errors import UserError
+from stages.continue_pretraining.spikes import highest_loss
+from stages.shared.training.watching import SpikeSettings
+
+LEARNT = {"phases": [PHASES[1] | {"share": 1.0}], "schedule": "constant", "validation_tokens": 0}
+SPIKES = {"deviations": 6.0, "window_steps": 16}
+
+
+@given(
+    losses=st.lists(st.floats(0.1, 20), min_size=4, max_size=40),
+    deviations=st.floats(0.5, 10),
+    window=st.integers(4, 20),
+)
+def test_the_limit_is_above_the_mean_of_the_window_alone(losses, deviations, window):
+    limit = highest_loss(losses, SpikeSettings(deviations=deviations, window_steps=window))
+    if len(losses) < window / 2:
+        assert limit == math.inf
+    else:
+        assert limit >= np.mean(losses[-window:]) - 1e-9
+        assert limit == highest_loss(losses[-window:], SpikeSettings(deviations=deviations, window_steps=window))
+        assert limit == pytest.approx(np.mean(losses[-window:]) + deviations * np.std(losses[-window:], ddof=1))
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory):
+    """Return tokens with a pattern, in which the text of steps 41 (from 1) and, last of all, 59 and more is noise."""
+    folder = make_tokens(tmp_path_factory.mktemp("spoilt") / "tokens", count=64 * 32 + 1)
+    tokens = np.fromfile(folder / "train.bin", dtype="<u2")
+    tokens[:] = np.arange(len(tokens)) % 7 + 3
+    noise = np.random.default_rng(0)
+    for first, last in ((40, 41), (58, 64)):
+        tokens[first * 32 + 1 : last * 32] = noise.integers(20, 97, (last - first) * 32 - 1)
+    tokens.tofile(folder / "train.bin")
+    return folder
+
+
+def test_a_spike_is_skipped_counted_and_leaves_the_weights_alone(tiny_model, spoilt, tmp_path):
+    skipping = {"most_in_a_row": 9, "spikes": SPIKES}
+    metrics = run_case(tiny_model, spoilt, tmp_path / "out", skipping=skipping, **LEARNT)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["skipped"]] == [41, *range(59, 65)]
+    assert metrics["skipped_steps"] == lines[-1]["skipped_steps"] == 7
+    assert lines[40]["loss"] > lines[39]["loss"] + 2
+    assert metrics["loss"] == lines[57]["loss"]
+
+
+def test_too_many_spikes_in_a_row_end_it_and_name_the_last_good_checkpoint(tiny_model, spoilt, tmp_path):
+    skipping = {"most_in_a_row": 3, "spikes": SPIKES}
+    out, every_step = tmp_path / "out", {"checkpoint_seconds": 0.0, "kept_checkpoints": 5}
+    with pytest.raises(UserError, match="3 steps in a row were skipped") as caught:
+        run_case(tiny_model, spoilt, out, every_step, skipping=skipping, **LEARNT)
+    assert "in the last, step 61, it was" in str(caught.value)
+    assert f"the last good checkpoint is {out / 'checkpoints' / 'step-00000060'}" in str(caught.value)
+    kept = sorted((out / "checkpoints").iterdir())
+    assert [path.name for path in kept] == [f"step-000000{step}" for step in range(56, 61)]
+    before, after = (load_file(path / "weights.safetensors") for path in kept[-3:-1])  # 58 and 59: nothing was learnt
+    assert all((before[name] == after[name]).all() for name in before)

@@ -1,0 +1,46 @@
+"""Which text is watched: whole documents of the validation split, the source's joined from its pairs."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.stage import Execution
+from stages.sample_held_out.settings import SampleHeldOutSettings
+from stages.sample_held_out.stage import sample_held_out
+from stages.shared.held_out_text import read_texts
+
+PAIRS = [  # id, group, source, target
+    ("1", "page b", "Open a file", "Open een bestand"),
+    ("2", "page a", "Save it", "Sla het op"),
+    ("3", "page b", "Open a file", "Een bestand openen"),
+    ("4", "page b", "Close\u2028it", "Sluit het"),
+]
+EXECUTION = Execution.model_construct()
+
+
+def sample(folder, kind, rows, columns, **wanted):
+    (folder / kind).mkdir()
+    (folder / "out").mkdir()
+    table = pa.table({name: pa.array([row[place] for row in rows], pa.string()) for place, name in enumerate(columns)})
+    pq.write_table(table, folder / kind / "validation.parquet")
+    settings = SampleHeldOutSettings(text={"bytes": 1000, "document_bytes": 1000, "seed": 1} | wanted)
+    metrics = sample_held_out(settings, {kind: folder / kind}, folder / "out", EXECUTION)
+    return metrics, read_texts(folder / "out")
+
+
+def test_the_source_is_running_text_by_page_each_line_once(tmp_path):
+    columns = ("id", "group", "source_text", "target_text")
+    metrics, texts = sample(tmp_path, "bitext", PAIRS, columns)
+    assert sorted(texts) == ["Open a file\nClose\u2028it", "Save it"]
+    assert metrics == {"documents": 2, "bytes": sum(len(text.encode()) for text in texts)}
+
+
+def test_documents_are_taken_until_there_is_enough(tmp_path):
+    rows = [(str(number), f"document {number}\nand a second line") for number in range(20)]
+    metrics, texts = sample(tmp_path, "corpus", rows, ("id", "text"), bytes=30, document_bytes=12)
+    assert metrics["documents"] == 3  # 10 or 11 bytes each: a longer document counts with its first line
+    assert all(text.startswith("document ") and "\n" not in text for text in texts)
+
+
+def test_a_split_without_text_gives_an_empty_sample(tmp_path):
+    metrics, texts = sample(tmp_path, "corpus", [], ("id", "text"))
+    assert (metrics, texts) == ({"documents": 0, "bytes": 0}, [])
