@@ -20,6 +20,7 @@ from pipeline.cards import CardNames
 from pipeline.plan import SHARED
 from pipeline.provenance import ROOT
 from pipeline.section import Section
+from pipeline.slurm_settings import SlurmSettings
 from pipeline.stage import ArraySettings, Execution
 from stages.align_tokens.settings import AlignmentSettings
 from stages.compare_initializations.settings import ComparisonSettings
@@ -108,11 +109,27 @@ class ClusterSettings(Section):
     """Shards of CPU work as an array of Slurm jobs; null for processes where the stage runs."""
     micro_batch: PositiveInt
     checkpoint_seconds: NonNegativeFloat
+    slurm: SlurmSettings | None
+    """Each step as a Slurm job; null to run one step after another where the command runs."""
     launch_cpu: tuple[str, ...]
-    """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
+    """Command put before a worker without a GPU, for example a container's; empty for none."""
     launch_gpu: tuple[str, ...]
     flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
+
+    @model_validator(mode="after")
+    def _whole_nodes(self) -> "ClusterSettings":
+        if self.processes % self.nodes:
+            raise ValueError(
+                f"cluster.processes={self.processes} cannot be shared by cluster.slurm.nodes={self.nodes}; choose a "
+                f"multiple of {self.nodes}"
+            )
+        return self
+
+    @property
+    def nodes(self) -> int:
+        """Machines that a training runs on."""
+        return self.slurm.nodes if self.slurm else 1
 
 
 def _below_home(path: Path) -> Path:
@@ -275,10 +292,8 @@ class Config(Section):
         )
 
     def launcher(self, gpu: bool) -> tuple[str, ...]:
-        """Return the command to put before a worker, with this machine's Slurm account and partition."""
-        command = self.cluster.launch_gpu if gpu else self.cluster.launch_cpu
-        facts = {"--account": self.machine.account, "--partition": self.machine.partition}
-        return (*command, *(f"{option}={value}" for option, value in facts.items() if command and value))
+        """Return the command to put before a worker."""
+        return self.cluster.launch_gpu if gpu else self.cluster.launch_cpu
 
     @property
     def artifacts(self) -> Path:

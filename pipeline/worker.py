@@ -8,10 +8,12 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import typing
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ from pipeline.stage import Execution, Metrics, stage_function
 
 RANK_METRICS = "metrics.json"
 WORKER = "MOTHERTONGUE_WORKER"
-"""Environment variable by which the ranks know their worker's process."""
+"""Environment variable by which the ranks know their worker's host and process."""
+FIRST_PORT, PORTS = 20_000, 10_000
+"""Where the nodes of a job meet: below the ports that Linux gives away by itself."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -98,15 +102,39 @@ def run_stage(step: dict[str, Any]) -> Metrics:
 
 
 def _launch(step: dict[str, Any], step_path: Path) -> Metrics:
-    # torchrun on CPU too: `accelerate launch --cpu --num_processes 2` silently starts one process.
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    count = f"--nproc_per_node={step['processes']}"
-    command = [*torchrun, count, "-m", "pipeline.worker", "--rank", str(step_path)]
-    environment = {**os.environ, WORKER: str(os.getpid())}
+    torchrun = torchrun_command(step["processes"], step["nodes"], os.environ)
+    command = [*torchrun, "-m", "pipeline.worker", "--rank", str(step_path)]
+    environment = {**os.environ, WORKER: f"{socket.gethostname()}:{os.getpid()}"}
     status = _wait(subprocess.Popen(command, preexec_fn=die_with_parent, env=environment))
     if status != 0:
         raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
     return json.loads((step_path.parent / RANK_METRICS).read_text(encoding="utf-8"))
+
+
+def torchrun_command(processes: int, nodes: int, environment: Mapping[str, str]) -> list[str]:
+    """Return the command that starts so many processes on this machine, or on as many nodes of this Slurm job.
+
+    torchrun on CPU too: `accelerate launch --cpu --num_processes 2` silently starts one process. Raises UserError for
+    several nodes outside of a job.
+    """
+    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes // nodes}"]
+    if nodes == 1:
+        return [*torchrun, "--standalone"]
+    job = environment.get("SLURM_JOB_ID")
+    if job is None:
+        raise UserError(f"cluster.slurm.nodes={nodes}, but this is no Slurm job; start it with cluster=slurm")
+    # srun does not take over the job's cores by itself (Slurm 22.05 and later).
+    cores = f"--cpus-per-task={environment.get('SLURM_CPUS_PER_TASK', '1')}"
+    srun = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", cores, "--kill-on-bad-exit=1"]
+    meeting = f"{socket.gethostname()}:{FIRST_PORT + int(job) % PORTS}"
+    return [
+        *srun,
+        *torchrun,
+        f"--nnodes={nodes}",
+        f"--rdzv_id={job}",
+        "--rdzv_backend=c10d",
+        f"--rdzv_endpoint={meeting}",
+    ]
 
 
 def _wait(process: subprocess.Popen) -> int:
@@ -121,7 +149,9 @@ def _wait(process: subprocess.Popen) -> int:
 
 def _run_rank(step: dict[str, Any], work: Path) -> None:
     die_with_parent()
-    os.kill(int(os.environ[WORKER]), 0)  # ProcessLookupError where it ended before the line above
+    host, _, worker = os.environ[WORKER].rpartition(":")
+    if host == socket.gethostname():
+        os.kill(int(worker), 0)  # ProcessLookupError where it ended before the line above
     metrics = run_stage(step)
     if os.environ["RANK"] == "0":
         store.write_json(work / RANK_METRICS, metrics)
