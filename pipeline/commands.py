@@ -22,6 +22,8 @@ from pipeline.registry import unknown
 from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
+from pipeline.training_plan import check_memory
+from pipeline.training_table import memory_lines, training_table
 from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
 
@@ -33,6 +35,7 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     jobs, configs = _configs(overrides, multirun)
     plans = [_planned_to_run(config) for config in configs]
     steps = unique(plans)
+    check_memory(_with_config(plans, configs))
     check_disk(_with_config(plans, configs))
     for config, plan in zip(configs, plans, strict=True):
         for line in explain.check_code(plan, config.run.strict):
@@ -146,6 +149,11 @@ def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
     config = steps[0][1]
     for line in overlay_notes(config):
         console.print(f"note: {line}")
+    if trained := training_table(steps):
+        console.print(trained)
+    for line in memory_lines(steps):
+        console.print(line)
+    check_memory(steps)
     needed, free = check_disk(steps)
     waiting = sum(not step.finished for step, _ in steps)
     console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")

@@ -18,7 +18,9 @@ from pydantic import (
 
 from pipeline.cards import CardNames
 from pipeline.plan import SHARED
+from pipeline.planning_settings import PlanningSettings
 from pipeline.provenance import ROOT
+from pipeline.registry import unknown
 from pipeline.section import Section
 from pipeline.slurm_settings import SlurmSettings
 from pipeline.stage import ArraySettings, Execution
@@ -103,6 +105,8 @@ class ClusterSettings(Section):
     processes: PositiveInt
     """Training processes, one a GPU (on a CPU: gloo processes)."""
     device: Literal["cpu", "cuda"]
+    gpu: str | None
+    """Kind of GPU, of those in conf/planning/; null where none of them is meant."""
     workers: PositiveInt | None
     """Processes for CPU work; null for one a core."""
     array: ArraySettings | None
@@ -166,13 +170,6 @@ class RunSettings(Section):
     """Stop where a stage's code changed since its artifact was made."""
 
 
-class PlanningSettings(Section):
-    """Facts for estimates, never hashed."""
-
-    source_token_ratio: PositiveFloat
-    """Tokens that the source tokenizer needs for one token of the new one, roughly."""
-
-
 class CardLists(Section):
     """The data cards that a language has from one kind of place."""
 
@@ -210,7 +207,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        problems = [*self._language_problems(), *self._card_problems()]
+        problems = [*self._language_problems(), *self._card_problems(), *self._cluster_problems()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -228,6 +225,10 @@ class Config(Section):
             if code in (language.code, language.source_code):
                 whose = "target" if code == language.code else "source"
                 yield f"pivots.cards.{code}: '{code}' is the {whose} language itself; a pivot is another one"
+
+    def _cluster_problems(self) -> Iterator[str]:
+        if self.cluster.gpu is not None and self.cluster.gpu not in self.planning.gpus:
+            yield unknown("GPU (cluster.gpu)", self.cluster.gpu, list(self.planning.gpus))
 
     def _card_problems(self) -> Iterator[str]:
         if not self.corpus.cards:
