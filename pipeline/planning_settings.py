@@ -30,6 +30,8 @@ class PlanningSettings(Section):
     """Share of a GPU's operations that a training's matrix products reach."""
     activation_bytes: dict[Precision, PositiveFloat]
     """Kept for the backward pass of one layer, for each token and hidden unit."""
+    frozen_activation_bytes: dict[Precision, PositiveFloat]
+    """The same where the layer's weights are frozen."""
     logits_chunk_bytes: PositiveInt
     """Float32 logits held at a time."""
     reserved_gb: NonNegativeFloat

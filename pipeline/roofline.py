@@ -61,11 +61,13 @@ class Shape:
 
     def trained(self, train: str) -> int:
         """Return the weights that a phase trains: `all`, `embeddings`, or these and outer layers as in `2x2`."""
-        if train == "all":
-            return self.parameters
+        return self.tables + self.body * self.trained_layers(train) // self.layers
+
+    def trained_layers(self, train: str) -> int:
+        """Return how many layers a phase trains."""
         outer = OUTER.fullmatch(train)
-        layers = int(outer[1]) + int(outer[2]) if outer else 0
-        return self.tables + self.body * min(layers, self.layers) // self.layers
+        some = int(outer[1]) + int(outer[2]) if outer else 0
+        return self.layers if train == "all" else min(some, self.layers)
 
 
 def make_shape(parameters: int, vocabulary: int, hidden: int, layers: int, tied: bool) -> Shape:
@@ -127,6 +129,8 @@ class MemoryFacts:
     """Of a number in the matrices' precision: 2 or 4."""
     activation_bytes: float
     """Kept for the backward pass of one layer, for each token and hidden unit."""
+    frozen_activation_bytes: float
+    """The same where the layer's weights are frozen, and so need nothing of what goes into them."""
     chunk_bytes: int
     """Float32 logits held at a time."""
     reserved_bytes: float
@@ -140,7 +144,7 @@ def flops_per_token(shape: Shape, train: str, sequence_length: int, checkpointin
     spares) and 12 x layers x hidden x length for attention (PaLM, arXiv 2204.02311, appendix B: the causal mask's half
     is not taken off). Checkpointing computes the layers' forward pass twice.
     """
-    trained = shape.multiplied if train == "all" else shape.trained(train) - shape.tables + shape.table
+    trained = shape.trained(train) - shape.tables + shape.table
     attention = 12 * shape.layers * shape.hidden * sequence_length
     again = 2 * shape.body + attention / 3 if checkpointing else 0
     return 4 * shape.multiplied + 2 * trained + attention + again
@@ -171,8 +175,10 @@ def memory(
     """Return the bytes on each GPU when a phase trains; `train` is the phase that trains most."""
     parts = batches.processes if sharded else 1
     trained = shape.trained(train)
-    kept = facts.activation_bytes * (1 if checkpointing else shape.layers)
-    inputs = WEIGHT_BYTES * shape.layers if checkpointing else 0  # what goes into each layer is float32
+    layers = shape.trained_layers(train)
+    kept = facts.activation_bytes * layers + facts.frozen_activation_bytes * (shape.layers - layers)
+    if checkpointing:  # what goes into each layer, in float32, and one layer whole
+        kept = WEIGHT_BYTES * shape.layers + facts.activation_bytes
     unit = shape.body // shape.layers
     if sharded:  # two layers and the tables are gathered at a time, and the gradient of the largest is not yet shared
         copies = facts.compute_bytes * (2 * unit + shape.tables) + GRADIENT_BYTES * max(unit, shape.tables)
@@ -182,7 +188,7 @@ def memory(
         weights=WEIGHT_BYTES * shape.parameters / parts,
         gradients=GRADIENT_BYTES * trained / parts,
         optimizer=ADAMW_BYTES * trained / parts,
-        activations=batches.micro_tokens * shape.hidden * (kept + inputs),
+        activations=batches.micro_tokens * shape.hidden * kept,
         logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * shape.table,
         copies=copies,
         reserved=facts.reserved_bytes,

@@ -82,6 +82,7 @@ def plan_training(step: Step, config: Config) -> TrainingPlan:
         facts=MemoryFacts(
             compute_bytes=BYTES[training.precision],
             activation_bytes=planning.activation_bytes[training.precision],
+            frozen_activation_bytes=planning.frozen_activation_bytes[training.precision],
             chunk_bytes=planning.logits_chunk_bytes,
             reserved_bytes=planning.reserved_gb * GB,
         ),
@@ -151,37 +152,33 @@ def _problem(plan: TrainingPlan, config: Config) -> str | None:
 
 def ways_to_fit(plan: TrainingPlan, room: float) -> Iterator[str]:
     """Yield, as settings to give, the smallest changes with which a training needs no more than `room` bytes."""
-    one = replace(plan.batches, micro_batch=1)
-    lean = [
-        ("cluster.micro_batch=1", replace(plan, batches=one)),
-        ("cluster.activation_checkpointing=true", replace(plan, checkpointing=True)),
-        (
-            "cluster.micro_batch=1 cluster.activation_checkpointing=true",
-            replace(plan, batches=one, checkpointing=True),
-        ),
-    ]
-    yield from [words for words, changed in lean if _total(changed) <= room][:1]
-    yield from _sharded(plan, room)
-    fewer = [train for train in FEWER if plan.shape.trained(train) < plan.shape.trained(plan.most)]
-    for train in fewer:
-        needed = _total(replace(plan, phases=((train, plan.tokens),)))
-        if needed <= room:
-            yield f"training.phases with at most `train: {train}`, as training=tweety_two_stage has ({_gb(needed)} GB)"
-            return
-
-
-def _sharded(plan: TrainingPlan, room: float) -> Iterator[str]:
-    """Yield how many processes would do with sharding, with checkpointing only where it takes that."""
+    yield from _leaner(plan, room, "")[:1]
     least = plan.batches.processes + plan.sharded
     for processes in PROCESSES:
-        batches = replace(plan.batches, processes=processes)
-        if processes < least or plan.batches.global_batch % processes:
-            continue
-        for words, checkpointing in (("", plan.checkpointing), (" cluster.activation_checkpointing=true", True)):
-            needed = _total(replace(plan, batches=batches, sharded=True, checkpointing=checkpointing))
-            if needed <= room:
-                yield f"cluster.sharding=full cluster.processes={processes}{words} ({_gb(needed)} GB each)"
-                return
+        if processes >= least and plan.batches.global_batch % processes == 0:
+            shared = replace(plan, batches=replace(plan.batches, processes=processes), sharded=True)
+            if ways := _leaner(shared, room, f"cluster.sharding=full cluster.processes={processes}"):
+                yield ways[0]
+                break
+    for train in FEWER:
+        fewer = replace(plan, phases=((train, plan.tokens),))
+        if plan.shape.trained(train) < plan.shape.trained(plan.most) and _total(fewer) <= room:
+            size = f"{_gb(_total(fewer))} GB"
+            yield f"training.phases with at most `train: {train}`, as in training=tweety_two_stage ({size})"
+            break
+
+
+def _leaner(plan: TrainingPlan, room: float, words: str) -> list[str]:
+    """Return what fits of the plan and of its forms with less memory for activations, the least change first."""
+    one = replace(plan.batches, micro_batch=1)
+    forms = {
+        "": plan,
+        "cluster.micro_batch=1": replace(plan, batches=one),
+        "cluster.activation_checkpointing=true": replace(plan, checkpointing=True),
+        "cluster.micro_batch=1 cluster.activation_checkpointing=true": replace(plan, batches=one, checkpointing=True),
+    }
+    fitting = {f"{words} {more}".strip(): _total(form) for more, form in forms.items()}
+    return [f"{settings} ({_gb(size)} GB each)" for settings, size in fitting.items() if size <= room]
 
 
 def _total(plan: TrainingPlan) -> float:

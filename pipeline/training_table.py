@@ -31,16 +31,14 @@ def training_table(steps: Sequence[tuple[Step, Config]]) -> Table | None:
 def _row(plan: TrainingPlan, config: Config, gpus: Sequence[str]) -> list[str]:
     planning, processes = config.planning, plan.batches.processes
     seconds = [plan.seconds(make_gpu(planning.gpus[name], config), planning.utilisation) for name in gpus]
+    hours = [processes * value / 3600 for value in seconds]
     return [
         plan.name,
         _count(plan.shape.parameters),
         _count(plan.shape.trained(plan.most)),
         f"{plan.tokens:,.0f}",
         f"{plan.flops:.2e}",
-        *(
-            f"{processes * value / 3600:,.2g}" if value < 36_000 else f"{processes * value / 3600:,.0f}"
-            for value in seconds
-        ),
+        *(f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in hours),
         f"{plan.memory().total / GB:.1f} GB",
         f"{checkpoints_bytes(plan) / GB:.1f} GB",
     ]
@@ -48,12 +46,12 @@ def _row(plan: TrainingPlan, config: Config, gpus: Sequence[str]) -> list[str]:
 
 def memory_lines(steps: Sequence[tuple[Step, Config]]) -> list[str]:
     """Return of what the memory of each training consists."""
-    return [f"{plan.name}, GB on each of {_gpus(plan)}: {memory_words(plan.memory())}." for plan, _ in trainings(steps)]
+    return [f"{plan.name}, GB on {_gpus(plan)}: {memory_words(plan.memory())}." for plan, _ in trainings(steps)]
 
 
 def _gpus(plan: TrainingPlan) -> str:
     shared = ", sharded" if plan.sharded else ""
-    return f"{plan.batches.processes} GPUs{shared}" if plan.batches.processes > 1 else "1 GPU"
+    return f"each of {plan.batches.processes} GPUs{shared}" if plan.batches.processes > 1 else "one GPU"
 
 
 def _count(number: int) -> str:
