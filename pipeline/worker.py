@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import typing
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,11 @@ from pipeline.errors import UserError
 from pipeline.processes import die_with_parent
 from pipeline.provenance import provenance, stage_digest
 from pipeline.stage import Execution, Metrics, stage_function
+from pipeline.torchrun import torchrun_command
 
 RANK_METRICS = "metrics.json"
 WORKER = "MOTHERTONGUE_WORKER"
 """Environment variable by which the ranks know their worker's host and process."""
-FIRST_PORT, PORTS = 20_000, 10_000
-"""Where the nodes of a job meet: below the ports that Linux gives away by itself."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -109,32 +107,6 @@ def _launch(step: dict[str, Any], step_path: Path) -> Metrics:
     if status != 0:
         raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
     return json.loads((step_path.parent / RANK_METRICS).read_text(encoding="utf-8"))
-
-
-def torchrun_command(processes: int, nodes: int, environment: Mapping[str, str]) -> list[str]:
-    """Return the command that starts so many processes on this machine, or on as many nodes of this Slurm job.
-
-    torchrun on CPU too: `accelerate launch --cpu --num_processes 2` silently starts one process. Raises UserError for
-    several nodes outside of a job.
-    """
-    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes // nodes}"]
-    if nodes == 1:
-        return [*torchrun, "--standalone"]
-    job = environment.get("SLURM_JOB_ID")
-    if job is None:
-        raise UserError(f"cluster.slurm.nodes={nodes}, but this is no Slurm job; start it with cluster=slurm")
-    # srun does not take over the job's cores by itself (Slurm 22.05 and later).
-    cores = f"--cpus-per-task={environment.get('SLURM_CPUS_PER_TASK', '1')}"
-    srun = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", cores, "--kill-on-bad-exit=1"]
-    meeting = f"{socket.gethostname()}:{FIRST_PORT + int(job) % PORTS}"
-    return [
-        *srun,
-        *torchrun,
-        f"--nnodes={nodes}",
-        f"--rdzv_id={job}",
-        "--rdzv_backend=c10d",
-        f"--rdzv_endpoint={meeting}",
-    ]
 
 
 def _wait(process: subprocess.Popen) -> int:

@@ -13,7 +13,7 @@ from pipeline.job_status import Status
 from pipeline.jobs import Job
 from pipeline.slurm import JobState
 from pipeline.sources import current_lock
-from pipeline.worker import torchrun_command
+from pipeline.torchrun import torchrun_command
 
 QUEUE = """\
 7|RUNNING|None|node3|2026-11-21T10:00:00|corpus-1
