@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from pipeline.slurm_settings import SlurmSettings
 
 POLL_SECONDS = 2.0
 MISSING_POLLS = 5
-"""How often in a row a job must have ended without an artifact: a network disk may show it later than the queue."""
+"""How often a job must be seen to have ended without an artifact: a network disk may show it later than the queue."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def submit_steps(missing: Sequence[Step], config: Config, settings: SlurmSetting
         after = list(dict.fromkeys(after))
         job = known.get(step.fingerprint)
         if job is None or not _still_good(job, states.get(job.job), after):
+            if step.finished:  # its job has ended well since
+                continue
             job, new = _submit_step(step, config, settings, after), new + 1
         chain[step.fingerprint] = job
     return Submission(chain, new)
@@ -102,7 +105,8 @@ def follow(steps: Sequence[Step], missing: Sequence[Step], submission: Submissio
 
     Ctrl-C ends the waiting, not the jobs.
     """
-    started, waiting, dead = time.monotonic(), list(missing), 0
+    started, gone = time.monotonic(), Counter[str]()
+    waiting = [step for step in missing if step.fingerprint in submission.jobs]
     while waiting:
         time.sleep(POLL_SECONDS)
         for step in [step for step in waiting if step.finished]:
@@ -114,9 +118,8 @@ def follow(steps: Sequence[Step], missing: Sequence[Step], submission: Submissio
         except UserError as error:  # a controller that is restarted answers again
             print(f"note: {error}", file=sys.stderr)
             continue
-        ended = [number for number in numbers if number not in states or not states[number].live]
-        dead = dead + 1 if ended else 0
-        if dead >= MISSING_POLLS:
+        gone.update(number for number in numbers if number not in states or not states[number].live)
+        if any(gone[number] >= MISSING_POLLS for number in numbers):
             raise end_of(waiting)
     kept = [step for step in steps if step not in missing]
     return Outcome(list(missing), kept, time.monotonic() - started)

@@ -1,5 +1,6 @@
 """What became of steps, by their artifacts, locks and Slurm jobs, and what to do about those that failed."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,13 @@ class Status:
 
 
 def statuses(steps: Sequence[Step]) -> list[Status]:
-    """Return where each step is. Raises UserError where steps have jobs and Slurm does not answer."""
+    """Return where each step is; what only Slurm could tell is left out, with a note, where it does not answer."""
     known = {step.fingerprint: job for step in steps if not step.finished and (job := jobs.recorded(step.work))}
-    states = slurm.job_states([job.job for job in known.values()])
+    states: Mapping[str, slurm.JobState] = {}
+    try:
+        states = slurm.job_states([job.job for job in known.values()])
+    except UserError as error:
+        print(f"note: {error}", file=sys.stderr)
     return [_status(step, known.get(step.fingerprint), states) for step in steps]
 
 
