@@ -67,6 +67,7 @@ def test_other_steps_get_one_gpu_or_none(planned):
     tokenizer = options(planned, "tokenizer")
     assert not {"gres", "signal", "constraint"} & set(tokenizer)
     assert (tokenizer["cpus-per-task"], tokenizer["mem"], tokenizer["time"]) == ("8", "32G", "720")
+    assert planned[0].execution().workers == 8  # the job's cores, not those of the machine that submits it
 
 
 def test_processes_that_nodes_cannot_share_are_refused():
