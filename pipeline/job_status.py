@@ -50,7 +50,7 @@ def _status(step: Step, job: jobs.Job | None, states: Mapping[str, slurm.JobStat
     if step.finished or job is None or (state is not None and state.name != job.name):
         return Status(step, usual, _usual_details(step, usual), explain.newest_log(step.work), "")
     log = Path(job.log) if Path(job.log).exists() else None
-    if state is None:
+    if state is None or (usual == "running" and not state.live):  # Slurm has forgotten it, or it runs without Slurm now
         newest = explain.newest_log(step.work)
         return Status(step, usual, _usual_details(step, usual) or f"job {job.job} is gone from Slurm", newest, "")
     waits = f" ({state.reason})" if state.reason not in ("None", "") else ""
