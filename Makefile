@@ -114,11 +114,12 @@ help:
 		'  ARGS="-m mapping=mean,random"    every combination, shared where possible, one table at the end' \
 		'  ARGS="experiment=smoke"          the whole chain on a tiny model in a minute or two, without network' \
 		'make train LANG=dutch              the adapted model alone; Ctrl-C saves, again goes on; PLAN=1: what would run' \
+		'  ARGS="cluster=slurm"             as a chain of Slurm jobs; you may log out' \
 		'make leaderboard LANG=dutch        every initialisation method on the same text; PLAN=1: what would run' \
 		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
-		'make plan LANG=dutch               what would run and why, tokens, disk, time; runs nothing' \
+		'make plan LANG=dutch               what would run and why, tokens, disk, time, GPU-hours; runs nothing' \
 		'make fetch LANG=dutch              only what needs the network, for a login node' \
-		'make status LANG=dutch             steps finished, running (where), failed (log)' \
+		'make status LANG=dutch             steps finished, queued, running (where), failed (log, remedy)' \
 		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
 		'make explain LANG=dutch TOKEN=huis where the embedding of a token comes from; also TOKEN=▁huis, TOKEN=#123' \
 		'make config LANG=dutch             the composed configuration' \

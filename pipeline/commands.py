@@ -10,10 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import explain, graph, lock, runs, store
+from pipeline import explain, graph, runs, store
+from pipeline.chain import carry_out
 from pipeline.config import as_yaml, languages, load_config, split_sweep
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk, estimate, existing
+from pipeline.job_status import failure_lines, statuses
 from pipeline.leaderboard import run_leaderboard
 from pipeline.plan import Step, only, unique
 from pipeline.registry import unknown
@@ -21,6 +23,8 @@ from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
 from pipeline.train import run_training
+from pipeline.training_plan import check_memory
+from pipeline.training_table import memory_lines, training_table
 from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
 
@@ -32,12 +36,15 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     jobs, configs = _configs(overrides, multirun)
     plans = [_planned_to_run(config) for config in configs]
     steps = unique(plans)
+    check_memory(_with_config(plans, configs))
     check_disk(_with_config(plans, configs))
     for config, plan in zip(configs, plans, strict=True):
         for line in explain.check_code(plan, config.run.strict):
             console.print(f"note: {line}")
         runs.begin_run(plan, config, overrides)
-    outcome = run_plan(steps, configs[0])
+    outcome = carry_out(plans, configs[0])
+    if outcome is None:
+        return 0
     folders = [runs.finish_run(plan) for plan in plans]
     if not outcome.made:
         console.print(f"Nothing to do: all {len(outcome.kept)} steps were finished before.")
@@ -128,7 +135,8 @@ def corpus(overrides: Sequence[str], dry: bool) -> int:
     for line in explain.check_code(steps, config.run.strict):
         console.print(f"note: {line}")
     runs.begin_run(steps, config, overrides)
-    run_plan(steps, config)
+    if carry_out([steps], config) is None:
+        return 0
     folder = runs.finish_run(steps)
     console.print(corpus_table(json.loads((folder / "corpus.json").read_text(encoding="utf-8"))))
     console.print(f"Report: {folder / 'report.html'}")
@@ -152,6 +160,11 @@ def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
     config = steps[0][1]
     for line in overlay_notes(config):
         console.print(f"note: {line}")
+    if trained := training_table(steps):
+        console.print(trained)
+    for line in memory_lines(steps):
+        console.print(line)
+    check_memory(steps)
     needed, free = check_disk(steps)
     waiting = sum(not step.finished for step, _ in steps)
     console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")
@@ -170,26 +183,22 @@ def fetch(overrides: Sequence[str], multirun: bool) -> int:
 
 
 def status(overrides: Sequence[str], multirun: bool) -> int:
-    """Show for each step whether it is finished, running on which host, or failed with which log."""
+    """Show for each step whether it is finished, running where, queued, or failed with which log; finish a done run."""
     config = load_config(overrides)
     steps = _planned(config)
+    found = statuses(steps)
     table = Table("step", "artifact", "state", "details")
-    for step in steps:
-        table.add_row(step.name, step.folder.name, explain.state(step), _details(step))
+    for one in found:
+        table.add_row(one.step.name, one.step.folder.name, one.state, one.details)
     console.print(table)
-    for step in steps:
-        if explain.state(step) == "failed":  # below the table, where no column's width cuts the path
-            console.print(f"{step.name} failed: {explain.newest_log(step.work)}")
+    for one in found:
+        if one.state == "running" and one.log:  # below the table, where no column's width cuts the path
+            console.print(f"{one.step.name} writes {one.log}")
+    for line in failure_lines(found):
+        console.print(line)
+    if runs.is_begun(steps) and all(step.finished for step in steps) and not runs.is_finished(steps):
+        console.print(f"Finished {runs.finish_run(steps)}")
     return 0
-
-
-def _details(step: Step) -> str:
-    manifest = store.read_manifest(step.folder)
-    if manifest:
-        return f"{manifest['started']}, {manifest['seconds']:.0f} s on {manifest['hardware']['host']}"
-    if owner := lock.holder(step.work / "lock"):
-        return f"process {owner['pid']} on {owner['host']}" + (f", job {owner['job']}" if owner["job"] else "")
-    return "log below" if explain.state(step) == "failed" else ""
 
 
 def logs(overrides: Sequence[str], name: str) -> int:

@@ -8,7 +8,9 @@ from pathlib import Path
 from pipeline import store
 from pipeline.errors import UserError
 from pipeline.plan import Step
+from pipeline.roofline import checkpoint_bytes
 from pipeline.settings import Config
+from pipeline.training_plan import TrainingPlan, plan_training, planned_rate, training_tokens
 
 # Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
 USUAL = {
@@ -31,7 +33,6 @@ USUAL = {
     "write_report": (10, 2),
 }
 MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
-CHECKPOINT_MODELS = 3  # a checkpoint has the weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
@@ -52,7 +53,7 @@ def estimate(step: Step, config: Config) -> Estimate:
     disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
-        return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(config), tokens)
+        return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(step, config), tokens)
     if step.stage.name == "probe_initialization":
         tokens = probe_tokens(step, config)
         return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / _speed(config), disk, tokens)
@@ -68,15 +69,6 @@ def estimate(step: Step, config: Config) -> Estimate:
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 
-def training_tokens(step: Step, config: Config) -> int:
-    """Return the tokens of a training step: the packed ones once they are made, else the budget."""
-    packed = step.inputs["tokens"]
-    if packed.finished:
-        return packed.metrics()["tokens"]
-    ratio = config.planning.source_token_ratio if "match" in packed.inputs else 1.0
-    return round(config.training.tokens * ratio)
-
-
 def probe_tokens(step: Step, config: Config) -> int:
     """Return the tokens that a probe trains on: all steps once, and the selection's again for each rate that loses."""
     probe = config.leaderboard.probe
@@ -88,14 +80,15 @@ def probe_tokens(step: Step, config: Config) -> int:
 
 
 def _rate(step: Step, config: Config) -> float:
-    """Return training tokens a second: as measured by the newest such training here, else from the cluster's speed."""
+    """Return training tokens a second: as measured by the newest such training here, else planned for the cluster."""
     measured = [
         manifest["metrics"].get("tokens_per_s")
         for manifest in _manifests(step.folder.parent.parent, step.stage.makes)
         if manifest["metrics"].get("device") == config.cluster.device
         and manifest["recipe"]["settings"] == step.recipe["settings"]
     ]
-    return next((rate for rate in reversed(measured) if rate), _speed(config) / TRAINING)
+    newest = next((rate for rate in reversed(measured) if rate), None)
+    return newest or planned_rate(step, config) or _speed(config) / TRAINING
 
 
 def _speed(config: Config) -> float:
@@ -127,7 +120,7 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
         if not step.finished:
             needed += estimate(step, config).disk_bytes
             if step.stage.name == "continue_pretraining":
-                checkpoints.append(_checkpoint_bytes(config))
+                checkpoints.append(_checkpoint_bytes(step, config))
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
     needed -= sum(checkpoints) - max(checkpoints, default=0)
     artifacts = steps[0][1].artifacts
@@ -140,9 +133,16 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
     return needed, free
 
 
-def _checkpoint_bytes(config: Config) -> int:
-    # One more while it is written, before the oldest goes.
-    return (config.cluster.kept_checkpoints + 1) * CHECKPOINT_MODELS * config.base_model.disk_bytes
+def _checkpoint_bytes(step: Step, config: Config) -> int:
+    return checkpoints_bytes(plan_training(step, config), config.cluster.kept_checkpoints)
+
+
+def checkpoints_bytes(plan: TrainingPlan, kept: int) -> int:
+    """Return the disk of a training's checkpoints, whose float32 may be twice the model's own precision.
+
+    There is one more while it is written, before the oldest goes.
+    """
+    return (kept + 1) * checkpoint_bytes(plan.shape, plan.most)
 
 
 def existing(path: Path) -> Path:

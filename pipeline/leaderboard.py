@@ -10,13 +10,13 @@ from rich.console import Console
 
 from pipeline import explain, graph, runs
 from pipeline.card_lock import Lock
+from pipeline.chain import carry_out
 from pipeline.config import choices, chosen_preset, load_config
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk
 from pipeline.leaderboard_graph import Entrants, leaderboard
 from pipeline.plan import Step, unique
 from pipeline.registry import unknown
-from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
 from stages.compare_initializations.table import leaderboard_table
@@ -37,10 +37,12 @@ def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Pl
         return 0
     lock = refreshed_lock(config, leaderboard(config, current_lock(config), entrants))
     plan = _run(config, lock, entrants, overrides)
-    again = with_seeds(entrants, config, read_leaderboard(plan))
-    if again != entrants:
+    if plan is not None and (again := with_seeds(entrants, config, read_leaderboard(plan))) != entrants:
         plan = _run(config, lock, again, overrides)
-    folder = finish(plan, config, lock, overrides)
+    folder = None if plan is None else finish(plan, config, lock, overrides)
+    if plan is None or folder is None:
+        console.print("When they have ended, the same command goes on: what is next depends on their result.")
+        return 0
     console.print(leaderboard_table(read_leaderboard(plan)))
     console.print(f"Report: {folder / 'report.html'}")
     return 0
@@ -83,23 +85,26 @@ def read_leaderboard(plan: Sequence[Step]) -> dict[str, Any]:
     return json.loads((plan[-1].folder / "leaderboard.json").read_text(encoding="utf-8"))
 
 
-def _run(config: Config, lock: Lock, entrants: Entrants, overrides: Sequence[str]) -> list[Step]:
-    """Make what one plan lacks; return its steps."""
+def _run(config: Config, lock: Lock, entrants: Entrants, overrides: Sequence[str]) -> list[Step] | None:
+    """Make what one plan lacks; return its steps, None where Slurm makes it after this process has ended."""
     plan = leaderboard(config, lock, entrants)
     for line in explain.check_code(plan, config.run.strict):
         print(f"note: {line}", flush=True)
     steps = unique([plan])
     check_disk([(step, config) for step in steps])
     runs.begin_run(plan, config, overrides)
-    run_plan(steps, config)
-    return plan
+    return None if carry_out([plan], config) is None else plan
 
 
-def finish(plan: Sequence[Step], config: Config, lock: Lock, overrides: Sequence[str]) -> Path:
-    """Link the leaderboard's run, and put it into the report of the adaptation where that is finished."""
+def finish(plan: Sequence[Step], config: Config, lock: Lock, overrides: Sequence[str]) -> Path | None:
+    """Link the leaderboard's run, and put it into the report of the adaptation where that is finished.
+
+    Returns the run's folder, None where Slurm writes that report after this process has ended.
+    """
     adaptation = graph.adapt(config, lock, leaderboard=plan[-1])
     if all(step.finished for step in adaptation[:-1]):
         plan = [*plan, *adaptation]
         runs.begin_run(plan, config, overrides)
-        run_plan(adaptation[-1:], config)
+        if carry_out([plan], config) is None:
+            return None
     return runs.finish_run(plan)

@@ -99,14 +99,15 @@ def only(steps: Sequence[Step], wanted: Callable[[Step], bool]) -> list[Step]:
     return [step for step in steps if step.fingerprint in needed]
 
 
-def step_file(step: Step, execution: Section, processes: int) -> dict[str, Any]:
-    """Return all that a worker must know, as JSON values."""
+def step_file(step: Step, execution: Section, processes: int, nodes: int) -> dict[str, Any]:
+    """Return all that a worker must know, as JSON values; processes and nodes are those of a training."""
     return {
         "name": step.name,
         "stage": step.stage.name,
         "makes": step.stage.makes,
         "resumes": step.stage.resumes,
         "processes": processes if step.stage.parallel else 1,
+        "nodes": nodes if step.stage.parallel else 1,
         "settings": step.settings.model_dump(mode="json"),
         "recipe": json.loads(store.canonical_json(step.recipe)),
         "fingerprint": step.fingerprint,

@@ -3,8 +3,8 @@
 import json
 import os
 import signal
+import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any
 from pipeline.errors import OutOfTime, UserError
 from pipeline.processes import children, die_with_parent
 from pipeline.stage import Metrics
+from pipeline.torchrun import torchrun_command
 
 RANK_METRICS, RANK_STOPPED = "metrics.json", "out_of_time"
 WORKER = "MOTHERTONGUE_WORKER"
-"""Environment variable by which the ranks know their worker's process."""
+"""Environment variable by which the ranks know their worker's host and process."""
 HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 
@@ -27,14 +28,15 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
     """
     work = step_path.parent
     (work / RANK_STOPPED).unlink(missing_ok=True)
-    # torchrun on CPU too: `accelerate launch --cpu --num_processes 2` silently starts one process. It is to handle no
-    # signal but SIGQUIT: of others it would give the ranks 30 seconds to save, and of SIGUSR1 it would die.
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--signals-to-handle=SIGQUIT"]
-    count = f"--nproc_per_node={step['processes']}"
-    command = [*torchrun, count, "-m", "pipeline.worker", "--rank", str(step_path)]
-    environment = {**os.environ, WORKER: str(os.getpid())}
-    process = subprocess.Popen(command, preexec_fn=_as_torchrun, env=environment)
-    with _signals_handed_on(process) as received:
+    command = torchrun_command(step["processes"], step["nodes"], os.environ)
+    environment = {**os.environ, WORKER: f"{socket.gethostname()}:{os.getpid()}"}
+    here = step["nodes"] == 1  # else it is srun that starts torchrun, and hands signals on to all nodes
+    process = subprocess.Popen(
+        [*command, "-m", "pipeline.worker", "--rank", str(step_path)],
+        preexec_fn=_as_torchrun if here else die_with_parent,
+        env=environment,
+    )
+    with _signals_handed_on(process, here) as received:
         status = process.wait()
     if (work / RANK_STOPPED).exists():
         raise OutOfTime((work / RANK_STOPPED).read_text(encoding="utf-8"))
@@ -52,18 +54,21 @@ def _as_torchrun() -> None:
 
 
 @contextmanager
-def _signals_handed_on(torchrun: subprocess.Popen) -> Iterator[list[int]]:
+def _signals_handed_on(launcher: subprocess.Popen, here: bool) -> Iterator[list[int]]:
     """Give every rank the signals that come here, since whoever sends them may know this process only; list them."""
     received: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
         received.append(number)
-        ranks = children(torchrun.pid)
+        if not here:
+            launcher.send_signal(number)
+            return
+        ranks = children(launcher.pid)
         for rank in ranks:
             with suppress(ProcessLookupError):  # it has ended since
                 os.kill(rank, number)
         if not ranks:  # nothing has begun
-            torchrun.kill()
+            launcher.kill()
 
     before = {number: signal.signal(number, hand_on) for number in HANDED_ON}
     try:
@@ -76,5 +81,7 @@ def _signals_handed_on(torchrun: subprocess.Popen) -> Iterator[list[int]]:
 def begin_rank() -> None:
     """Bind this rank's life to its worker's, and let the signals through that torchrun has blocked."""
     die_with_parent()
-    os.kill(int(os.environ[WORKER]), 0)  # ProcessLookupError where it ended before the line above
+    host, _, worker = os.environ[WORKER].rpartition(":")
+    if host == socket.gethostname():
+        os.kill(int(worker), 0)  # ProcessLookupError where it ended before the line above
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDED_ON)

@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from pipeline import store
 from pipeline.errors import GO_ON, OutOfTime, UserError
@@ -54,37 +54,33 @@ def run_plan(steps: Sequence[Step], config: Config) -> Outcome:
         print(f"[{number}/{len(steps)}] {step.name} -> {step.folder.name}", flush=True)
         run_step(step, config)
         made.append(step)
-        manifest = store.read_manifest(step.folder) or {}
-        print(f"        {manifest.get('seconds', 0):.0f} s  {_brief(manifest.get('metrics', {}))}", flush=True)
+        print(f"        {brief(step)}", flush=True)
     return Outcome(made, kept, time.monotonic() - started)
 
 
-def _brief(metrics: Mapping[str, Any]) -> str:
-    numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
-    return "  ".join(
+def brief(step: Step) -> str:
+    """Return a finished step's seconds and first figures."""
+    manifest = store.read_manifest(step.folder) or {}
+    numbers = {key: value for key, value in manifest.get("metrics", {}).items() if isinstance(value, int | float)}
+    figures = "  ".join(
         f"{key}={value:,}" if isinstance(value, int) else f"{key}={value:.4g}"
         for key, value in list(numbers.items())[:6]
     )
+    return f"{manifest.get('seconds', 0):.0f} s  {figures}"
 
 
 def run_step(step: Step, config: Config) -> None:
     """Start the worker of one step with its own log, copy the log to the terminal, and wait for its end."""
-    logs = step.work / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    file = step.work / "step.json"
-    execution = config.execution().model_copy(update={"run_name": step.folder.name, "logs": logs})
-    store.write_json(file, step_file(step, execution, config.cluster.processes))
-    (step.work / store.BEGUN).touch()
-    while (ended := _run_worker(step, config, file)).status == GO_ON:
+    command = prepare_step(step, config)
+    while (ended := _run_worker(step, command)).status == GO_ON:
         print(f"        {step.name} was stopped before its time limit; starting it again", flush=True)
     if ended.status != 0 or not step.finished:
         raise UserError(_failure(step, ended.status, ended.log))
 
 
-def _run_worker(step: Step, config: Config, file: Path) -> Ended:
-    log = file.parent / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+def _run_worker(step: Step, command: Sequence[str]) -> Ended:
+    log = step.work / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     environment = dict(os.environ) if step.stage.uses_network else {**os.environ, **OFFLINE}
-    command = [*config.launcher(step.stage.uses_gpus), sys.executable, "-m", "pipeline.worker", str(file)]
     # The worker writes to the log itself, not to a pipe: it does not end with this process.
     with log.open("ab") as sink, log.open("rb") as tail:
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
@@ -94,6 +90,17 @@ def _run_worker(step: Step, config: Config, file: Path) -> Ended:
                 time.sleep(POLL_SECONDS)
         _copy(tail)
     return Ended(process.returncode, log)
+
+
+def prepare_step(step: Step, config: Config) -> list[str]:
+    """Write the step's file, mark the step as begun, and return the command of its worker."""
+    logs = step.work / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    file = step.work / "step.json"
+    execution = config.execution().model_copy(update={"run_name": step.folder.name, "logs": logs})
+    store.write_json(file, step_file(step, execution, config.cluster.processes, config.cluster.nodes))
+    (step.work / store.BEGUN).touch()
+    return [*config.launcher(step.stage.uses_gpus), sys.executable, "-m", "pipeline.worker", str(file)]
 
 
 def _copy(tail: BinaryIO) -> None:

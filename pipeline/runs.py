@@ -1,7 +1,11 @@
-"""Runs: a folder of links to what one run used, and `latest`, the newest of them."""
+"""Runs: a folder of links to what one run used, and `latest`, the newest of them.
+
+`python -m pipeline.runs FOLDER` finishes a run that was begun, as the last job of a chain does.
+"""
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.plan import Step
 from pipeline.settings import Config
 
+RUN = "run.json"
 LINKED = {
     "report": ("results.json", "report.html"),
     "leaderboard": ("leaderboard.json",),
@@ -49,25 +54,50 @@ def begin_run(steps: Sequence[Step], config: Config, overrides: Sequence[str]) -
     folder = run_folder(steps)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(as_yaml(config), encoding="utf-8")
-    fingerprints = {name: step.fingerprint for name, step in named(steps).items()}
-    store.write_json(folder / "run.json", {"overrides": list(overrides), "fingerprints": fingerprints})
+    made = named(steps)
+    record = {
+        "overrides": list(overrides),
+        "fingerprints": {name: step.fingerprint for name, step in made.items()},
+        "folders": {name: f"{step.folder.parent.name}/{step.folder.name}" for name, step in made.items()},
+        "last": steps[-1].name,
+    }
+    store.write_json(folder / RUN, record)
+
+
+def is_begun(steps: Sequence[Step]) -> bool:
+    """Whether somebody started the plan's run."""
+    return (run_folder(steps) / RUN).exists()
+
+
+def is_finished(steps: Sequence[Step]) -> bool:
+    """Whether the artifacts of the plan's run are linked."""
+    return (run_folder(steps) / steps[-1].name).exists()
 
 
 def finish_run(steps: Sequence[Step]) -> Path:
-    """Link the artifacts of a finished plan into its run, point `latest` at it, and return the run's folder.
+    """Finish the run of a finished plan, and return its folder."""
+    return finish_begun(run_folder(steps))
 
-    `latest` keeps the leaderboard and the corpus report of the run before where this one makes none, and the adaptation
-    where this one has none; each file names its own run.
+
+def finish_begun(folder: Path) -> Path:
+    """Link the artifacts of a begun run whose steps are all made, point `latest` at it, and return its folder.
+
+    What was written down at its begin is enough: no configuration is read, which may have changed since. `latest` keeps
+    the leaderboard and the corpus report of the run before where this one makes none, and the adaptation where this one
+    has none; each file names its own run. Raises UserError where a step is not made.
     """
-    folder, latest = run_folder(steps), steps[-1].folder.parent / "latest"
-    made = named(steps)
-    for link, step in made.items():
-        store.replace_link(folder / link, f"../../../{step.folder.parent.name}/{step.folder.name}")
+    record = _read_run(folder / RUN)
+    made, last, latest = record["folders"], record["last"], folder.parent.parent / "latest"
+    artifacts = folder.parents[2]
+    if missing := [name for name, place in made.items() if store.read_manifest(artifacts / place) is None]:
+        raise UserError(f"run {folder.name} is not finished: {', '.join(missing)}; start it again to go on")
+    for link, place in made.items():
+        store.replace_link(folder / link, f"../../../{place}")
     own = {name: artifact for artifact in LINKED if artifact in made for name in LINKED[artifact]}
     for name, artifact in own.items():
         store.replace_link(folder / name, f"{artifact}/{name}")
-    if "report" not in made and (steps[-1].folder / "report.html").is_file():
-        store.replace_link(folder / "report.html", f"{steps[-1].name}/report.html")
+    if "report" not in made and (artifacts / made[last] / "report.html").is_file():
+        store.replace_link(folder / "report.html", f"{last}/report.html")
     for name in KEPT:
         if name not in own:
             _link_again(latest / name, folder / name)
@@ -97,15 +127,22 @@ def reachable(artifacts: Path) -> set[str]:
 
 def run_files(artifacts: Path) -> list[Path]:
     """Return the run.json of each run that was ever begun and whose folder is still there."""
-    return sorted(artifacts.glob("*/runs/*/run.json"))
+    return sorted(artifacts.glob(f"*/runs/*/{RUN}"))
 
 
 def fingerprints(path: Path) -> list[str]:
     """Return the fingerprints of what a run uses, given its run.json. Raises UserError for a damaged one."""
+    return list(_read_run(path)["fingerprints"].values())
+
+
+def _read_run(path: Path) -> dict[str, Any]:
     try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["fingerprints"].values())
-    except (ValueError, KeyError):
-        raise UserError(f"{path} is damaged; remove {path.parent}, and start that run again if you need it") from None
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        record = {}
+    if "fingerprints" not in record:
+        raise UserError(f"{path} is damaged; remove {path.parent}, and start that run again if you need it")
+    return record
 
 
 def garbage(artifacts: Path) -> list[Path]:
@@ -121,3 +158,22 @@ def garbage(artifacts: Path) -> list[Path]:
         if not reached and not lock.holder(one.work / "lock"):
             found.append(one.folder)
     return found
+
+
+def finish_command(folder: Path) -> list[str]:
+    """Return the command that finishes a begun run in a process of its own."""
+    return [sys.executable, "-m", "pipeline.runs", str(folder)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Finish the run whose folder is given; a UserError is one clear line and exit status 2."""
+    try:
+        print(f"finished {finish_begun(Path(arguments[0]))}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

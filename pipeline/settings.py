@@ -18,8 +18,11 @@ from pydantic import (
 
 from pipeline.cards import CardNames
 from pipeline.plan import SHARED
+from pipeline.planning_settings import PlanningSettings
 from pipeline.provenance import ROOT
+from pipeline.registry import unknown
 from pipeline.section import Section
+from pipeline.slurm_settings import SlurmSettings
 from pipeline.stage import ArraySettings, AttentionKernel, Execution, Sharding
 from stages.align_tokens.settings import AlignmentSettings
 from stages.compare_initializations.settings import ComparisonSettings
@@ -103,6 +106,8 @@ class ClusterSettings(Section):
     processes: PositiveInt
     """Training processes, one a GPU (on a CPU: gloo processes)."""
     device: Literal["cpu", "cuda"]
+    gpu: str | None
+    """Kind of GPU, of those in conf/planning/; null where none of them is meant."""
     workers: PositiveInt | None
     """Processes for CPU work; null for one a core."""
     array: ArraySettings | None
@@ -116,13 +121,29 @@ class ClusterSettings(Section):
     compile: bool
     """Compile the model's layers when a training begins."""
     kept_checkpoints: PositiveInt
+    slurm: SlurmSettings | None
+    """Each step as a Slurm job; null to run one step after another where the command runs."""
     launch_cpu: tuple[str, ...]
-    """Command put before a worker without a GPU, for example `srun` with its options; empty to start it here."""
+    """Command put before a worker without a GPU, for example a container's; empty for none."""
     launch_gpu: tuple[str, ...]
     flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
     peak_flops_per_second: PositiveFloat | None
     """Floating-point operations that one process' device could do at most, for MFU; null where that is not known."""
+
+    @model_validator(mode="after")
+    def _whole_nodes(self) -> "ClusterSettings":
+        if self.processes % self.nodes:
+            raise ValueError(
+                f"cluster.processes={self.processes} cannot be shared by cluster.slurm.nodes={self.nodes}; choose a "
+                f"multiple of {self.nodes}"
+            )
+        return self
+
+    @property
+    def nodes(self) -> int:
+        """Machines that a training runs on."""
+        return self.slurm.nodes if self.slurm else 1
 
 
 def _below_home(path: Path) -> Path:
@@ -157,13 +178,6 @@ class RunSettings(Section):
 
     strict: bool
     """Stop where a stage's code changed since its artifact was made."""
-
-
-class PlanningSettings(Section):
-    """Facts for estimates, never hashed."""
-
-    source_token_ratio: PositiveFloat
-    """Tokens that the source tokenizer needs for one token of the new one, roughly."""
 
 
 class CardLists(Section):
@@ -204,7 +218,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        problems = [*self._language_problems(), *self._card_problems()]
+        problems = [*self._language_problems(), *self._card_problems(), *self._cluster_problems()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -228,6 +242,10 @@ class Config(Section):
             if code in (language.code, language.source_code):
                 whose = "target" if code == language.code else "source"
                 yield f"pivots.cards.{code}: '{code}' is the {whose} language itself; a pivot is another one"
+
+    def _cluster_problems(self) -> Iterator[str]:
+        if self.cluster.gpu is not None and self.cluster.gpu not in self.planning.gpus:
+            yield unknown("GPU (cluster.gpu)", self.cluster.gpu, list(self.planning.gpus))
 
     def _card_problems(self) -> Iterator[str]:
         if not self.corpus.cards:
@@ -307,10 +325,8 @@ class Config(Section):
         )
 
     def launcher(self, gpu: bool) -> tuple[str, ...]:
-        """Return the command to put before a worker, with this machine's Slurm account and partition."""
-        command = self.cluster.launch_gpu if gpu else self.cluster.launch_cpu
-        facts = {"--account": self.machine.account, "--partition": self.machine.partition}
-        return (*command, *(f"{option}={value}" for option, value in facts.items() if command and value))
+        """Return the command to put before a worker."""
+        return self.cluster.launch_gpu if gpu else self.cluster.launch_cpu
 
     @property
     def artifacts(self) -> Path:

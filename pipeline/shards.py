@@ -134,7 +134,8 @@ def _submit(work: Work, todo: Mapping[Path, Any], settings: ArraySettings) -> st
     )
     for out in todo:
         _problem_file(out).unlink(missing_ok=True)
-    jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
+    with submitit.helpers.clean_env():  # this may be a job itself, with resources of its own
+        jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
     return jobs[0].job_id.partition("_")[0]
 
 

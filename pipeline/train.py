@@ -6,12 +6,13 @@ from rich.console import Console
 
 from pipeline import explain, graph, runs
 from pipeline.card_lock import Lock
+from pipeline.chain import carry_out
 from pipeline.config import load_config
 from pipeline.estimate import check_disk
 from pipeline.plan import Step, only, unique
-from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
+from pipeline.training_plan import check_memory
 
 Planned = Sequence[tuple[Step, Config]]
 
@@ -29,11 +30,15 @@ def run_training(overrides: Sequence[str], dry: bool, show_plan: Callable[[Plann
         show_plan([(step, config) for step in unique([steps])])
         return 0
     steps = unique([plan_training(config, refreshed_lock(config, steps))])
-    check_disk([(step, config) for step in steps])
+    planned = [(step, config) for step in steps]
+    check_memory(planned)
+    check_disk(planned)
     for line in explain.check_code(steps, config.run.strict):
         console.print(f"note: {line}")
     runs.begin_run(steps, config, overrides)
-    outcome = run_plan(steps, config)
+    outcome = carry_out([steps], config)
+    if outcome is None:
+        return 0
     runs.finish_run(steps)
     trained = steps[-1]
     figures = trained.metrics()

@@ -1,46 +1,103 @@
-"""The chain on a real Slurm of one node: `make test-slurm`."""
+"""The chain on a real Slurm: `make test-slurm`."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
-from smoke_chain import command
+from smoke_chain import command, hashes
 from training_step import artifact, losses, make_step, wait_for_steps
 
 from pipeline import store
+from pipeline.local_config import hydra_value
 from pipeline.provenance import ROOT
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(2400)]
 
 CLUSTER = [
     "cluster=slurm",
     "cluster.device=cpu",
-    'cluster.launch_cpu=[srun,"--ntasks=1"]',
-    'cluster.launch_gpu=[srun,"--ntasks=1"]',
+    "cluster.slurm.cpu.cpus=1",
+    "cluster.slurm.gpu.cpus=1",
+    "cluster.slurm.cpu.memory_gb=1",
+    "cluster.slurm.gpu.memory_gb=1",
+    "cluster.slurm.gpu.gres=null",
 ]
+BROKEN = 'case "$SLURM_JOB_NAME" in tokenizer-*) echo "module gcc/99 is not there"; exit 3;; esac'
 
 
 def jobs():
-    return subprocess.run(["squeue", "--noheader", "--format=%i"], capture_output=True, text=True).stdout.split()
+    """Return the numbers of this checkout's jobs: others may use the same Slurm."""
+    listed = subprocess.run(["squeue", "--noheader", "--format=%i %Z"], capture_output=True, text=True).stdout
+    return [line.split()[0] for line in listed.splitlines() if line.split()[1] == str(ROOT)]
 
 
-def test_every_stage_is_a_job_and_a_cancelled_one_is_run_again(tmp_path):
-    started = subprocess.Popen(command(tmp_path, *CLUSTER), cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not jobs():
-        assert started.poll() is None, started.stderr.read()
-        time.sleep(0.1)
-    for job in jobs():
-        subprocess.run(["scancel", job], check=True)
-    _, said = started.communicate(timeout=300)
-    assert started.returncode != 0
-    assert "Log: " in said
-
-    done = subprocess.run(command(tmp_path, *CLUSTER), cwd=ROOT, capture_output=True, text=True)
+def run(artifacts, *more, name="adapt"):
+    done = subprocess.run(command(artifacts, *CLUSTER, *more, name=name), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    results = json.loads((tmp_path / "dutch" / "latest" / "results.json").read_text())
-    assert len(results["systems"]) == 5
+    return done.stdout
+
+
+def states(artifacts):
+    """Return each step's state as `make status` shows it, and what it says besides."""
+    shown = run(artifacts, name="status")
+    rows = [[cell.strip() for cell in line.split("│")[1:5]] for line in shown.splitlines() if line.startswith("│")]
+    return {row[0]: (row[2], row[3]) for row in rows}, shown
+
+
+def wait_for(condition, seconds=1800):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    return found
+
+
+def test_a_failed_job_cancels_what_needs_it_and_the_next_chain_ends_as_a_local_run(finished, tmp_path):
+    assert "Submitted 17 jobs." in run(tmp_path, f"cluster.slurm.setup={hydra_value([BROKEN])}")
+    wait_for(lambda: not jobs())
+    found, shown = states(tmp_path)
+    assert found["evaluation_source"][0] == "finished"  # it does not need the tokenizer
+    assert found["tokenizer"][0] == "failed"
+    assert "FAILED" in found["tokenizer"][1]
+    assert found["adapted_model"][0] == found["report"][0] == "cancelled"
+    assert "tokenizer failed: the log says why. Log: " in shown
+    assert "    module gcc/99 is not there" in shown
+    assert "The same command as before goes on with what is missing" in shown
+
+    again = run(tmp_path)
+    assert "jobs." in again
+    assert "Submitted 17" not in again
+    assert "Submitted 0 jobs, " in run(tmp_path)
+    found, _ = states(tmp_path)
+    assert found["tokenizer"][0] in ("queued", "running", "finished")
+    assert found["report"] == ("queued", found["report"][1])
+    assert "PENDING (Dependency)" in found["report"][1]
+    wait_for((tmp_path / "dutch" / "latest").exists)  # nobody but the last job makes it
+    assert hashes(tmp_path) == hashes(finished[0])
+    assert {state for state, _ in states(tmp_path)[0].values()} == {"finished"}
+
+
+def test_a_training_on_two_nodes_and_a_lost_bookkeeping_made_up_by_status(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, symlinks=True, dirs_exist_ok=True)
+    more = ["cluster.processes=2", "cluster.slurm.nodes=2", "training.tokens=3000", "evaluation.baselines=[]"]
+    said = run(tmp_path, *more, "cluster.slurm.wait=true")
+    assert "report" in said
+    (model,) = (
+        manifest
+        for path in tmp_path.glob("dutch/adapted_model-*/manifest.json")
+        if (manifest := json.loads(path.read_text()))["metrics"]["tokens"] < 4000
+    )
+    assert model["metrics"]["processes"] == 2
+    latest = tmp_path / "dutch" / "latest"
+    folder = latest.resolve()
+    for link in [latest, *(path for path in folder.iterdir() if path.is_symlink())]:
+        link.unlink()
+    assert "Finished " in run(tmp_path, *more, name="status")
+    assert latest.resolve() == folder
+    assert (folder / "results.json").exists()
 
 
 def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tmp_path):
@@ -48,13 +105,13 @@ def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tm
     array = ["cluster.array.memory_gb=null", "cluster.array.minutes=5", 'cluster.array.setup=["sleep 2"]']
     local, slurm = tmp_path / "local", tmp_path / "slurm"
     subprocess.run(command(local, *common, name="corpus"), cwd=ROOT, check=True, capture_output=True)
-    on_slurm = command(slurm, *common, *CLUSTER, *array, name="corpus")
+    on_slurm = command(slurm, *common, *CLUSTER, *array, "cluster.slurm.wait=true", name="corpus")
     started = subprocess.Popen(on_slurm, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     while not (found := [job for job in jobs() if "_" in job and "[" not in job]):
         assert started.poll() is None, started.stderr.read()
         time.sleep(0.1)
     subprocess.run(["scancel", "--signal=KILL", "--full", found[0]], check=True)
-    _, said = started.communicate(timeout=600)
+    _, said = started.communicate(timeout=1800)
     assert started.returncode == 0, said[-3000:]
     one, other = (json.loads((folder / "dutch" / "latest" / "corpus.json").read_text()) for folder in (local, slurm))
     assert one == other

@@ -1,0 +1,206 @@
+"""What a training costs on a GPU, worked out before anything runs: operations, time, and memory.
+
+Pure arithmetic over explicit facts; knows neither the configuration nor torch. A time is the longer of what computing
+and what moving bytes takes (Williams et al. 2009, "Roofline"); the exchange between processes is not part of it.
+"""
+
+import re
+from dataclasses import dataclass, fields, replace
+
+ADAMW_BYTES, WEIGHT_BYTES, GRADIENT_BYTES = 8, 4, 4
+"""Of a trained weight: all of them in float32, AdamW with two moments."""
+UPDATE_BYTES = 40
+"""Moved for each trained weight by one update: norm 4, clipping 8, and AdamW, which reads 16 and writes 12."""
+CHUNK_COPIES = 3
+"""Of a chunk of logits at the same time: logits, their float32 form, the error in the matrices' precision."""
+LORA = "lora"
+"""What a phase trains where adapters stand in the place of layers."""
+OUTER = re.compile(r"(\d+)x(\d+)")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """What a kind of GPU can do."""
+
+    flops_per_second: float
+    """Of dense matrices in the training's precision."""
+    bytes_per_second: float
+    """From its memory."""
+    memory_bytes: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a decoder decides its cost, in weights."""
+
+    body: int
+    """All but the tables."""
+    table: int
+    """Input table: vocabulary x hidden size."""
+    tied: bool
+    """Is the output head the input table?"""
+    hidden: int
+    layers: int
+
+    @property
+    def tables(self) -> int:
+        """Weights of input table and head."""
+        return self.table * (1 if self.tied else 2)
+
+    @property
+    def parameters(self) -> int:
+        """All weights."""
+        return self.body + self.tables
+
+    @property
+    def multiplied(self) -> int:
+        """Weights that each token is multiplied with: rows of the input table are only looked up."""
+        return self.body + self.table
+
+    def with_vocabulary(self, tokens: int) -> "Shape":
+        """Return the shape with a vocabulary of another size."""
+        return replace(self, table=tokens * self.hidden)
+
+    def trained(self, train: str) -> int:
+        """Return the weights that a phase trains: `all`, `embeddings`, or these and outer layers as in `2x2`.
+
+        `lora` counts as embeddings: adapters are well under a hundredth of a body.
+        """
+        return self.tables + self.body * self.trained_layers(train) // self.layers
+
+    def trained_layers(self, train: str) -> int:
+        """Return how many layers a phase trains."""
+        outer = OUTER.fullmatch(train)
+        some = int(outer[1]) + int(outer[2]) if outer else 0
+        return self.layers if train == "all" else min(some, self.layers)
+
+
+def make_shape(parameters: int, vocabulary: int, hidden: int, layers: int, tied: bool) -> Shape:
+    """Return the shape of a model with so many weights in all.
+
+    >>> make_shape(6_738_415_616, 32_000, 4_096, 32, tied=False).body
+    6476271616
+    """
+    table = vocabulary * hidden
+    return Shape(parameters - table * (1 if tied else 2), table, tied, hidden, layers)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How a training goes through its text."""
+
+    sequence_length: int
+    global_batch: int
+    """Sequences in an optimizer step."""
+    micro_batch: int
+    """Sequences in one forward pass of a process."""
+    processes: int
+
+    @property
+    def micro_steps(self) -> float:
+        """Forward passes of a process in one optimizer step."""
+        return self.global_batch * self.sequence_length / (self.processes * self.micro_tokens)
+
+    @property
+    def micro_tokens(self) -> int:
+        """Tokens in one forward pass of a process; a micro-batch larger than its part is cut to it."""
+        return min(self.micro_batch, max(1, self.global_batch // self.processes)) * self.sequence_length
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on each GPU."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    logits: float
+    copies: float
+    """Weights in the matrices' precision, or gathered from the other processes."""
+    reserved: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class MemoryFacts:
+    """What was measured or is assumed of a training's memory."""
+
+    compute_bytes: int
+    """Of a number in the matrices' precision: 2 or 4."""
+    activation_bytes: float
+    """Kept for the backward pass of one layer, for each token and hidden unit."""
+    frozen_activation_bytes: float
+    """The same where the layer's weights are frozen, and so need nothing of what goes into them."""
+    chunk_bytes: int
+    """Float32 logits held at a time."""
+    reserved_bytes: float
+    """CUDA's own, and gaps between tensors."""
+
+
+def flops_per_token(shape: Shape, train: str, sequence_length: int, checkpointing: bool) -> float:
+    """Return floating-point operations to train on one token.
+
+    Six a weight (two forward, two for the gradient of what goes in, two for the weight's own, which a frozen weight
+    spares) and 12 x layers x hidden x length for attention (PaLM, arXiv 2204.02311, appendix B: the causal mask's half
+    is not taken off). Checkpointing computes the layers' forward pass twice.
+    """
+    trained = shape.trained(train) - shape.tables + shape.table
+    attention = 12 * shape.layers * shape.hidden * sequence_length
+    again = 2 * shape.body + attention / 3 if checkpointing else 0
+    return 4 * shape.multiplied + 2 * trained + attention + again
+
+
+def step_seconds(
+    shape: Shape, train: str, batches: Batches, gpu: Gpu, utilisation: float, checkpointing: bool = False
+) -> float:
+    """Return the time of one optimizer step: its passes, limited by computing or by reading the weights; the update.
+
+    `utilisation` is the share of the GPU's operations that matrix products reach.
+    """
+    flops = flops_per_token(shape, train, batches.sequence_length, checkpointing) * batches.micro_tokens
+    # Read forward and backward; gradients read and written.
+    moved = 2 * WEIGHT_BYTES * shape.multiplied + 2 * GRADIENT_BYTES * shape.trained(train)
+    micro_step = max(flops / (gpu.flops_per_second * utilisation), moved / gpu.bytes_per_second)
+    return batches.micro_steps * micro_step + UPDATE_BYTES * shape.trained(train) / gpu.bytes_per_second
+
+
+def tokens_per_second(step: float, batches: Batches) -> float:
+    """Return the tokens a second of all processes, given an optimizer step's seconds."""
+    return batches.global_batch * batches.sequence_length / step
+
+
+def memory(
+    shape: Shape, train: str, batches: Batches, facts: MemoryFacts, sharded: bool = False, checkpointing: bool = False
+) -> Memory:
+    """Return the bytes on each GPU when a phase trains; `train` is the phase that trains most."""
+    parts = batches.processes if sharded else 1
+    trained = shape.trained(train)
+    # An adapter's gradient needs what goes into its layer, as the layer's own would.
+    layers = shape.layers if train == LORA else shape.trained_layers(train)
+    kept = facts.activation_bytes * layers + facts.frozen_activation_bytes * (shape.layers - layers)
+    if checkpointing:  # what goes into each layer, in float32, and one layer whole
+        kept = WEIGHT_BYTES * shape.layers + facts.activation_bytes
+    unit = shape.body // shape.layers
+    if sharded:  # two layers and the tables are gathered at a time, and the gradient of the largest is not yet shared
+        copies = facts.compute_bytes * (2 * unit + shape.tables) + GRADIENT_BYTES * max(unit, shape.tables)
+    else:  # autocast keeps a copy of each matrix until the backward pass is over
+        copies = facts.compute_bytes * shape.multiplied if facts.compute_bytes < WEIGHT_BYTES else 0
+    return Memory(
+        weights=WEIGHT_BYTES * shape.parameters / parts,
+        gradients=GRADIENT_BYTES * trained / parts,
+        optimizer=ADAMW_BYTES * trained / parts,
+        activations=batches.micro_tokens * shape.hidden * kept,
+        logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * shape.table,
+        copies=copies,
+        reserved=facts.reserved_bytes,
+    )
+
+
+def checkpoint_bytes(shape: Shape, train: str) -> int:
+    """Return the size of one checkpoint: trained weights and AdamW's moments, in float32."""
+    return (WEIGHT_BYTES + ADAMW_BYTES) * shape.trained(train)

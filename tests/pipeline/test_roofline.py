@@ -1,0 +1,104 @@
+"""The arithmetic of planning, against numbers worked out by hand for Llama-2-7B and small shapes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import roofline
+from pipeline.roofline import Batches, Gpu, MemoryFacts, make_shape
+
+LLAMA2 = make_shape(parameters=6_738_415_616, vocabulary=32_000, hidden=4_096, layers=32, tied=False)
+BATCHES = Batches(sequence_length=4_096, global_batch=64, micro_batch=1, processes=8)
+BF16 = MemoryFacts(
+    compute_bytes=2, activation_bytes=40, frozen_activation_bytes=32, chunk_bytes=32 * 2**20, reserved_bytes=0
+)
+GPU = Gpu(flops_per_second=1e15, bytes_per_second=1e12, memory_bytes=80e9)
+
+
+def test_the_weights_of_llama_2_by_hand():
+    # 32 layers of 4 x 4096 x 4096 and 3 x 4096 x 11008 and two norms, one norm at the end
+    layer = 4 * 4096 * 4096 + 3 * 4096 * 11008 + 2 * 4096
+    assert LLAMA2.body == 32 * layer + 4096 == 6_476_271_616
+    assert LLAMA2.tables == 2 * 32_000 * 4_096
+    assert LLAMA2.with_vocabulary(50_000).parameters == 6_476_271_616 + 2 * 50_000 * 4_096
+    tied = make_shape(6_738_415_616, 32_000, 4_096, 32, tied=True)
+    assert (tied.parameters, tied.tables) == (6_738_415_616, 131_072_000)
+
+
+def test_what_a_phase_trains():
+    assert LLAMA2.trained("all") == 6_738_415_616
+    assert LLAMA2.trained("embeddings") == 262_144_000
+    assert LLAMA2.trained("2x2") == 262_144_000 + 6_476_271_616 * 4 // 32
+    assert LLAMA2.trained("40x40") == LLAMA2.trained("all")
+
+
+def test_operations_of_a_token_by_hand():
+    # 6 x (6,476,271,616 + 131,072,000) = 39,644,061,696; attention 12 x 32 x 4096 x 4096 = 6,442,450,944
+    assert roofline.flops_per_token(LLAMA2, "all", 4_096, checkpointing=False) == 46_086_512_640
+    # All but the head frozen: 4 x 6,607,343,616 + 2 x 131,072,000 and the same attention
+    assert roofline.flops_per_token(LLAMA2, "embeddings", 4_096, checkpointing=False) == 33_133_969_408
+    # Forward again: 2 x 6,476,271,616 and a third of the attention
+    again = roofline.flops_per_token(LLAMA2, "all", 4_096, checkpointing=True) - 46_086_512_640
+    assert again == 12_952_543_232 + 2_147_483_648
+
+
+def test_a_step_limited_by_computing():
+    # 8 micro-steps of 4,096 tokens: 46,086,512,640 x 4,096 / (1e15 x 0.5) = 0.37754 s; update 40 x 6.738e9 / 1e12
+    step = roofline.step_seconds(LLAMA2, "all", BATCHES, GPU, utilisation=0.5)
+    assert step == pytest.approx(8 * 0.3775407 + 0.2695366, rel=1e-6)
+    assert roofline.tokens_per_second(step, BATCHES) == pytest.approx(64 * 4_096 / 3.2898622, rel=1e-6)
+
+
+def test_a_step_limited_by_memory():
+    # One sequence of 8 tokens: weights read twice in float32, gradients read and written, takes longer than computing.
+    few = Batches(sequence_length=8, global_batch=1, micro_batch=1, processes=1)
+    moved = 8 * 6_607_343_616 + 8 * 6_738_415_616
+    step = roofline.step_seconds(LLAMA2, "all", few, GPU, utilisation=0.5)
+    assert step == pytest.approx((moved + 40 * 6_738_415_616) / 1e12)
+
+
+def test_memory_of_llama_2_on_one_gpu_by_hand():
+    one = replace(BATCHES, processes=1)
+    needed = roofline.memory(LLAMA2, "all", one, BF16)
+    # 16 bytes a weight: 107.8 GB; activations 4,096 tokens x 4,096 x 32 layers x 40 bytes
+    assert needed.weights + needed.gradients + needed.optimizer == 16 * 6_738_415_616
+    assert needed.activations == 4_096 * 4_096 * 32 * 40 == 21_474_836_480
+    assert needed.copies == 2 * 6_607_343_616
+    assert needed.logits == 3 * 32 * 2**20 + 4 * 131_072_000
+    assert needed.total == pytest.approx(107_814_649_856 + 21_474_836_480 + 13_214_687_232 + 624_951_296)
+
+
+def test_sharding_and_checkpointing_by_hand():
+    needed = roofline.memory(LLAMA2, "all", BATCHES, BF16, sharded=True, checkpointing=True)
+    assert needed.weights + needed.gradients + needed.optimizer == 2 * 6_738_415_616  # 16 bytes on 8 processes
+    assert needed.activations == 4_096 * 4_096 * (32 * 4 + 40)
+    # Two layers of 202,383,488 and both tables in bfloat16; the tables' gradient in float32
+    assert needed.copies == 2 * (2 * 202_383_488 + 262_144_000) + 4 * 262_144_000
+
+
+def test_a_checkpoint_holds_trained_weights_and_two_moments():
+    assert roofline.checkpoint_bytes(LLAMA2, "embeddings") == 12 * 262_144_000
+
+
+@given(
+    layers=st.integers(1, 8),
+    width=st.integers(8, 64),
+    tied=st.booleans(),
+    processes=st.sampled_from([1, 2, 4]),
+    micro_batch=st.integers(1, 8),
+)
+def test_less_is_never_more(layers, width, tied, processes, micro_batch):
+    shape = make_shape(10**6, 100, width, layers, tied)
+    batches = Batches(32, 8, micro_batch, processes)
+    checkpointed = roofline.memory(shape, "all", batches, BF16, checkpointing=True)
+    plain = roofline.memory(shape, "all", batches, BF16)
+    assert roofline.memory(shape, "embeddings", batches, BF16).total <= plain.total
+    assert layers == 1 or checkpointed.activations < plain.activations
+    halved = roofline.memory(shape, "all", replace(batches, processes=2 * processes), BF16, sharded=True)
+    assert halved.optimizer * 2 * processes == pytest.approx(plain.optimizer)
+    for train in ("all", "embeddings"):
+        seconds = roofline.step_seconds(shape, train, batches, GPU, 0.5)
+        assert seconds <= roofline.step_seconds(shape, train, batches, GPU, 0.4)
+        assert seconds <= roofline.step_seconds(shape, train, batches, GPU, 0.5, checkpointing=True)

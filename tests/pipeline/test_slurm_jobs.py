@@ -1,0 +1,154 @@
+"""What jobs ask for, what Slurm's words mean, and what is said of jobs that ended; no Slurm needed."""
+
+import os
+import sys
+from dataclasses import replace
+
+import pytest
+
+from pipeline import chain, graph, job_status, jobs, runs, slurm, store
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from pipeline.job_status import Status
+from pipeline.jobs import Job
+from pipeline.slurm import JobState
+from pipeline.sources import current_lock
+from pipeline.torchrun import torchrun_command
+
+QUEUE = """\
+7|RUNNING|None|node3|2026-11-21T10:00:00|corpus-1
+8|PENDING|Dependency||N/A|odd|name
+9|COMPLETING|None|node3|2026-11-21T10:00:00|tokenizer-1
+10_[3-7]|PENDING|Resources||N/A|mothertongue
+11|PENDING|DependencyNeverSatisfied||N/A|report-1
+"""
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    facts = ["machine.account=me", "cluster.processes=8", "cluster.slurm.nodes=2", "cluster.slurm.gpu.gres=gpu:a100"]
+    folder = tmp_path_factory.mktemp("artifacts")
+    here = ["language=dutch", "experiment=smoke", "cluster=slurm", f"machine.artifacts={folder}"]
+    config = load_config(
+        [*here, *facts, "cluster.slurm.gpu.options=['--constraint=nvlink']", "training.global_batch=8"]
+    )
+    return config, {step.name: step for step in graph.adapt(config, current_lock(config))}
+
+
+def options(planned, name):
+    config, steps = planned
+    given = jobs.step_options(steps[name], config.cluster, config.cluster.slurm)
+    return dict(option.removeprefix("--").partition("=")[::2] for option in given)
+
+
+def test_what_slurm_says():
+    found = slurm.read_states(QUEUE, ["7", "8", "9", "11", "12"])
+    assert sorted(found) == ["11", "7", "8", "9"]
+    assert found["7"] == JobState("RUNNING", "None", "node3", "2026-11-21T10:00:00", "corpus-1")
+    assert found["8"].name == "odd|name"
+    assert [found[job].live for job in ("7", "8", "9", "11")] == [True, True, False, False]
+    assert [found[job].running for job in ("7", "8", "9", "11")] == [True, False, False, False]
+
+
+def test_a_training_gets_its_gpus_on_each_node_and_hears_of_its_end(planned):
+    asked = options(planned, "adapted_model")
+    assert asked["nodes"] == "2"
+    assert asked["gres"] == "gpu:a100:4"
+    assert (asked["cpus-per-task"], asked["mem"], asked["time"]) == ("32", "256G", "1440")
+    assert asked["signal"] == "B:USR1@120"
+    assert asked["account"] == "me"
+    assert "constraint" in asked
+    assert "partition" not in asked
+
+
+def test_other_steps_get_one_gpu_or_none(planned):
+    assert options(planned, "evaluation_source")["gres"] == "gpu:a100:1"
+    assert options(planned, "evaluation_source")["nodes"] == "1"
+    tokenizer = options(planned, "tokenizer")
+    assert not {"gres", "signal", "constraint"} & set(tokenizer)
+    assert (tokenizer["cpus-per-task"], tokenizer["mem"], tokenizer["time"]) == ("8", "32G", "720")
+    assert planned[0].execution().workers == 8  # the job's cores, not those of the machine that submits it
+
+
+def test_processes_that_nodes_cannot_share_are_refused():
+    with pytest.raises(UserError, match=r"cluster\.processes=3 cannot be shared by cluster\.slurm\.nodes=2"):
+        load_config(["language=dutch", "cluster=slurm", "cluster.processes=3", "cluster.slurm.nodes=2"])
+
+
+def test_one_torchrun_a_node():
+    alone = torchrun_command(4, 1, {})
+    assert alone[:3] == [sys.executable, "-m", "torch.distributed.run"]
+    assert "--nproc_per_node=4" in alone
+    assert "--standalone" in alone
+    together = torchrun_command(8, 2, {"SLURM_JOB_ID": "123", "SLURM_CPUS_PER_TASK": "32"})
+    assert together[:3] == ["srun", "--nodes=2", "--ntasks=2"]
+    assert {"--cpus-per-task=32", "--nproc_per_node=4", "--nnodes=2", "--rdzv_id=123"} <= set(together)
+    with pytest.raises(UserError, match="this is no Slurm job"):
+        torchrun_command(8, 2, {})
+
+
+def test_a_job_in_the_queue_is_kept_unless_it_waits_for_a_dead_one(monkeypatch):
+    cancelled = []
+    monkeypatch.setattr(slurm, "cancel", cancelled.append)
+    job, waits = Job("8", "corpus-1", "log", ("6", "7")), JobState("PENDING", "Dependency", "", "N/A", "corpus-1")
+    good = chain._still_good
+    assert good(job, waits, ["7"])  # 6 has ended well
+    assert good(job, replace(waits, state="RUNNING"), ["9"])
+    assert not good(job, None, [])
+    assert not good(job, replace(waits, name="somebody's"), [])
+    assert not good(job, replace(waits, state="FAILED"), [])
+    assert cancelled == []
+    assert not good(job, waits, ["7", "9"])
+    assert cancelled == ["8"]
+
+
+def test_the_command_takes_the_shells_place_after_the_setup():
+    lines = jobs.job_lines(["module load cuda"], {"A": "b c"}, ["python", "-m", "it's"])
+    assert lines == ["module load cuda", "export A='b c'", """exec python -m 'it'"'"'s'"""]
+
+
+def test_a_failed_step_is_told_with_its_last_lines_and_what_to_do(planned, tmp_path):
+    log = tmp_path / "job.log"
+    log.write_text("one\ntraining:  5%\rtraining: 99%\r\n" + "x" * 10_000 + "\nerror: no more\n\n")
+    steps = planned[1]
+    found = [
+        Status(steps["adapted_model"], "failed", "", log, "TIMEOUT"),
+        Status(steps["report"], "cancelled", "", None, "CANCELLED"),
+    ]
+    head, *tail, waiting, remedy = job_status.failure_lines(found)
+    assert head == f"adapted_model failed: its time ran out; raise cluster.slurm.gpu.minutes. Log: {log}"
+    assert tail[-1] == "    error: no more"
+    assert len("".join(tail)) < job_status.LAST_BYTES + 100
+    assert waiting.startswith("1 steps that wait for others were cancelled")
+    assert "goes on" in remedy
+    assert job_status.failure_lines([replace(found[0], state="finished")]) == []
+    log.write_text("one\ntraining:  5%\rtraining: 99%\r\n")
+    assert job_status.last_lines(log) == ["one", "training: 99%"]
+
+
+def test_a_refusal_of_sbatch_is_one_line_with_the_remedy(tmp_path, monkeypatch):
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text("#!/bin/sh\necho 'sbatch: error: invalid account' >&2; exit 1\n")
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(UserError, match=r"Slurm refuses job\.sh: invalid account\. Account .* conf/local\.yaml"):
+        slurm.submit("job.sh", [])
+
+
+def test_the_last_job_finishes_a_run_from_what_was_written_at_its_begin(planned, capsys):
+    config, steps = planned
+    plan = [steps["base_model"], steps["corpus"]]
+    runs.begin_run(plan, config, [])
+    folder = runs.run_folder(plan)
+    assert runs.is_begun(plan)
+    assert runs.main([str(folder)]) == 2
+    assert "is not finished: base_model, corpus" in capsys.readouterr().err.replace(
+        "corpus, base_model", "base_model, corpus"
+    )
+    for step in plan:
+        store.prepare(step.folder, resumes=False)
+        store.publish(step.folder, {"fingerprint": step.fingerprint, "recipe": dict(step.recipe)})
+    assert not runs.is_finished(plan)
+    assert runs.main([str(folder)]) == 0
+    assert runs.is_finished(plan)
+    assert (config.artifacts / "dutch" / "latest" / "base_model").resolve() == steps["base_model"].folder

@@ -1,0 +1,63 @@
+"""Whether trainings fit, told before anything runs."""
+
+from functools import cache
+
+import pytest
+
+from pipeline import commands, graph
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from pipeline.sources import current_lock
+from pipeline.training_plan import check_memory, plan_training, planned_rate
+
+FULL_7B = ["language=dutch", "base_model=llama2_7b", "training.precision=bfloat16", "evaluation.baselines=[]"]
+
+
+@cache
+def planned(*overrides):
+    config = load_config([*FULL_7B, *overrides])
+    return [(step, config) for step in graph.adapt(config, current_lock(config))]
+
+
+def with_gpu(steps, name):
+    return [
+        (step, config.model_copy(update={"cluster": config.cluster.model_copy(update={"gpu": name})}))
+        for step, config in steps
+    ]
+
+
+def test_all_of_7b_on_one_gpu_of_80_gb_is_refused_with_what_would_fit():
+    steps = planned("cluster=one_gpu", "cluster.gpu=h100", "training.global_batch=8")
+    with pytest.raises(UserError) as raised:
+        check_memory(steps)
+    (line,) = str(raised.value).splitlines()
+    assert "adapted_model needs about " in line
+    assert "cluster.gpu=h100 has 80.0 GB" in line
+    assert "cluster.sharding=full cluster.processes=2" in line
+    assert "train: 2x2" in line
+    check_memory(with_gpu(steps, None))
+
+
+def test_what_fits_is_not_refused_and_the_rate_is_that_of_the_gpu():
+    steps = planned("cluster=one_gpu", "training=tweety_two_stage")
+    check_memory(steps)
+    (training,) = (place for place, (step, _) in enumerate(steps) if step.name == "adapted_model")
+    plan = plan_training(*steps[training])
+    assert plan.tokens == pytest.approx(106_500_000)
+    assert plan.most == "2x2"
+    assert not plan.shape.tied
+    a100, h100 = (planned_rate(*with_gpu(steps, name)[training]) for name in ("a100", "h100"))
+    assert 1 < h100 / a100 < 989 / 312
+    assert planned_rate(*with_gpu(steps, None)[training]) is None
+
+
+def test_a_gpu_that_nobody_knows_is_named():
+    with pytest.raises(UserError, match=r"unknown GPU \(cluster\.gpu\) 'h10'\. .*Available: a100, h100, h200"):
+        load_config(["language=dutch", "cluster=one_gpu", "cluster.gpu=h10"])
+
+
+def test_the_plan_shows_what_trainings_cost(tmp_path, capsys):
+    commands.plan(["language=dutch", "experiment=smoke", f"machine.artifacts={tmp_path}"], False)
+    shown = capsys.readouterr().out
+    assert "h200 hours" in shown
+    assert "adapted_model, GB on one GPU: weights 0.0" in shown
