@@ -23,7 +23,7 @@ from stages.continue_pretraining.checkpoints import (
     restore_optimizer,
     save_checkpoint,
 )
-from stages.continue_pretraining.interruption import Interruption
+from stages.shared.interruption import Interruption
 from stages.shared.training.step import StepResult, Training, start_phase, take_step
 
 SKIPPED_IN_A_ROW = 5

@@ -15,9 +15,9 @@ from accelerate import Accelerator
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
-from stages.continue_pretraining.interruption import noted_signals
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
+from stages.shared.interruption import noted_signals
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.token_mapping import FILES as MAPPING_FILES
 from stages.shared.training.batches import make_share
