@@ -23,12 +23,15 @@ USUAL = {
     "map_embeddings": (10, 5),
     "pack_tokens": (5, 1),
     "continue_pretraining": (20, 1),
+    "ingest_instructions": (10, 1),
+    "tune_instructions": (60, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
     "write_report": (10, 2),
 }
-MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
+MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1, "tune_instructions": 1}
+TRAININGS = ("continue_pretraining", "tune_instructions")
 CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
@@ -51,6 +54,9 @@ def estimate(step: Step, config: Config) -> Estimate:
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
         return Estimate(seconds + tokens / _rate(step, config), disk + CHECKPOINT_MODELS * model_bytes, tokens)
+    if step.stage.name == "tune_instructions":
+        tokens, cost = tuning_cost(step, config)
+        return Estimate(seconds + tokens * cost / _speed(config), disk + CHECKPOINT_MODELS * model_bytes, tokens)
     if step.stage.name == "probe_initialization":
         tokens = probe_tokens(step, config)
         return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / _speed(config), disk, tokens)
@@ -73,6 +79,18 @@ def training_tokens(step: Step, config: Config) -> int:
         return packed.metrics()["tokens"]
     ratio = config.planning.source_token_ratio if "match" in packed.inputs else 1.0
     return round(config.training.tokens * ratio)
+
+
+def tuning_cost(step: Step, config: Config) -> tuple[int, float]:
+    """Return the tokens of a tuning, and the operations a parameter and token.
+
+    Its rows are known once they are ingested. DPO reads two answers a row, with the reference model too.
+    """
+    tuning, data = step.recipe["settings"]["tuning"], step.inputs["data"]
+    rows = data.metrics()["rows"]["train"] if data.finished else config.planning.conversations
+    pairs = tuning["method"] == "dpo"
+    length = min(config.planning.conversation_tokens, tuning["max_length"]) * (2 if pairs else 1)
+    return round(rows * tuning["epochs"] * length), TRAINING + (FORWARD if pairs else 0)
 
 
 def probe_tokens(step: Step, config: Config) -> int:
@@ -124,7 +142,7 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
     for step, config in steps:
         if not step.finished:
             needed += estimate(step, config).disk_bytes
-            if step.stage.name == "continue_pretraining":
+            if step.stage.name in TRAININGS:
                 checkpoints.append(CHECKPOINT_MODELS * config.base_model.disk_bytes)
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
     needed -= sum(checkpoints) - max(checkpoints, default=0)

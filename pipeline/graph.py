@@ -8,6 +8,7 @@ from pipeline.cards import ResolvedCard, resolve_cards, usable_cards
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage import Stage
+from pipeline.tuning_graph import plan_tuning
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
@@ -125,6 +126,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
+    tuned = plan_tuning(plan, config, lock, adapted, corpus)
     models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
     if "source_finetuned" in config.evaluation.baselines:
         same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
@@ -146,7 +148,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     compared = {"leaderboard": leaderboard} if leaderboard else {}
     step(
         WRITE_REPORT,
-        inputs={**evaluations, **shown, **trained, **compared},
+        inputs={**evaluations, **shown, **trained, **tuned, **compared},
         systems=systems,
         base_model_name=config.base_model.name,
     )

@@ -156,6 +156,10 @@ class PlanningSettings(Section):
 
     source_token_ratio: PositiveFloat
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
+    conversations: PositiveInt
+    """Of instruction tuning, as long as they are not ingested."""
+    conversation_tokens: PositiveInt
+    """Tokens of one, roughly."""
 
 
 class CardLists(Section):
@@ -244,7 +248,9 @@ class Config(Section):
         if dpo and not sft:
             yield "tuning.dpo needs the model of tuning.sft, its reference: give that too, or choose tuning=sft_dpo"
         if sft and not given.cards:
-            yield "tuning.sft needs conversations: choose instructions=packaged, or name data cards in instructions.cards"
+            yield (
+                "tuning.sft needs conversations: choose instructions=packaged, or name data cards in instructions.cards"
+            )
         if dpo and not given.preference_cards:
             yield (
                 "tuning.dpo needs preferences: choose instructions=packaged, or name data cards in "

@@ -88,7 +88,9 @@ def _tried(name: str, row: Mapping[str, Any], card: ResolvedCard, place: str) ->
 def conversation_of(name: str, row: Mapping[str, Any], card: ResolvedCard, place: str) -> Conversation:
     """Return the conversation of a row; raise BrokenInput, with the place, where it is none."""
     if not isinstance(row, Mapping):
-        raise BrokenInput(f"{place}: holds {type(row).__name__}, not an object with columns; correct the row", "document")
+        raise BrokenInput(
+            f"{place}: holds {type(row).__name__}, not an object with columns; correct the row", "document"
+        )
     missing = [column for column in card.columns.values() if column not in row]
     if missing:
         held = ", ".join(sorted(row))

@@ -13,7 +13,11 @@ from stages.shared.tokenizer_conventions import special_tokens
 
 START, END = "<|im_start|>", "<|im_end|>"
 CHATML = (
-    "{% for message in messages %}{{ '" + START + "' + message['role'] + '\\n' + message['content'] + '" + END + "\\n' }}"
+    "{% for message in messages %}{{ '"
+    + START
+    + "' + message['role'] + '\\n' + message['content'] + '"
+    + END
+    + "\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '" + START + "assistant\\n' }}{% endif %}"
 )
 """As Qwen's models and SmolLM2's have it, without a system turn of its own."""
@@ -55,12 +59,16 @@ def prepare_chat(model: Any, tokenizer: Any, choice: Literal["keep", "chatml"]) 
 def add_markers(model: Any, tokenizer: Any, markers: Sequence[str]) -> tuple[str, ...]:
     """Add the markers that the vocabulary lacks, and a row for each in the model's tables.
 
-    The last marker, which ends an answer, begins as the row of what ends a text (EOS); the others as that of what begins
-    one (BOS). Where there is no such token they begin as the mean row.
+    What ends an answer begins as the row of what ends a text (EOS), the other as that of what begins one (BOS), and
+    where there is no such token as the mean row.
     """
     rows = {START: tokenizer.bos_token_id, END: tokenizer.eos_token_id}
-    missing = [marker for marker in markers if tokenizer.convert_tokens_to_ids(marker) in (None, tokenizer.unk_token_id)]
-    tokenizer.add_tokens([AddedToken(marker, special=True, normalized=False) for marker in missing], special_tokens=True)
+    missing = [
+        marker for marker in markers if tokenizer.convert_tokens_to_ids(marker) in (None, tokenizer.unk_token_id)
+    ]
+    tokenizer.add_tokens(
+        [AddedToken(marker, special=True, normalized=False) for marker in missing], special_tokens=True
+    )
     known = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > known:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)

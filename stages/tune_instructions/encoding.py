@@ -52,8 +52,9 @@ def answer_spans(tokenizer: Any, messages: Sequence[Mapping[str, str]], text: st
         until = render(tokenizer, messages[: number + 1]).rstrip()
         if not (until.startswith(before) and text.startswith(until)):
             raise UserError(
-                f"the chat template writes turn {number + 1} of {len(messages)} differently when others follow or when it "
-                "asks for an answer, so that answers cannot be told from the rest; choose tuning.sft.chat_template=chatml"
+                f"the chat template writes turn {number + 1} of {len(messages)} differently when others follow, "
+                "or when it asks for an answer, so that answers cannot be told from the rest; choose "
+                "tuning.sft.chat_template=chatml"
             )
         spans.append((len(before), len(until)))
     return spans
@@ -62,7 +63,7 @@ def answer_spans(tokenizer: Any, messages: Sequence[Mapping[str, str]], text: st
 def encode_rows(
     tokenizer: Any, rows: Iterable[Mapping[str, Any]], max_length: int, counts: Counter[str]
 ) -> list[Encoded]:
-    """Return the conversations that have answers within `max_length` tokens, cut there; `counts` takes what was lost."""
+    """Return the conversations with answers within `max_length` tokens, cut there; `counts` takes what was lost."""
     kept, markers = [], special_tokens(tokenizer)
     for row in rows:
         counts["rows"] += 1
@@ -75,7 +76,9 @@ def encode_rows(
     return kept
 
 
-def encode_pairs(tokenizer: Any, rows: Iterable[Mapping[str, Any]], max_length: int, counts: Counter[str]) -> list[Pair]:
+def encode_pairs(
+    tokenizer: Any, rows: Iterable[Mapping[str, Any]], max_length: int, counts: Counter[str]
+) -> list[Pair]:
     """Return the pairs both of whose answers begin within `max_length` tokens, cut there."""
     kept, markers = [], special_tokens(tokenizer)
     for row in rows:

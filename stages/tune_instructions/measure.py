@@ -45,9 +45,9 @@ def reward_figures(
 ) -> dict[str, Any]:
     """Return how the model stands to its reference on held-out pairs (equation 5 of Rafailov et al. 2023).
 
-    An answer's reward is beta times how much more probable it became, the margin that of the chosen answer minus that of
-    the rejected, the accuracy the share of pairs with a margin above 0. `preferred_*` is the share of pairs whose chosen
-    answer is the more probable one, which favours short answers.
+    An answer's reward is beta times the logarithm of how much more probable it became, the margin that of the chosen
+    answer minus that of the rejected, the accuracy the share of pairs with a margin above 0. `preferred_*` is the share
+    of pairs whose chosen answer is the more probable one, which favours short answers.
     """
     margins = [
         beta * ((chosen - new_chosen) - (rejected - new_rejected))

@@ -6,14 +6,14 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from pipeline.section import Section
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LoraSettings(Section):
     """Low-rank adapters (Hu et al. 2021), merged into the weights at the end."""
 
     r: PositiveInt
-    alpha: PositiveFloat
+    alpha: PositiveInt
     dropout: Annotated[float, Field(ge=0, lt=1)]
     target_modules: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the linear layers, for example `q_proj`; the head is none of them."""

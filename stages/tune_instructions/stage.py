@@ -1,4 +1,4 @@
-"""tune_instructions: a model that answers, from one that goes on with a text (SFT); and one that answers better (DPO)."""
+"""tune_instructions: a model that answers, out of one that continues texts (SFT), and one that answers better (DPO)."""
 
 import copy
 import gc
@@ -132,9 +132,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def measure(
-    model: Any, tokenizer: Any, data: Data, chat: Chat, settings: TuneInstructionsSettings
-) -> dict[str, Any]:
+def measure(model: Any, tokenizer: Any, data: Data, chat: Chat, settings: TuneInstructionsSettings) -> dict[str, Any]:
     """Return the negative log-likelihoods of the held-out rows, and the model's own answers."""
     score: Any = pair_nll if isinstance(settings.tuning, DpoSettings) else answer_nll
     written = answers(model, tokenizer, data.prompts, chat.end_ids, settings.answers.max_new_tokens)

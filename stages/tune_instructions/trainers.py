@@ -8,7 +8,10 @@ from typing import Any
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import TrainerCallback
-from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
@@ -25,9 +28,7 @@ class Place:
     callback: TrainerCallback
 
 
-def sft_trainer(
-    model: Any, tokenizer: Any, rows: Sequence[Encoded], settings: SftSettings, place: Place
-) -> SFTTrainer:
+def sft_trainer(model: Any, tokenizer: Any, rows: Sequence[Encoded], settings: SftSettings, place: Place) -> SFTTrainer:
     """Return a trainer for conversations that are encoded already: trl leaves their labels as they are."""
     options = arguments(settings, place) | {
         "packing": settings.packing,
@@ -70,12 +71,12 @@ def dpo_trainer(
 
 
 def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
-    """Return what the trainers of both methods are told; nothing is left to what transformers finds in the environment."""
+    """Return what the trainers of both methods are told; no tracker of transformers' own is started."""
     execution = place.execution
     micro_batch = min(execution.micro_batch, settings.global_batch)
     if settings.global_batch % micro_batch:
         raise UserError(
-            f"cluster.micro_batch={micro_batch} does not divide the global_batch={settings.global_batch} of the tuning; "
+            f"cluster.micro_batch={micro_batch} does not divide the tuning's global_batch={settings.global_batch}; "
             "allowed are its divisors"
         )
     return {
