@@ -87,8 +87,9 @@ def tuning_cost(step: Step, config: Config) -> tuple[int, float]:
     Its rows are known once they are ingested. DPO reads two answers a row, with the reference model too.
     """
     tuning, data = step.recipe["settings"]["tuning"], step.inputs["data"]
-    rows = data.metrics()["rows"]["train"] if data.finished else config.planning.conversations
     pairs = tuning["method"] == "dpo"
+    expected = config.planning.preferences if pairs else config.planning.conversations
+    rows = data.metrics()["rows"]["train"] if data.finished else expected
     length = min(config.planning.conversation_tokens, tuning["max_length"]) * (2 if pairs else 1)
     return round(rows * tuning["epochs"] * length), TRAINING + (FORWARD if pairs else 0)
 

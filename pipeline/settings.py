@@ -158,6 +158,8 @@ class PlanningSettings(Section):
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
     conversations: PositiveInt
     """Of instruction tuning, as long as they are not ingested."""
+    preferences: PositiveInt
+    """The same of pairs of answers."""
     conversation_tokens: PositiveInt
     """Tokens of one, roughly."""
 

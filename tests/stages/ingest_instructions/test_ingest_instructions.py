@@ -142,7 +142,10 @@ def test_an_unanswered_last_question_is_cut_off():
     ("row", "told"),
     [
         ("{", r"rows.jsonl: line 3: not JSON"),
-        ({"turns": []}, r"rows.jsonl: row 3: no column 'messages' \(there is: turns\); correct the data card's `columns`"),
+        (
+            {"turns": []},
+            r"rows.jsonl: row 3: no column 'messages' \(there is: turns\); correct the data card's `columns`",
+        ),
         ({"messages": "hallo"}, r"row 3: holds str, not a list of turns; correct"),
         ({"messages": [{"role": "user"}]}, r"row 3: turn 1 is no \{role, content\}"),
         ({"messages": [{"role": "user", "content": 3}]}, r"row 3: turn 1: holds int, not text"),

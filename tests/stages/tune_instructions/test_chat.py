@@ -125,11 +125,14 @@ def test_markers_that_the_vocabulary_lacks_begin_as_the_rows_of_begin_and_end(tm
     model, tokenizer = load_causal_model(folder, torch.float32), load_tokenizer(bare)
     known = model.get_input_embeddings().weight.detach().clone()
     chat = prepare_chat(model, tokenizer, "chatml")
-    assert chat.changed and chat.added_tokens == (START, END)
+    assert chat.changed
+    assert chat.added_tokens == (START, END)
     table = model.get_input_embeddings().weight.detach()
-    assert torch.equal(table[:500], known) and len(table) == 502 == model.config.vocab_size
+    assert torch.equal(table[:500], known)
+    assert len(table) == 502 == model.config.vocab_size
     assert torch.equal(table[500:], known[[0, 0]])
-    assert chat.end_ids == (501,) and tokenizer.eos_token == END
+    assert chat.end_ids == (501,)
+    assert tokenizer.eos_token == END
     assert answers_in(tokenizer, encode(tokenizer, TURNS))[1] == f"Een kernel.\nMeer niet.{END}"
 
 
