@@ -178,7 +178,7 @@ def test_wrong_cards_are_refused(ingest, tmp_path):
         ingest(card(folder, "text", files="*", documents="lines"))
     with pytest.raises(UserError, match=r"no row is left for .* of the instructions in chats \(1 rows in all\)"):
         ingest(card(folder))
-    with pytest.raises(UserError, match="chats is monolingual, not instructions; remove it from instructions.cards"):
+    with pytest.raises(UserError, match=r"chats is monolingual, not instructions; remove it from instructions\.cards"):
         ingest(card(folder), card(folder, role="monolingual"))
 
 
