@@ -1,6 +1,7 @@
 """ingest_instructions: conversations, or preferences among their answers, as one table of rows with a held-out part."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def ingest_instructions(
     tallies = {card.name: Tally() for card in settings.cards}
     notes: list[str] = []
     skipped, rows, seen = Skipped(), dict.fromkeys(SPLITS, 0), Seen()
+    words: Counter[str] = Counter()
     with TableWriter(out / "train.parquet", SCHEMA) as train, TableWriter(out / "validation.parquet", SCHEMA) as other:
         writers = dict(zip(SPLITS, (train, other), strict=True))
         for card, found in _all(settings, execution, skipped, notes):
@@ -64,6 +66,7 @@ def ingest_instructions(
             tallies[card.name].keep()
             split = split_name(found, settings.reading)
             rows[split] += 1
+            words[card.name] += sum(len(turn.content.split()) for turn in found.turns)
             messages = [turn._asdict() for turn in found.turns]
             writers[split].add((found.id, card.name, card.licence, messages, found.rejected))
     check_rows(rows, settings)
@@ -71,7 +74,8 @@ def ingest_instructions(
         "role": settings.role,
         "rows": rows,
         "cards": [
-            {"name": card.name, "licence": card.licence} | tallies[card.name].figures("rows") for card in settings.cards
+            {"name": card.name, "licence": card.licence, "words": words[card.name]} | tallies[card.name].figures("rows")
+            for card in settings.cards
         ],
         "broken": {"rows": skipped.documents, "files": skipped.files, "examples": skipped.examples},
         "notes": notes,

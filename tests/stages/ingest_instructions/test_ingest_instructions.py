@@ -127,6 +127,7 @@ def test_duplicates_empty_turns_and_held_out_text_are_left_out_and_counted(inges
     assert summary["cards"][0] == {
         "name": "chats",
         "licence": "mit",
+        "words": 20 * 6,
         "rows": 23,
         "kept": 20,
         "dropped": {"duplicate": 1, "empty_turn": 1, "held_out_text": 1},
