@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from tqdm import tqdm
@@ -52,37 +53,50 @@ def ingest_instructions(
     held_out = SentenceIndex(
         line for name in ("validation", "test") for line in read_lines(inputs["corpus"] / f"{name}.parquet", "text")
     )
-    tallies = {card.name: Tally() for card in settings.cards}
-    notes: list[str] = []
-    skipped, rows, seen = Skipped(), dict.fromkeys(SPLITS, 0), Seen()
-    words: Counter[str] = Counter()
+    counts = Counts(settings)
+    seen = Seen()
     with TableWriter(out / "train.parquet", SCHEMA) as train, TableWriter(out / "validation.parquet", SCHEMA) as other:
         writers = dict(zip(SPLITS, (train, other), strict=True))
-        for card, found in _all(settings, execution, skipped, notes):
+        for card, found in _all(settings, execution, counts.skipped, counts.notes):
             reason = fault_of(found, seen, held_out)
             if reason:
-                tallies[card.name].drop(reason)
+                counts.tallies[card.name].drop(reason)
                 continue
-            tallies[card.name].keep()
             split = split_name(found, settings.reading)
-            rows[split] += 1
-            words[card.name] += sum(len(turn.content.split()) for turn in found.turns)
+            counts.keep(card.name, split, found)
             messages = [turn._asdict() for turn in found.turns]
             writers[split].add((found.id, card.name, card.licence, messages, found.rejected))
-    check_rows(rows, settings)
-    summary = {
-        "role": settings.role,
-        "rows": rows,
-        "cards": [
-            {"name": card.name, "licence": card.licence, "words": words[card.name]} | tallies[card.name].figures("rows")
-            for card in settings.cards
-        ],
-        "broken": {"rows": skipped.documents, "files": skipped.files, "examples": skipped.examples},
-        "notes": notes,
-    }
-    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
+    check_rows(counts.rows, settings)
+    text = json.dumps(counts.summary(settings), ensure_ascii=False, indent=2) + "\n"
     (out / "instructions.json").write_text(text, encoding="utf-8")
-    return {"rows": rows, "broken_rows": skipped.documents}
+    return {"rows": counts.rows, "broken_rows": counts.skipped.documents}
+
+
+class Counts:
+    """What was read of each card, kept and left out."""
+
+    def __init__(self, settings: IngestInstructionsSettings) -> None:
+        self.tallies = {card.name: Tally() for card in settings.cards}
+        self.words: Counter[str] = Counter()
+        self.rows = dict.fromkeys(SPLITS, 0)
+        self.skipped = Skipped()
+        self.notes: list[str] = []
+
+    def keep(self, card: str, split: str, found: Conversation) -> None:
+        """Count a conversation that stays."""
+        self.tallies[card].keep()
+        self.rows[split] += 1
+        self.words[card] += sum(len(turn.content.split()) for turn in found.turns)
+
+    def summary(self, settings: IngestInstructionsSettings) -> dict[str, Any]:
+        """Return the content of instructions.json."""
+        broken = {"rows": self.skipped.documents, "files": self.skipped.files, "examples": self.skipped.examples}
+        cards = [
+            {"name": card.name, "licence": card.licence, "words": self.words[card.name]}
+            | self.tallies[card.name].figures("rows")
+            for card in settings.cards
+        ]
+        return {"role": settings.role, "rows": self.rows, "cards": cards, "broken": broken, "notes": self.notes}
 
 
 def _all(
