@@ -25,6 +25,7 @@ READERS = (
     "gettext_pair",
     "gutenberg",
     "html",
+    "html_questions",
     "jsonl",
     "libreoffice_help",
     "mediawiki",
@@ -43,7 +44,7 @@ READERS = (
 """The readers that a card may name. They stand here too because planning must not import what they read with."""
 
 
-Role = Literal["parallel", "monolingual", "dictionary", "benchmark", "instructions"]
+Role = Literal["parallel", "monolingual", "dictionary", "benchmark", "instructions", "preferences"]
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -27,12 +27,16 @@ USUAL = {
     "mix_tokens": (1, 1),
     "sample_held_out": (1, 1),
     "continue_pretraining": (20, 1),
+    "ingest_instructions": (10, 1),
+    "tune_instructions": (60, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
     "write_report": (10, 2),
 }
-MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
+MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1, "tune_instructions": 1}
+TRAININGS = ("continue_pretraining", "tune_instructions")
+TUNING_CHECKPOINT_MODELS = 6  # two checkpoints are kept while tuning, each of weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
@@ -54,6 +58,9 @@ def estimate(step: Step, config: Config) -> Estimate:
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
         return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(step, config), tokens)
+    if step.stage.name == "tune_instructions":
+        tokens, cost = tuning_cost(step, config)
+        return Estimate(seconds + tokens * cost / _speed(config), disk + _checkpoint_bytes(step, config), tokens)
     if step.stage.name == "probe_initialization":
         tokens = probe_tokens(step, config)
         return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / _speed(config), disk, tokens)
@@ -67,6 +74,19 @@ def estimate(step: Step, config: Config) -> Estimate:
         cost = TRAINING_EMBEDDINGS + FORWARD * config.planning.source_token_ratio
         return Estimate(seconds + tokens * cost / _speed(config), disk, tokens)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
+
+
+def tuning_cost(step: Step, config: Config) -> tuple[int, float]:
+    """Return the tokens of a tuning, and the operations a parameter and token.
+
+    Its rows are known once they are ingested. DPO reads two answers a row, with the reference model too.
+    """
+    tuning, data = step.recipe["settings"]["tuning"], step.inputs["data"]
+    pairs = tuning["method"] == "dpo"
+    expected = config.planning.preferences if pairs else config.planning.conversations
+    rows = data.metrics()["rows"]["train"] if data.finished else expected
+    length = min(config.planning.conversation_tokens, tuning["max_length"]) * (2 if pairs else 1)
+    return round(rows * tuning["epochs"] * length), TRAINING + (FORWARD if pairs else 0)
 
 
 def probe_tokens(step: Step, config: Config) -> int:
@@ -119,7 +139,7 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
     for step, config in steps:
         if not step.finished:
             needed += estimate(step, config).disk_bytes
-            if step.stage.name == "continue_pretraining":
+            if step.stage.name in TRAININGS:
                 checkpoints.append(_checkpoint_bytes(step, config))
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
     needed -= sum(checkpoints) - max(checkpoints, default=0)
@@ -134,6 +154,8 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
 
 
 def _checkpoint_bytes(step: Step, config: Config) -> int:
+    if step.stage.name == "tune_instructions":
+        return TUNING_CHECKPOINT_MODELS * config.base_model.disk_bytes
     return checkpoints_bytes(plan_training(step, config), config.cluster.kept_checkpoints)
 
 

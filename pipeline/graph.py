@@ -8,6 +8,7 @@ from pipeline.cards import ResolvedCard, resolve_cards, usable_cards
 from pipeline.plan import Planner, Step, only
 from pipeline.settings import Config
 from pipeline.stage import Stage
+from pipeline.tuning_graph import plan_tuning
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
@@ -129,6 +130,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens, **watched})
     if training.objective == "masked":  # nothing evaluates an encoder yet
         return only(plan.steps, lambda one: one is adapted)
+    tuned = plan_tuning(plan, config, lock, adapted, corpus)
     models["adapted"] = adapted
     if "source_finetuned" in config.evaluation.baselines and not config.mapping.keeps_tokenizer:
         source_tokens = plan_tokens(plan, config, data, match=tokens)
@@ -148,7 +150,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     compared = {"leaderboard": leaderboard} if leaderboard else {}
     step(
         WRITE_REPORT,
-        inputs={**evaluations, "corpus": corpus, "base_model": base_model, **shown, **trained, **compared},
+        inputs={**evaluations, "corpus": corpus, "base_model": base_model, **shown, **trained, **tuned, **compared},
         systems=systems,
         base_model_name=config.base_model.name,
     )

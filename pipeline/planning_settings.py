@@ -24,6 +24,12 @@ class PlanningSettings(Section):
 
     source_token_ratio: PositiveFloat
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
+    conversations: PositiveInt
+    """Of instruction tuning, as long as they are not ingested."""
+    preferences: PositiveInt
+    """The same of pairs of answers."""
+    conversation_tokens: PositiveInt
+    """Tokens of one, roughly."""
     tied_models: tuple[str, ...]
     """Base models by name whose output head is their input table; that of all others is a table of its own."""
     utilisation: Annotated[float, Field(gt=0, le=1)]

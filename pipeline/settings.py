@@ -31,6 +31,7 @@ from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, LanguageSettings
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
+from stages.ingest_instructions.settings import InstructionsSettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.mix_tokens.settings import ReplaySettings
@@ -38,6 +39,7 @@ from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
+from stages.tune_instructions.settings import TuningSettings
 from stages.write_report.settings import ReportSettings
 
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
@@ -209,6 +211,8 @@ class Config(Section):
     calibration: CalibrationSettings
     distillation: DistillationSettings
     training: TrainingSettings
+    instructions: InstructionsSettings
+    tuning: TuningSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -218,7 +222,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        problems = [*self._language_problems(), *self._card_problems(), *self._cluster_problems()]
+        problems = [
+            *self._language_problems(),
+            *self._card_problems(),
+            *self._cluster_problems(),
+            *self._tuning_problems(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -272,13 +281,29 @@ class Config(Section):
             need = NEEDS["dictionary"]
             yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
 
+    def _tuning_problems(self) -> Iterator[str]:
+        sft, dpo, given = self.tuning.sft, self.tuning.dpo, self.instructions
+        if dpo and not sft:
+            yield "tuning.dpo needs the model of tuning.sft, its reference: give that too, or choose tuning=sft_dpo"
+        if sft and not given.cards:
+            yield (
+                "tuning.sft needs conversations: choose instructions=packaged, or name data cards in instructions.cards"
+            )
+        if dpo and not given.preference_cards:
+            yield (
+                "tuning.dpo needs preferences: choose instructions=packaged, or name data cards in "
+                "instructions.preference_cards"
+            )
+
     @property
     def used_cards(self) -> tuple[str, ...]:
-        """Names of the data cards that this config's mapping, corpus and watched training read, each once."""
+        """Names of the data cards that this config's corpus, mapping, watched training and tuning read, each once."""
         bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
-        return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))
+        tuned = self.instructions.cards if self.tuning.sft else ()
+        preferred = self.instructions.preference_cards if self.tuning.dpo else ()
+        return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up, *tuned, *preferred)))
 
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections and the parts of `evaluation`."""

@@ -21,11 +21,11 @@ from stages.continue_pretraining.checkpoints import (
     restore_optimizer,
     save_checkpoint,
 )
-from stages.continue_pretraining.interruption import TIME_IS_UP, Interruption
 from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.speed import Speedometer, flops_per_token
 from stages.continue_pretraining.spikes import highest_loss
 from stages.continue_pretraining.watcher import Watcher
+from stages.shared.interruption import TIME_IS_UP, Interruption
 from stages.shared.training.sharding import like, whole
 from stages.shared.training.step import StepResult, Training, start_phase, take_step
 

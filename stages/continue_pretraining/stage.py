@@ -15,13 +15,13 @@ from accelerate import Accelerator
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
-from stages.continue_pretraining.interruption import noted_signals
 from stages.continue_pretraining.journal import FILES as JOURNAL_FILES
 from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.continue_pretraining.speed import peak_memory_bytes
 from stages.continue_pretraining.watcher import Watcher, make_watcher
+from stages.shared.interruption import noted_signals
 from stages.shared.mapping_files import FILES as MAPPING_FILES
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.training.acceleration import accelerate_model, load_device

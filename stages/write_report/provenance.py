@@ -38,11 +38,13 @@ def versions(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def read_cards(inputs: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Return the data cards of corpus, bitexts and dictionary with their counts, each with its role, `bitext ru`."""
+    """Return the data cards of corpus, bitexts, dictionary and tuning with their counts; a role is like `bitext ru`."""
     cards = []
-    for kind in ("corpus", "bitext", "dictionary"):
+    files = {"corpus": "corpus", "bitext": "bitext", "dictionary": "dictionary"}
+    files |= {"instructions": "instructions", "preferences": "instructions"}
+    for kind, file in files.items():
         for name in sorted(name for name in inputs if name.partition("_")[0] == kind):
-            found = read_json(inputs[name] / f"{kind}.json")
+            found = read_json(inputs[name] / f"{file}.json")
             for card in found.get("sources", found.get("cards", [])):
                 dropped = sum((card.get("dropped") or {}).values())
                 cards.append({**card, "role": name.replace("_", " "), "dropped_total": dropped})

@@ -10,6 +10,7 @@ from stages.write_report.page import Report, render_page
 from stages.write_report.results import build_results
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import read_systems
+from stages.write_report.tuning import tuning_figures
 
 
 def write_report(settings: WriteReportSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
@@ -17,6 +18,8 @@ def write_report(settings: WriteReportSettings, inputs: Mapping[str, Path], out:
     run = run_id(out)
     systems = read_systems(settings.systems, inputs)
     results = build_results(settings, systems, run)
+    if tuned := tuning_figures(inputs):
+        results["tuning"] = tuned
     text = json.dumps(results, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     (out / "results.json").write_text(text, encoding="utf-8")
     page = render_page(Report(settings, results, systems, inputs))

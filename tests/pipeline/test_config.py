@@ -28,10 +28,10 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "alignment/table": [f"alignment.path={tmp_path / 'table.tsv'}"],
         "alignment/fast_align_binary": [f"alignment.program={sys.executable}"],
         "dictionary/file": [f"dictionary.path={tmp_path / 'table.tsv'}"],
-    }.get(f"{choice.parent.name}/{choice.stem}", [])
+    }.get(f"{choice.parent.name}/{choice.stem}", ["instructions=packaged"] if choice.parent.name == "tuning" else [])
     language = "tatar" if choice.parent.name == "pivots" else "dutch"
     config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])
-    if choice.stem == "chocollama" and not (ROOT / "data").is_dir():
+    if choice.name == "chocollama.yaml" and choice.parent.name == "corpus" and not (ROOT / "data").is_dir():
         with pytest.raises(UserError, match=r"data/job_descriptions.*put the files there, as the data card says"):
             planned(config)
         return

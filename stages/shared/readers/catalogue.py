@@ -17,6 +17,7 @@ from stages.shared.readers.gettext import GettextOptions, read_gettext
 from stages.shared.readers.gettext_pair import GettextPairOptions, read_gettext_pair
 from stages.shared.readers.gutenberg import GutenbergOptions, read_gutenberg
 from stages.shared.readers.html_pages import HtmlOptions, read_html
+from stages.shared.readers.html_questions import HtmlQuestionsOptions, read_html_questions
 from stages.shared.readers.jsonl import JsonlOptions, read_jsonl
 from stages.shared.readers.libreoffice_help import LibreofficeHelpOptions, read_libreoffice_help
 from stages.shared.readers.mediawiki import MediawikiOptions, read_mediawiki
@@ -51,6 +52,7 @@ READERS: Registry[Reader] = Registry(
         "gettext_pair": Reader(GettextPairOptions, read_gettext_pair, True),
         "gutenberg": Reader(GutenbergOptions, read_gutenberg, False),
         "html": Reader(HtmlOptions, read_html, False),
+        "html_questions": Reader(HtmlQuestionsOptions, read_html_questions, True),
         "jsonl": Reader(JsonlOptions, read_jsonl),
         "libreoffice_help": Reader(LibreofficeHelpOptions, read_libreoffice_help, True),
         "mediawiki": Reader(MediawikiOptions, read_mediawiki, True),

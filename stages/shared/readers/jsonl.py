@@ -30,13 +30,14 @@ def read_jsonl(task: ReadTask, options: JsonlOptions) -> Iterator[Found]:
             if isinstance(line, BrokenInput):
                 yield line
             elif line.strip():
-                row = _row(path, number, line)
+                row = json_row(path, number, line)
                 yield row if isinstance(row, BrokenInput) else documents(name, number, row)
 
     return task.documents(options.files, read)
 
 
-def _row(path: Path, number: int, line: str) -> Row | BrokenInput:
+def json_row(path: Path, number: int, line: str) -> Row | BrokenInput:
+    """Return the row that a line holds, or what is wrong with it."""
     try:
         row: Row = json.loads(line)
     except json.JSONDecodeError as error:

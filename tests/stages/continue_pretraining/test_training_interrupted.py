@@ -17,7 +17,7 @@ from training_case import child, hashes, run_case, signalling
 
 from pipeline.errors import OutOfTime, UserError
 from stages.continue_pretraining import loop
-from stages.continue_pretraining.interruption import SIGNALS
+from stages.shared.interruption import SIGNALS
 from stages.shared.training.step import take_step
 
 LONG = {"sequence_length": 4, "global_batch": 2}

@@ -1,0 +1,48 @@
+"""The tuned model as a plain folder."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.errors import UserError
+from stages.shared.model_folder import open_model, write_configs, write_model
+from stages.shared.token_mapping import FILES as MAPPING_FILES
+from stages.shared.tokenizer_conventions import conventions_of
+from stages.shared.tokenizer_folder import write_tokenizer_folder
+from stages.tune_instructions.chat import Chat
+
+WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
+OWN_FILES = ("metrics.jsonl", "training.json", "tuning.json", "answers.json")
+NOT_CARRIED = ("manifest.json", *MAPPING_FILES, *OWN_FILES, *WEIGHT_FILES)
+"""What describes the input artifact rather than the model."""
+
+
+def write_tuned(weights: Mapping[str, torch.Tensor], tokenizer: Any, chat: Chat, source: Path, out: Path) -> None:
+    """Write weights, by their names in `source` and in its precision, config and tokenizer.
+
+    Raises UserError where a tensor of the source has no weight: its architecture fuses weights while loading.
+    """
+    folder = open_model(source)
+    homeless = sorted(set(folder.shards) - set(weights) - set(folder.tied_names))
+    if homeless:
+        raise UserError(
+            f"{len(homeless)} tensors of {source}, '{homeless[0]}' among them, have no weight of their name: this "
+            "architecture is not supported; choose a Llama-like base model"
+        )
+    tables = {
+        name: weights[name].detach().to("cpu", folder.read(name).dtype).contiguous()
+        for name in folder.shards
+        if name in weights
+    }
+    write_model(folder, tables, out)
+    for path in sorted(source.iterdir()):
+        if path.is_file() and not any(path.match(pattern) for pattern in NOT_CARRIED):
+            shutil.copyfile(path, out / path.name)
+    if chat.changed:
+        write_tokenizer_folder(tokenizer.backend_tokenizer, conventions_of(tokenizer), out)
+    ends = list(chat.end_ids)
+    changes = {"eos_token_id": ends[0] if len(ends) == 1 else ends} if ends else {}
+    write_configs(folder, changes, len(tables[folder.input_name]), out)

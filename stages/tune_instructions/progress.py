@@ -1,0 +1,100 @@
+"""What a training by trl writes while it runs: metrics.jsonl, checkpoints that are whole, and a clean stop."""
+
+import json
+import math
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from transformers import TrainerCallback
+
+from pipeline.errors import UserError
+from pipeline.tracking import Tracker
+from stages.shared.interruption import Interruption
+
+WHOLE = "whole"
+"""A file in a checkpoint's folder that is written last: transformers writes the others one by one."""
+KEPT = 2
+NAMES = {
+    "num_tokens": "tokens",
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "grad_norm",
+    "mean_token_accuracy": "token_accuracy",
+    "rewards/accuracies": "reward_accuracy",
+    "rewards/margins": "reward_margin",
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+}
+"""Of the figures that trl logs, ours by theirs."""
+
+
+class Progress(TrainerCallback):
+    """Writes a line of metrics an optimizer step, saves when it is time, and stops when a signal came."""
+
+    def __init__(
+        self, metrics: TextIO, tracker: Tracker, interruption: Interruption, checkpoint_seconds: float
+    ) -> None:
+        self.metrics = metrics
+        self.tracker = tracker
+        self.interruption = interruption
+        self.checkpoint_seconds = checkpoint_seconds
+        self.saved_at = time.monotonic()
+        self.tokens_before = 0
+        """Tokens of the steps before this process; trl counts its own only."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Write the lines of the steps before a checkpoint, which the trainer's history holds."""
+        for line in state.log_history:
+            self.metrics.write(json.dumps(line) + "\n")
+        self.tokens_before = state.log_history[-1]["tokens"] if state.log_history else 0
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Write one step's line; raises UserError where its loss is not finite."""
+        if not logs or "loss" not in logs:
+            del state.log_history[-1]  # trl's summary at the end
+            return
+        line = {"step": state.global_step} | {ours: logs[theirs] for theirs, ours in NAMES.items() if theirs in logs}
+        line["tokens"] = self.tokens_before + int(logs["num_tokens"])
+        state.log_history[-1] = line
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"the loss of step {state.global_step} is not finite; lower the learning_rate of tuning.sft or "
+                "tuning.dpo, or use precision: float32"
+            )
+        self.metrics.write(json.dumps(line) + "\n")
+        self.metrics.flush()
+        self.tracker.log(state.global_step, line)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Ask for a checkpoint, and for the end, where it is time."""
+        stop = self.interruption.signal_name is not None
+        due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
+        if (stop or due) and state.global_step < state.max_steps:
+            control.should_save, control.should_training_stop = True, stop
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Mark the checkpoint as whole and remove the oldest ones."""
+        folder = Path(args.output_dir)
+        (folder / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        self.saved_at = time.monotonic()
+        for old in checkpoints(folder)[:-KEPT]:
+            shutil.rmtree(old)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the whole checkpoints, the newest last."""
+    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint, None where there is none; remove what a killed process left half-written."""
+    whole = checkpoints(folder)
+    for path in sorted(folder.glob("checkpoint-*")):
+        if path not in whole:
+            print(f"checkpoint {path} is torn; going back to the one before it", file=sys.stderr)
+            shutil.rmtree(path)
+    return whole[-1] if whole else None

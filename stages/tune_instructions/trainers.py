@@ -1,0 +1,119 @@
+"""trl's trainers, set up from our settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import TrainerCallback
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.tune_instructions.encoding import Encoded, Pair
+from stages.tune_instructions.settings import DpoSettings, LoraSettings, SftSettings, TrainerSettings
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training runs and writes."""
+
+    checkpoints: Path
+    execution: Execution
+    callback: TrainerCallback
+
+
+def sft_trainer(model: Any, tokenizer: Any, rows: Sequence[Encoded], settings: SftSettings, place: Place) -> SFTTrainer:
+    """Return a trainer for conversations that are encoded already: trl leaves their labels as they are."""
+    options = arguments(settings, place) | {
+        "packing": settings.packing,
+        "max_length": settings.max_length,
+        "completion_only_loss": False,
+    }
+    return SFTTrainer(
+        model=model,
+        args=SFTConfig(**options),
+        train_dataset=Dataset.from_list([row._asdict() for row in rows]),
+        processing_class=tokenizer,
+        peft_config=lora_config(settings.lora),
+        callbacks=[place.callback],
+    )
+
+
+def dpo_trainer(
+    models: tuple[Any, Any | None], tokenizer: Any, pairs: Sequence[Pair], settings: DpoSettings, place: Place
+) -> DPOTrainer:
+    """Return a trainer for pairs of answers; `models` are the one to train and the reference.
+
+    With LoRA the reference is None: it is the model without its adapters. trl encodes the pairs itself, by the same
+    template and length.
+    """
+    model, reference = models
+    options = arguments(settings, place) | {
+        "beta": settings.beta,
+        "loss_type": [settings.loss],
+        "max_length": settings.max_length,
+    }
+    return DPOTrainer(
+        model=model,
+        ref_model=reference,
+        args=DPOConfig(**options),
+        train_dataset=Dataset.from_list([pair.row for pair in pairs]),
+        processing_class=tokenizer,
+        peft_config=lora_config(settings.lora),
+        callbacks=[place.callback],
+    )
+
+
+def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
+    """Return what the trainers of both methods are told; no tracker of transformers' own is started."""
+    execution = place.execution
+    micro_batch = min(execution.micro_batch, settings.global_batch)
+    if settings.global_batch % micro_batch:
+        raise UserError(
+            f"cluster.micro_batch={micro_batch} does not divide the tuning's global_batch={settings.global_batch}; "
+            "allowed are its divisors"
+        )
+    return {
+        "output_dir": str(place.checkpoints),
+        "per_device_train_batch_size": micro_batch,
+        "gradient_accumulation_steps": settings.global_batch // micro_batch,
+        "num_train_epochs": settings.epochs,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": settings.warmup_share,  # a number below 1 is a share
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "optim": "adamw_torch",
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "use_cpu": execution.device == "cpu",
+        "bf16": settings.precision == "bfloat16",
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "save_strategy": "no",  # the callback says when
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # it would show the loss before in the place of one that is not finite
+        "report_to": "none",
+        "disable_tqdm": False,
+        "push_to_hub": False,
+    }
+
+
+def lora_config(settings: LoraSettings | None) -> LoraConfig | None:
+    """Return peft's config, None for full training."""
+    if settings is None:
+        return None
+    return LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=list(settings.target_modules),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,143 @@
+"""SFT and DPO on a tiny random chat model: what they learn, what they write, and that a killed one goes on."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+from tuning_case import DPO, LORA, SFT, make_data, make_model, run_case
+
+from pipeline.errors import UserError
+from stages.shared.loading import load_causal_model, load_tokenizer
+from stages.shared.model_folder import tensor_files
+from stages.tune_instructions import progress
+from stages.tune_instructions.chat import CHATML, END
+from stages.tune_instructions.measure import reward_figures
+
+MODEL_FILES = {
+    "chat_template.jinja",
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
+OWN_FILES = {"answers.json", "metrics.jsonl", "tuning.json"}
+TOLERANCE = 1e-6
+"""Largest difference of a weight between a run that was stopped and one that was not, both in float32."""
+
+
+def weights(folder):
+    return load_causal_model(folder, torch.float32).state_dict()
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_sft_predicts_held_out_answers_better_and_leaves_a_plain_model(instruct, case):
+    out, metrics = instruct
+    assert metrics["loss_after"] < metrics["loss_before"] - 0.1
+    assert {path.name for path in out.iterdir()} == MODEL_FILES | OWN_FILES
+    assert tensor_files(out).keys() == tensor_files(case["model"]).keys()
+    steps = lines(out)
+    assert [line["step"] for line in steps] == list(range(1, metrics["steps"] + 1))
+    assert {"tokens", "loss", "learning_rate", "grad_norm"} <= set(steps[0])
+    described = json.loads((out / "tuning.json").read_text(encoding="utf-8"))
+    assert described["held_out"] == {key: metrics[key] for key in ("rows", "loss_before", "loss_after")}
+    assert described["encoding"]["train"]["truncated"] > 0  # reported, not silent
+    (answer,) = json.loads((out / "answers.json").read_text(encoding="utf-8"))
+    assert answer.keys() == {"prompt", "reference", "before", "after"}
+
+
+def test_it_loads_without_us_and_stops_at_the_end_of_its_answers(instruct):
+    out, _ = instruct
+    model = AutoModelForCausalLM.from_pretrained(out)
+    tokenizer = load_tokenizer(out)
+    assert model.generation_config.eos_token_id == tokenizer.convert_tokens_to_ids(END)
+
+
+def test_dpo_of_adapters_raises_margins_and_merges_them(instruct, case, tmp_path):
+    inputs = {"model": instruct[0], "data": case["preferences"], "instructions": case["instructions"]}
+    metrics = run_case(inputs, tmp_path / "out", DPO | {"lora": LORA, "epochs": 2, "learning_rate": 0.01})
+    assert metrics["reward_margin"] > 0.02
+    assert metrics["reward_accuracy"] > 0.5
+    steps = lines(tmp_path / "out")
+    assert steps[0]["reward_margin"] == pytest.approx(0, abs=1e-6)  # the reference is the model that it begins with
+    assert steps[-1]["reward_margin"] > 0.02
+    before, after = weights(instruct[0]), weights(tmp_path / "out")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {name for name in before if name.split(".")[-2] in LORA["target_modules"]}
+
+
+@pytest.mark.slow
+def test_dpo_of_all_weights_raises_margins(instruct, case, tmp_path):
+    inputs = {"model": instruct[0], "data": case["preferences"], "instructions": case["instructions"]}
+    metrics = run_case(inputs, tmp_path / "out", DPO)
+    assert metrics["reward_margin"] > 0.1
+    assert lines(tmp_path / "out")[0]["reward_margin"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_stopped_tuning_goes_on_as_if_nothing_had_happened(instruct, sft_inputs, tmp_path, monkeypatch):
+    uninterrupted, metrics = instruct
+    out, on_log = tmp_path / "out", progress.Progress.on_log
+
+    def stopped(self, args, state, control, logs=None, **more):
+        on_log(self, args, state, control, logs, **more)
+        if state.global_step == 3:  # seen at the end of the next step
+            self.interruption.signal_name = "SIGTERM"
+
+    monkeypatch.setattr(progress.Progress, "on_log", stopped)
+    with pytest.raises(UserError, match=r"stopped by SIGTERM after step 4 of 9; it is saved in .*goes on from there"):
+        run_case(sft_inputs, out, SFT)
+    monkeypatch.undo()
+    torn = out / "checkpoints" / "checkpoint-6"  # as a kill in the middle of saving leaves it
+    torn.mkdir()
+    resumed = run_case(sft_inputs, out, SFT)
+    assert resumed["resumed_at_step"] == 4
+    assert {path.name for path in out.iterdir()} == MODEL_FILES | OWN_FILES
+    assert [line["tokens"] for line in lines(out)] == [line["tokens"] for line in lines(uninterrupted)]
+    ours, theirs = weights(out), weights(uninterrupted)
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in theirs) <= TOLERANCE
+    assert resumed["loss_after"] == pytest.approx(metrics["loss_after"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_sft_again_gives_the_same_bytes(instruct, sft_inputs, tmp_path):
+    run_case(sft_inputs, tmp_path / "out", SFT)
+    for name in ("model.safetensors", "metrics.jsonl", "answers.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (instruct[0] / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_packed_conversations_with_chatml(case, tmp_path):
+    model = make_model(tmp_path / "model", template=None)
+    inputs = {"model": model, "data": case["instructions"], "instructions": case["instructions"]}
+    metrics = run_case(inputs, tmp_path / "out", SFT | {"packing": True, "chat_template": "chatml"})
+    assert metrics["loss_after"] < metrics["loss_before"] - 0.1
+    tokenizer = load_tokenizer(tmp_path / "out")
+    assert tokenizer.chat_template == CHATML
+    assert tokenizer.eos_token == END
+
+
+def test_rows_that_are_all_too_long_are_no_training(case, tmp_path):
+    data = make_data(tmp_path / "data", preferences=False, train=2)
+    inputs = {"model": case["model"], "data": data, "instructions": case["instructions"]}
+    with pytest.raises(UserError, match=r"none of 2 rows .* within tuning.sft.max_length=8 tokens; raise it"):
+        run_case(inputs, tmp_path / "out", SFT | {"max_length": 8})
+
+
+def test_a_micro_batch_that_does_not_divide_the_batch_is_refused(sft_inputs, tmp_path):
+    with pytest.raises(UserError, match=r"micro_batch=3 does not divide the tuning's global_batch=4"):
+        run_case(sft_inputs, tmp_path / "out", SFT, {"micro_batch": 3})
+
+
+def test_rewards_by_hand():
+    before, after = [(10.0, 8.0), (5.0, 6.0)], [(9.0, 9.0), (6.0, 6.0)]
+    assert reward_figures(before, after, beta=0.5) == {
+        "pairs": 2,
+        "reward_accuracy": 0.5,
+        "reward_margin": 0.25,  # of 0.5 * (1 + 1) and 0.5 * -1
+        "preferred_before": 0.5,
+        "preferred_after": 0.0,
+    }
