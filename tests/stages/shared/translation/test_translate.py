@@ -84,7 +84,7 @@ def test_a_special_token_in_a_line_is_text_unless_the_prompt_has_such_tokens(loa
 
 
 def test_the_model_stops_at_the_end_of_a_line(loaded):
-    model, processor = loaded
+    _, processor = loaded
     ends = {processor.tokenizers["tt"].decode([number]) for number in processor.stop_ids()}
     assert any("\n" in end for end in ends)
     assert {"<s>", "</s>"} <= ends
