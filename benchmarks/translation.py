@@ -17,28 +17,8 @@ from typing import Any
 
 import torch
 
-WORDS = [
-    "the",
-    "a",
-    "house",
-    "book",
-    "window",
-    "file",
-    "button",
-    "city",
-    "open",
-    "close",
-    "small",
-    "big",
-    "old",
-    "new",
-    "is",
-    "in",
-    "on",
-    "of",
-    "to",
-    "and",
-]
+TEXT = "the a house book window file button city open close small big old new is in on of to and"
+WORDS = TEXT.split(" ")
 SIZES = {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 8, "num_attention_heads": 4}
 
 
@@ -122,7 +102,7 @@ def random_hydra(folder: Path) -> Path:
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         trainer = trainers.BpeTrainer(special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False)
-        tokenizer.train_from_iterator([" " + " ".join(WORDS)], trainer)
+        tokenizer.train_from_iterator([f" {TEXT}"], trainer)
         torch.manual_seed(seed)
         model = LlamaForCausalLM(LlamaConfig(vocab_size=8000, max_position_embeddings=512, **SIZES))
         model.save_pretrained(folder / name)
