@@ -125,18 +125,18 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         logits = self.head(name)(hidden[:, kept, :])
         if (cap := getattr(self.config.base, "final_logit_softcapping", None)) is not None:
             logits = torch.tanh(logits / cap) * cap
-        loss = None
-        if labels is not None:
-            told = {key: self._own(value, name) if key == "shift_labels" else value for key, value in told.items()}
-            size = logits.shape[-1]
-            loss = self.loss_function(logits=logits, labels=self._own(labels, name), vocab_size=size, **told)
         return CausalLMOutputWithPast(
-            loss=loss,
+            loss=None if labels is None else self._loss(logits, labels, name, told),
             logits=logits,
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def _loss(self, logits: Tensor, labels: Tensor, name: str, told: dict[str, Any]) -> Any:
+        if "shift_labels" in told:
+            told = {**told, "shift_labels": self._own(told["shift_labels"], name)}
+        return self.loss_function(logits=logits, labels=self._own(labels, name), vocab_size=logits.shape[-1], **told)
 
     def _own(self, labels: Tensor, name: str) -> Tensor:
         """Return labels counted within a vocabulary, those of others ignored."""
