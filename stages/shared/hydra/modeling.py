@@ -110,7 +110,9 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         head's vocabulary is not predicted. The arguments, all named as `generate` wants them, go to the decoder.
         """
         name = head or self.config.head
-        told = {key: options.pop(key) for key in ("num_items_in_batch", "shift_labels") if key in options}
+        told: dict[str, Any] = {
+            key: options.pop(key) for key in ("num_items_in_batch", "shift_labels") if key in options
+        }
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
