@@ -29,12 +29,19 @@ USUAL = {
     "continue_pretraining": (20, 1),
     "ingest_instructions": (10, 1),
     "tune_instructions": (60, 1),
+    "build_hydra": (10, 5),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
     "write_report": (10, 2),
 }
-MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1, "tune_instructions": 1}
+MODEL_FOLDERS = {
+    "fetch_base_model": 1,
+    "map_embeddings": 1,
+    "continue_pretraining": 1,
+    "tune_instructions": 1,
+    "build_hydra": 1,
+}
 TRAININGS = ("continue_pretraining", "tune_instructions")
 TUNING_CHECKPOINT_MODELS = 6  # two checkpoints are kept while tuning, each of weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)

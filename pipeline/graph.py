@@ -10,6 +10,7 @@ from pipeline.settings import Config
 from pipeline.stage import Stage
 from pipeline.tuning_graph import plan_tuning
 from stages.align_tokens.settings import AlignTokensSettings
+from stages.build_hydra.settings import BuildHydraSettings, HydraHeads
 from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.describe_corpus.settings import DescribeCorpusSettings
@@ -91,6 +92,7 @@ CONTINUE_PRETRAINING = Stage(
     parallel=True,
     resumes=True,
 )
+BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=TORCH)
 EVALUATE_MODEL = Stage(
     "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
 )
@@ -130,6 +132,9 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens, **watched})
     if training.objective == "masked":  # nothing evaluates an encoder yet
         return only(plan.steps, lambda one: one is adapted)
+    built = dict[str, Step]()
+    if isinstance(config.heads, HydraHeads):
+        built["hydra_model"] = step(BUILD_HYDRA, inputs={"base_model": base_model, "adapted_model": adapted})
     tuned = plan_tuning(plan, config, lock, adapted, corpus)
     models["adapted"] = adapted
     if "source_finetuned" in config.evaluation.baselines and not config.mapping.keeps_tokenizer:
@@ -150,7 +155,16 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     compared = {"leaderboard": leaderboard} if leaderboard else {}
     step(
         WRITE_REPORT,
-        inputs={**evaluations, "corpus": corpus, "base_model": base_model, **shown, **trained, **tuned, **compared},
+        inputs={
+            **evaluations,
+            "corpus": corpus,
+            "base_model": base_model,
+            **shown,
+            **trained,
+            **tuned,
+            **built,
+            **compared,
+        },
         systems=systems,
         base_model_name=config.base_model.name,
     )

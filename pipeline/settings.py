@@ -25,6 +25,7 @@ from pipeline.section import Section
 from pipeline.slurm_settings import SlurmSettings
 from pipeline.stage import ArraySettings, AttentionKernel, Execution, Sharding
 from stages.align_tokens.settings import AlignmentSettings
+from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
@@ -37,6 +38,8 @@ from stages.map_embeddings.settings import CalibrationSettings, DistillationSett
 from stages.mix_tokens.settings import ReplaySettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
+from stages.shared.translation.decoding import DecodingSettings
+from stages.shared.translation.settings import TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
 from stages.tune_instructions.settings import TuningSettings
@@ -213,6 +216,9 @@ class Config(Section):
     training: TrainingSettings
     instructions: InstructionsSettings
     tuning: TuningSettings
+    heads: HeadsSettings
+    decoding: DecodingSettings
+    translation: TranslationSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -246,6 +252,11 @@ class Config(Section):
             yield (
                 f"replay.language.code={replayed.code!r} is not the base model's language, "
                 f"language.source_code={language.source_code!r}; that is the one to replay"
+            )
+        if isinstance(self.heads, HydraHeads) and language.code in self.heads.source_languages:
+            yield (
+                f"heads.source_languages.{language.code}: '{language.code}' is the target language itself, which has a "
+                "vocabulary of its own; name what the base model reads"
             )
         for code in self.pivots.cards:
             if code in (language.code, language.source_code):

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from pipeline.errors import UserError
+from stages.shared.mapping_files import FILES as MAPPING_FILES
 from stages.shared.model_folder import open_model, write_configs, write_model
-from stages.shared.token_mapping import FILES as MAPPING_FILES
 from stages.shared.tokenizer_conventions import conventions_of
 from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.tune_instructions.chat import Chat
