@@ -1,6 +1,6 @@
 """Texts that a model writes after prompts, by any of the methods."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,43 +37,43 @@ class Limits:
     """Stands behind a text that ended before the others of its batch."""
 
 
-@dataclass(frozen=True)
-class Writer:
-    """A causal model, how it chooses tokens, and how these are read."""
+def write_ids(
+    model: Any, inputs: Mapping[str, Tensor], settings: DecodingSettings, limits: Limits, batch: int
+) -> list[list[list[int]]]:
+    """Return the new tokens of each text for each prompt: the candidates, of which `best_first` keeps some.
 
-    model: Any
-    settings: DecodingSettings
-    limits: Limits
-    read: Callable[[Sequence[Sequence[int]]], list[str]]
-    """From the ids of new tokens, padding among them, to their texts."""
+    `inputs` are left-padded: input_ids and attention_mask of shape (prompts, tokens), and what else the model's
+    `generate` takes. The batch's number gives each batch draws of its own.
+    """
+    drawn = settings.sampling if isinstance(settings, MinimumBayesRiskSettings) else settings
+    config = generation_config(drawn, limits, texts_at_once(settings))
+    processors = [Mirostat2(drawn)] if isinstance(drawn, Mirostat2Settings) else []
+    device = inputs["input_ids"].device
+    with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(getattr(drawn, "seed", 0) * SEED_STRIDE + batch)
+        written: Tensor = model.generate(
+            **inputs, generation_config=config, logits_processor=LogitsProcessorList(processors)
+        )
+    texts = written[:, inputs["input_ids"].shape[1] :].tolist()
+    each = len(texts) // len(inputs["input_ids"])
+    return [texts[first : first + each] for first in range(0, len(texts), each)]
 
-    def write(self, inputs: Mapping[str, Tensor], batch: int) -> list[list[str]]:
-        """Return the texts for each prompt, best first; more than one only where beam search gives its n best.
 
-        `inputs` are left-padded: input_ids and attention_mask of shape (prompts, tokens), and what else the model's
-        `generate` takes. The batch's number gives each batch draws of its own.
-        """
-        sampling, drawn = self._sampling()
-        config = generation_config(sampling, self.limits, drawn)
-        processors = [Mirostat2(sampling)] if isinstance(sampling, Mirostat2Settings) else []
-        device = inputs["input_ids"].device
-        with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(getattr(sampling, "seed", 0) * SEED_STRIDE + batch)
-            written: Tensor = self.model.generate(
-                **inputs, generation_config=config, logits_processor=LogitsProcessorList(processors)
-            )
-        texts = self.read(written[:, inputs["input_ids"].shape[1] :].tolist())
-        each = len(texts) // len(inputs["input_ids"])
-        groups = [texts[first : first + each] for first in range(0, len(texts), each)]
-        if isinstance(self.settings, MinimumBayesRiskSettings):
-            return [[group[most_alike(group)]] for group in groups]
-        return groups
+def best_first(settings: DecodingSettings, texts: Sequence[str]) -> list[int]:
+    """Return the numbers of a prompt's texts to keep, the best one's first: more than one only of an n-best list."""
+    return [most_alike(texts)] if isinstance(settings, MinimumBayesRiskSettings) else list(range(len(texts)))
 
-    def _sampling(self) -> tuple[GreedySettings | BeamSettings | SamplingSettings, int]:
-        """Return the method that writes the texts, and how many for each prompt."""
-        if isinstance(self.settings, MinimumBayesRiskSettings):
-            return self.settings.sampling, self.settings.candidates
-        return self.settings, self.settings.n_best if isinstance(self.settings, BeamSettings) else 1
+
+def texts_at_once(settings: DecodingSettings) -> int:
+    """Return how many texts are written for a prompt."""
+    if isinstance(settings, MinimumBayesRiskSettings):
+        return settings.candidates
+    return settings.n_best if isinstance(settings, BeamSettings) else 1
+
+
+def sequences_at_once(settings: DecodingSettings) -> int:
+    """Return how many sequences the model holds for one prompt."""
+    return settings.beams if isinstance(settings, BeamSettings) else texts_at_once(settings)
 
 
 def generation_config(

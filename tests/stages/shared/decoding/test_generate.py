@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from tiny_models import save_tiny_model
 from transformers import AutoModelForCausalLM
 
+from stages.shared.decoding.generate import Limits, best_first, write_ids
 from stages.shared.decoding.minimum_bayes_risk import most_alike
 from stages.shared.decoding.settings import DecodingSettings
-from stages.shared.decoding.writer import Limits, Writer
 
 CONF = Path("conf/decoding")
 END, DRAWS = 1, 200
@@ -35,7 +35,8 @@ def preset(name, **changes):
 def write(model, settings, prompts=1, tokens=6, batch=0):
     ids = torch.tensor([PROMPT] * prompts)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    return Writer(model, settings, Limits(tokens, (END,), END), as_numbers).write(inputs, batch)
+    candidates = map(as_numbers, write_ids(model, inputs, settings, Limits(tokens, (END,), END), batch))
+    return [[texts[number] for number in best_first(settings, texts)] for texts in candidates]
 
 
 def first_tokens(model, settings):
