@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.section import LocalPath, Section, with_sha256
 from stages.shared.text_settings import LanguageSettings
+from stages.shared.translation.settings import Languages, TranslationSettings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 SetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -113,6 +114,8 @@ class EvaluateTranslationSettings(Section):
     """What evaluate_translation sees."""
 
     language: LanguageSettings
+    translation: TranslationSettings
+    languages: Languages
     translation_scoring: TranslationScoringSettings
     systems: tuple[str, ...]
     """Models in the order of the table; `system_<name>` is the input of each."""

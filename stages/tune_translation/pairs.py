@@ -1,0 +1,51 @@
+"""Which pairs are trained on, in which order: the same for every system."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from pipeline.errors import UserError
+
+Pair = tuple[str, str]
+
+
+def usable_pairs(rows: Iterable[tuple[str, ...]], least_words: int) -> list[Pair]:
+    """Return the pairs of single lines with enough words on both sides, each once, in their order."""
+    pairs = dict.fromkeys((" ".join(source.split()), " ".join(target.split())) for source, target in rows)
+    return [pair for pair in pairs if min(len(text.split()) for text in pair) >= least_words]
+
+
+def draw_pairs(
+    pairs: Sequence[Pair], length: Callable[[Pair], int], tokens: int, longest: int, seed: int
+) -> list[Pair]:
+    """Return pairs in a seeded order until they have so many tokens; the last one fits into the budget too.
+
+    All pairs come once before any comes again. `length` gives a pair's tokens; pairs of more than `longest` or the whole
+    budget are passed over. Raises UserError where none is left.
+    """
+    lengths = np.array([length(pair) for pair in pairs], dtype=np.int64)
+    fitting = np.flatnonzero(lengths <= min(longest, tokens))
+    if not len(fitting):
+        raise UserError(
+            f"none of {len(pairs)} training pairs has at most {min(longest, tokens)} tokens and enough words: name more "
+            "bitext, lower parallel_tuning.least_words, or raise parallel_tuning.longest"
+        )
+    generator = np.random.default_rng(seed)
+    drawn: list[Pair] = []
+    left = tokens
+    while True:
+        for number in generator.permutation(fitting):
+            left -= int(lengths[number])
+            if left < 0:
+                return drawn
+            drawn.append(pairs[number])
+
+
+def pairs_digest(pairs: Sequence[Pair]) -> str:
+    """Return a hash by which two trainings are known to be on the same pairs in the same order."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        for text in pair:
+            digest.update(len(text.encode()).to_bytes(8, "big") + text.encode())
+    return digest.hexdigest()
