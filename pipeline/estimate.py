@@ -23,12 +23,13 @@ USUAL = {
     "map_embeddings": (10, 5),
     "pack_tokens": (5, 1),
     "continue_pretraining": (20, 1),
+    "build_hydra": (10, 5),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
     "write_report": (10, 2),
 }
-MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1}
+MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1, "build_hydra": 1}
 CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know

@@ -9,6 +9,7 @@ from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
+from stages.build_hydra.settings import BuildHydraSettings, HydraHeads
 from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.describe_corpus.settings import DescribeCorpusSettings
@@ -86,6 +87,7 @@ CONTINUE_PRETRAINING = Stage(
     parallel=True,
     resumes=True,
 )
+BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=TORCH)
 EVALUATE_MODEL = Stage(
     "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
 )
@@ -125,6 +127,9 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens})
+    built = dict[str, Step]()
+    if isinstance(config.heads, HydraHeads):
+        built["hydra_model"] = step(BUILD_HYDRA, inputs={"base_model": base_model, "adapted_model": adapted})
     models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
     if "source_finetuned" in config.evaluation.baselines:
         same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
@@ -146,7 +151,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     compared = {"leaderboard": leaderboard} if leaderboard else {}
     step(
         WRITE_REPORT,
-        inputs={**evaluations, **shown, **trained, **compared},
+        inputs={**evaluations, **shown, **trained, **built, **compared},
         systems=systems,
         base_model_name=config.base_model.name,
     )

@@ -22,6 +22,7 @@ from pipeline.provenance import ROOT
 from pipeline.section import Section
 from pipeline.stage import ArraySettings, Execution
 from stages.align_tokens.settings import AlignmentSettings
+from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
@@ -32,6 +33,8 @@ from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.training.settings import TrainingSettings
+from stages.shared.translation.decoding import DecodingSettings
+from stages.shared.translation.settings import TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
 from stages.write_report.settings import ReportSettings
@@ -184,6 +187,9 @@ class Config(Section):
     calibration: CalibrationSettings
     distillation: DistillationSettings
     training: TrainingSettings
+    heads: HeadsSettings
+    decoding: DecodingSettings
+    translation: TranslationSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -206,6 +212,11 @@ class Config(Section):
             yield (
                 f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
                 "base model's language"
+            )
+        if isinstance(self.heads, HydraHeads) and language.code in self.heads.source_languages:
+            yield (
+                f"heads.source_languages.{language.code}: '{language.code}' is the target language itself, which has a "
+                "vocabulary of its own; name what the base model reads"
             )
         for code in self.pivots.cards:
             if code in (language.code, language.source_code):

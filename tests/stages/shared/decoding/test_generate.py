@@ -142,7 +142,7 @@ def test_every_preset_is_of_its_own_name(path):
 
 
 def test_settings_that_cannot_be(model):
-    with pytest.raises(ValidationError, match="n_best=5 is more than beams=4"):
-        preset("beam", n_best=5)
+    with pytest.raises(ValidationError, match="n_best=6 is more than beams=5"):
+        preset("beam", n_best=6)
     with pytest.raises(ValidationError, match="does not match any of the expected tags"):
         preset("greedy", method="gready")

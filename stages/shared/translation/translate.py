@@ -1,0 +1,84 @@
+"""Lines of text into another language."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from transformers import GenerationConfig
+
+from stages.shared.hydra.processing import HydraProcessor
+from stages.shared.translation.decoding import generation_options, sequences_at_once
+from stages.shared.translation.prompts import (
+    NOTHING_WRITTEN,
+    UNFINISHED,
+    Prompt,
+    check_languages,
+    make_batches,
+    make_prompts,
+)
+from stages.shared.translation.settings import Languages, TranslationSettings
+
+
+@dataclass(frozen=True)
+class Translated:
+    """One line's translation; `flags` are names in `prompts.FLAGS`."""
+
+    text: str
+    flags: tuple[str, ...]
+
+
+def translate_lines(
+    model: Any,
+    processor: HydraProcessor,
+    lines: Sequence[str],
+    languages: Languages,
+    settings: TranslationSettings,
+) -> list[Translated]:
+    """Return a translation for each line, in the lines' order: one line of text, empty where there is none.
+
+    Model and processor come from `load_translator`. Raises UserError for a language without a vocabulary.
+    """
+    check_languages(processor, languages)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    prompts, flags = make_prompts(list(lines), processor, positions, languages, settings)
+    written = dict[int, Translated]()
+    with tqdm(total=len(lines), desc="translating", unit="line") as progress:
+        progress.update(len(lines) - len(prompts))
+        batches = make_batches(prompts, settings.batch_tokens, sequences_at_once(settings.decoding))
+        for batch in batches:
+            for prompt, (text, more) in zip(batch, write_batch(model, processor, batch, settings), strict=True):
+                written[prompt.number] = Translated(text, flags[prompt.number] + more)
+            progress.update(len(batch))
+    return [written.get(number, Translated("", flags[number])) for number in range(len(lines))]
+
+
+def write_batch(
+    model: Any, processor: HydraProcessor, batch: Sequence[Prompt], settings: TranslationSettings
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what the model writes after each prompt of one limit, up to the line's end, and flags."""
+    longest, stops = max(len(prompt.ids) for prompt in batch), processor.stop_ids()
+    padding = [longest - len(prompt.ids) for prompt in batch]
+    given = torch.tensor(
+        [[processor.pad_id] * more + list(prompt.ids) for more, prompt in zip(padding, batch, strict=True)]
+    ).to(model.device)
+    mask = torch.tensor([[0] * more + [1] * (longest - more) for more in padding]).to(model.device)
+    # A config of its own: the folder's may sample, penalise repetition or stop at other tokens.
+    config = GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=batch[0].limit,
+        eos_token_id=list(stops),
+        pad_token_id=stops[0],
+        **generation_options(settings.decoding),
+    )
+    with torch.inference_mode():
+        made = model.generate(given, attention_mask=mask, generation_config=config)
+    return [first_line(processor, ids, stops) for ids in made[:, longest:].tolist()]
+
+
+def first_line(processor: HydraProcessor, ids: Sequence[int], stops: Sequence[int]) -> tuple[str, tuple[str, ...]]:
+    """Return the text up to the token that ends the line, which may have characters before the break, and flags."""
+    end = next((place for place, number in enumerate(ids) if number in stops), None)
+    text = processor.decode(ids if end is None else ids[: end + 1])
+    line = next(iter(text.splitlines()), "").strip()
+    return line, (*(() if end is not None else (UNFINISHED,)), *(() if line else (NOTHING_WRITTEN,)))
