@@ -24,14 +24,23 @@ USUAL = {
     "pack_tokens": (5, 1),
     "continue_pretraining": (20, 1),
     "build_hydra": (10, 5),
+    "tune_translation": (20, 1),
+    "evaluate_translation": (30, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
     "write_report": (10, 2),
 }
-MODEL_FOLDERS = {"fetch_base_model": 1, "map_embeddings": 1, "continue_pretraining": 1, "build_hydra": 1}
+MODEL_FOLDERS = {
+    "fetch_base_model": 1,
+    "map_embeddings": 1,
+    "continue_pretraining": 1,
+    "build_hydra": 1,
+    "tune_translation": 1,
+}
 CHECKPOINT_MODELS = 6  # two checkpoints are kept while training, each of weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
+LINE_TOKENS = 120  # prompt and translation of a line
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
@@ -64,6 +73,12 @@ def estimate(step: Step, config: Config) -> Estimate:
         tokens = config.distillation.tokens
         cost = TRAINING_EMBEDDINGS + FORWARD * config.planning.source_token_ratio
         return Estimate(seconds + tokens * cost / _speed(config), disk, tokens)
+    if step.stage.name == "tune_translation":
+        tokens = config.parallel_tuning.tokens
+        return Estimate(seconds + tokens * TRAINING / _speed(config), disk, tokens)
+    if step.stage.name == "evaluate_translation":
+        lines = config.translation_scoring.lines * len(config.translation_scoring.sets) * len(step.settings.systems)
+        return Estimate(_seconds_before(step) or seconds + lines * LINE_TOKENS * FORWARD / _speed(config), disk, 0)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 

@@ -8,6 +8,7 @@ from pipeline.cards import ResolvedCard, resolve_cards, usable_cards
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage import Stage
+from pipeline.translation_graph import plan_translation
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.build_hydra.settings import BuildHydraSettings, HydraHeads
 from stages.compare_initializations.settings import CompareInitializationsSettings
@@ -130,6 +131,11 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     built = dict[str, Step]()
     if isinstance(config.heads, HydraHeads):
         built["hydra_model"] = step(BUILD_HYDRA, inputs={"base_model": base_model, "adapted_model": adapted})
+        if "bitext" not in evidence:
+            cards = _cards(config.bitext.cards, config, lock)
+            evidence["bitext"] = step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards)
+        made = {"base_model": base_model, "corpus": corpus, "bitext": evidence["bitext"], **built}
+        built["translation"] = plan_translation(plan, config, config.heads, made)
     models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
     if "source_finetuned" in config.evaluation.baselines:
         same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}

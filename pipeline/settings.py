@@ -25,6 +25,7 @@ from stages.align_tokens.settings import AlignmentSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
+from stages.evaluate_translation.settings import TranslationScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, LanguageSettings
@@ -32,11 +33,12 @@ from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
+from stages.shared.decoding.settings import DecodingSettings
 from stages.shared.training.settings import TrainingSettings
-from stages.shared.translation.decoding import DecodingSettings
 from stages.shared.translation.settings import TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
+from stages.tune_translation.settings import ParallelTuningSettings
 from stages.write_report.settings import ReportSettings
 
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
@@ -190,6 +192,8 @@ class Config(Section):
     heads: HeadsSettings
     decoding: DecodingSettings
     translation: TranslationSettings
+    parallel_tuning: ParallelTuningSettings
+    translation_scoring: TranslationScoringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -236,6 +240,11 @@ class Config(Section):
                 "pivots.cards: bitext of further languages needs an aligner, and alignment=table has none; choose one, "
                 "or pivots=none"
             )
+        if self.translates and not self.bitext.cards:
+            yield (
+                "heads=hydra: translation is tuned and measured on bitext: name data cards in bitext.cards, or choose "
+                "heads=none"
+            )
         if "source_vectors" in self.mapping.needs and not self.bitext.cards:
             yield (
                 f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
@@ -247,9 +256,14 @@ class Config(Section):
             yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
 
     @property
+    def translates(self) -> bool:
+        """Whether a Hydra model is built, and its translations measured."""
+        return isinstance(self.heads, HydraHeads)
+
+    @property
     def used_cards(self) -> tuple[str, ...]:
         """Names of the data cards that this config's mapping and corpus read, each once."""
-        bitext = self.bitext.cards if self.mapping.needs_bitext else ()
+        bitext = self.bitext.cards if self.mapping.needs_bitext or self.translates else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
         return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))

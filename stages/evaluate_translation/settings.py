@@ -63,6 +63,8 @@ class TranslationScoringSettings(Section):
     sets: dict[SetName, LineSetSettings]
     """Test sets by name. A file that is not there is an error, unless its set is `optional: true`: then the set is left
     out when the run is planned."""
+    only: tuple[SetName, ...] | None
+    """The sets that are taken; null for all of them."""
     lines: PositiveInt
     """Of each set at most so many, drawn by the seed."""
     script_share: Share
@@ -86,7 +88,11 @@ class TranslationScoringSettings(Section):
     def _where_present(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or not isinstance(values.get("sets"), Mapping):
             return values
-        return {**values, "sets": {name: one for name, given in values["sets"].items() if (one := _present(given))}}
+        only = values.get("only")
+        if only and (unknown := sorted(set(only) - set(values["sets"]))):
+            raise ValueError(f"only: no test set is called {unknown[0]!r}; {', '.join(values['sets'])} are")
+        taken = {name: given for name, given in values["sets"].items() if not only or name in only}
+        return {**values, "sets": {name: one for name, given in taken.items() if (one := _present(given))}}
 
     @model_validator(mode="after")
     def _named(self) -> "TranslationScoringSettings":

@@ -23,7 +23,7 @@ def score_systems(
             if of_set != name:
                 continue
             found = scored[name, system] = score(texts, lines.references, bootstrap)
-            entry = {"set": name, "system": system, **figures(found, bootstrap.confidence)}
+            entry: dict[str, Any] = {"set": name, "system": system, **figures(found, bootstrap.confidence)}
             entry |= {"signature": found.signatures[COMPARED_BY], "signatures": found.signatures}
             facts = output_facts(texts, lines.sources, lines.references, language)
             entries.append(entry | {"sentences": len(texts), **facts})

@@ -21,15 +21,15 @@ def draw_pairs(
 ) -> list[Pair]:
     """Return pairs in a seeded order until they have so many tokens; the last one fits into the budget too.
 
-    All pairs come once before any comes again. `length` gives a pair's tokens; pairs of more than `longest` or the whole
+    All pairs come once before any comes again. `length` gives a pair's tokens; pairs of more than `longest` or than the
     budget are passed over. Raises UserError where none is left.
     """
     lengths = np.array([length(pair) for pair in pairs], dtype=np.int64)
     fitting = np.flatnonzero(lengths <= min(longest, tokens))
     if not len(fitting):
         raise UserError(
-            f"none of {len(pairs)} training pairs has at most {min(longest, tokens)} tokens and enough words: name more "
-            "bitext, lower parallel_tuning.least_words, or raise parallel_tuning.longest"
+            f"none of {len(pairs)} training pairs has at most {min(longest, tokens)} tokens and enough words: name "
+            "more bitext, lower parallel_tuning.least_words, or raise parallel_tuning.longest"
         )
     generator = np.random.default_rng(seed)
     drawn: list[Pair] = []

@@ -53,7 +53,7 @@ def _accumulate(model: Any, examples: Sequence[Example], precision: str, micro_b
         device = model.device
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             loss = pair_loss(model, torch.from_numpy(inputs).to(device), torch.from_numpy(labels).to(device))
-        (loss / learnt).backward()
+        torch.autograd.backward(loss / learnt)
         total += float(loss.detach())
     return total / learnt
 

@@ -18,6 +18,14 @@ SYSTEMS = {
     "hydra_parft": "Hydra + ParFT",
 }
 """Names to show; translations made elsewhere go by their own."""
+CALLED = {
+    "base": "the base model prompted",
+    "base_parft": "the base model with ParFT",
+    "hydra": "the Hydra model",
+    "hydra_parft": "the Hydra model with ParFT",
+    "copy": "the copied source",
+}
+"""The same in a sentence."""
 COMPARED = (("hydra", "base"), ("hydra_parft", "base_parft"))
 """What the sentences are about: the same treatment of both models."""
 FLOOR = "random_in_distribution"
@@ -69,8 +77,9 @@ def summary(found: Mapping[str, Any], names: Sequence[str]) -> Sentence:
 
 def _against(found: Mapping[str, Any], compared: Sequence[dict[str, Any]], first: bool) -> Sentence:
     languages = f"Translating {found['source_language']} into {found['target_language']}, "
-    system, other = (SYSTEMS[compared[0][key]] for key in ("system", "against"))
-    sentence: Sentence = [(f"{languages if first else ''}{system} is ", None)]
+    system, other = (CALLED[compared[0][key]] for key in ("system", "against"))
+    begin = f"{languages}{system}" if first else f"{system[0].upper()}{system[1:]}"
+    sentence: Sentence = [(f"{begin} is ", None)]
     ordered = sorted(compared, key=lambda one: ORDER.index(one["verdict"]))
     for number, entry in enumerate(ordered):
         opposed = number and {ordered[number - 1]["verdict"], entry["verdict"]} == {WORSE, BETTER}
@@ -96,16 +105,21 @@ def _above_the_floor(found: Mapping[str, Any], names: Sequence[str]) -> Sentence
     """Return on which sets which systems write nothing that is nearer to the reference than another's reference."""
     failed = {
         name: [
-            SYSTEMS.get(one["system"], one["system"])
+            CALLED.get(one["system"], one["system"])
             for one in found["comparisons"]
             if one["set"] == name and one["against"] == FLOOR and one["verdict"] != BETTER
         ]
         for name in names
     }
-    clauses = [f"on {_plain(name)} {', '.join(systems)}" for name, systems in failed.items() if systems]
+    clauses = [f"on {_plain(name)}: {_listed(systems)}" for name, systems in failed.items() if systems]
     if not clauses:
         return [("Every model is better than a random reference on every set.", None)]
-    return [(f"Not better than a random reference are {'; '.join(clauses)}.", None)]
+    return [(f"Not better than a random reference are, {'; '.join(clauses)}.", None)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def signed(value: float) -> str:

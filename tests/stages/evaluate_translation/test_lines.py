@@ -27,7 +27,7 @@ def write(path, *lines):
 
 
 def scoring(tmp_path, **changes):
-    values = {"sets": {"own": {"kind": "held_out", "least_words": 2}}, "lines": 9, "script_share": 0.5}
+    values = {"sets": {"own": {"kind": "held_out", "least_words": 2}}, "only": None, "lines": 9, "script_share": 0.5}
     values |= {"least_words": 4, "seed": 1, "bootstrap_samples": 10, "confidence": 0.9, "outputs": {}}
     return TranslationScoringSettings.model_validate(values | {"threads": 1, "precision": "float32"} | changes)
 
@@ -108,6 +108,9 @@ def test_an_optional_set_whose_file_is_not_there_is_left_out_and_another_refused
     assert list(scoring(tmp_path, sets={"own": own, "tatoeba": missing | {"optional": True}}).sets) == ["own"]
     with pytest.raises(ValidationError, match=r"no\.tsv is not a file"):
         scoring(tmp_path, sets={"own": own, "tatoeba": missing})
+    assert list(scoring(tmp_path, sets={"own": own, "tatoeba": missing}, only=["own"]).sets) == ["own"]
+    with pytest.raises(ValidationError, match="only: no test set is called 'oun'; own are"):
+        scoring(tmp_path, only=["oun"])
     with pytest.raises(ValidationError, match="needs a test set"):
         scoring(tmp_path, sets={"tatoeba": missing | {"optional": True}})
 
