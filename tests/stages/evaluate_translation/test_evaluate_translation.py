@@ -145,8 +145,8 @@ def test_the_sentences_follow_from_the_intervals():
     pieces = summary({**found, "sets": entries, "comparisons": compared}, ["own", "flores"])
     assert "".join(text for text, _ in pieces) == (
         "Translating English into Dutch, the Hydra model is tied with the base model prompted on flores (ChrF 20.0 "
-        "against 10.0; 95 % interval of the difference −1.0 to +2.0, which holds 0), and better than it on own (ChrF 20.0 "
-        "against 10.0; 95 % interval of the difference +8.0 to +12.0). Not better than a random reference are, on flores: "
-        "the base model prompted and the Hydra model."
+        "against 10.0; 95 % interval of the difference −1.0 to +2.0, which holds 0), and better than it on own "
+        "(ChrF 20.0 against 10.0; 95 % interval of the difference +8.0 to +12.0). Not better than a random reference "
+        "are, on flores: the base model prompted and the Hydra model."
     )
     assert [verdict for _, verdict in pieces if verdict] == ["tie", "better"]
