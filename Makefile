@@ -32,6 +32,15 @@ ifeq ($(origin SOURCE),command line)
 override MT_SOURCE := $(value SOURCE)
 unexport SOURCE
 endif
+define typed
+override MT_$(1) :=
+ifeq ($$(origin $(1)),command line)
+override MT_$(1) := $$(value $(1))
+unexport $(1)
+endif
+export MT_$(1)
+endef
+$(foreach name,FROM TEXT FILE OUT DECODING,$(eval $(call typed,$(name))))
 export MT_LANGUAGE MT_ARGS MT_STEP MT_TOKEN MT_SOURCE
 unexport ARGS STEP
 
@@ -41,7 +50,7 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt leaderboard corpus plan fetch status config logs explain trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
+.PHONY: adapt leaderboard corpus plan fetch status config logs explain translate trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
@@ -54,6 +63,9 @@ logs: $(INSTALLED)
 
 explain: $(INSTALLED)
 	@$(PIPELINE) explain --token "$$MT_TOKEN" $(PLANNED)
+
+translate: $(INSTALLED)
+	@$(PIPELINE) translate --from "$$MT_FROM" --text "$$MT_TEXT" --file "$$MT_FILE" --out "$$MT_OUT" --decoding "$$MT_DECODING" $(PLANNED)
 
 trace: $(INSTALLED)
 	@$(PIPELINE) trace --source "$$MT_SOURCE" --args "$$MT_ARGS"
@@ -120,6 +132,7 @@ help:
 		'make status LANG=dutch             steps finished, running (where), failed (log)' \
 		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
 		'make explain LANG=dutch TOKEN=huis where the embedding of a token comes from; also TOKEN=▁huis, TOKEN=#123' \
+		'make translate LANG=dutch FROM=english TEXT="A house." into Dutch by the Hydra model; FILE=in.txt OUT=out.txt, DECODING=beam' \
 		'make config LANG=dutch             the composed configuration' \
 		'make languages                     what LANG may be, and what packaged text each has; MEASURE=1: read it anew' \
 		'make cards                         check every data card and list them' \

@@ -10,6 +10,7 @@ from typing import NoReturn
 from pipeline import card_commands, commands
 from pipeline.config import artifact_folder
 from pipeline.errors import UserError
+from pipeline.translate import Request, translate
 
 PLANNED = {
     "adapt": commands.adapt,
@@ -24,7 +25,12 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
 SWEPT = ("adapt", "plan", "fetch")
 MULTIRUN = ("-m", "--multirun")
-NAMED = {"logs": "--step", "explain": "--token", "trace": "--source"}
+NAMED = {
+    "logs": ("--step",),
+    "explain": ("--token",),
+    "trace": ("--source",),
+    "translate": ("--from", "--text", "--file", "--out", "--decoding"),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,14 +71,29 @@ def _expanded(arguments: list[str]) -> list[str]:
     """
     words = arguments
     if words and words[0] in NAMED:
-        option = NAMED[words[0]]
-        words = _replaced(words, option, lambda name: [f"{option}={name}"])
+        words = _joined(words, NAMED[words[0]])
     words = _replaced(words, "--args", _split)
     words = _replaced(words, "--language", lambda name: [f"language={name}"])
     flags = [word for word in words if word in MULTIRUN]
     if flags and words[0] not in SWEPT:
         raise UserError(f"{words[0]} takes one config; leave {flags[0]} out ({', '.join(SWEPT)} take several)")
     return [*words[:1], *flags, *(word for word in words[1:] if word not in flags)]
+
+
+def _joined(arguments: list[str], options: Sequence[str]) -> list[str]:
+    """Return the arguments with the first options, given one by one in this order, and their values as one word each.
+
+    >>> _joined(["translate", "--from", "--text", "--text", "-m", "x=1"], ["--from", "--text"])
+    ['translate', '--from=--text', '--text=-m', 'x=1']
+    """
+    joined, rest = arguments[:1], arguments[1:]
+    for option in options:
+        if rest[:1] == [option]:
+            if len(rest) == 1:
+                raise UserError(f"{option} needs a value")
+            joined.append(f"{option}={rest[1]}")
+            rest = rest[2:]
+    return joined + rest
 
 
 def _replaced(arguments: list[str], option: str, words: Callable[[str], list[str]]) -> list[str]:
@@ -101,6 +122,9 @@ def _dispatch(options: argparse.Namespace) -> int:
         return commands.logs(options.overrides, options.step)
     if options.command == "explain":
         return commands.explain_token(options.overrides, options.token)
+    if options.command == "translate":
+        given = {name: getattr(options, name) or "" for name in ("text", "file", "out", "decoding")}
+        return translate(options.overrides, Request(source=options.source or "", **given))
     if options.command == "languages":
         return card_commands.show_languages(options.measure)
     if options.command == "cards":
@@ -134,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     explain = names.add_parser("explain", help=about, description=about)
     explain.add_argument("--token", required=True, help="a word, a token such as ▁huis, or an id such as #123")
     _takes_overrides(explain)
+    _takes_text(names.add_parser("translate", help=translate.__doc__, description=translate.__doc__))
     known = names.add_parser("languages", help=card_commands.show_languages.__doc__)
     known.add_argument("--measure", action="store_true", help="fetch and read what is not measured yet")
     names.add_parser("cards", help=card_commands.show_cards.__doc__)
@@ -147,6 +172,15 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--apply", action="store_true", help="remove them")
     _takes_overrides(gc)
     return parser
+
+
+def _takes_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source", help="language of the text, for example english")
+    parser.add_argument("--text", help="what to translate, line by line")
+    parser.add_argument("--file", help="the same in a file")
+    parser.add_argument("--out", help="file for the translations; printed where there is none")
+    parser.add_argument("--decoding", help="file of conf/decoding/, for example beam")
+    _takes_overrides(parser)
 
 
 def _takes_overrides(parser: argparse.ArgumentParser) -> None:

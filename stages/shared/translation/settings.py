@@ -1,7 +1,7 @@
 """How lines are translated."""
 
 from string import Formatter
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
@@ -51,4 +51,8 @@ class TranslationSettings(Section):
     line's translation does not depend on its neighbours."""
     batch_tokens: PositiveInt
     """Tokens in a batch, prompts and limits, padding included; lines are sorted by length first."""
+    precision: Literal["float32", "bfloat16"]
+    """Type of the weights."""
+    threads: PositiveInt
+    """Threads of torch on a CPU; a setting, because the last bits of a sum depend on it."""
     decoding: DecodingSettings

@@ -23,7 +23,17 @@ PROMPTS = [
 BEAM = {"num_beams": 3, "length_penalty": 0.7}
 
 
-@pytest.fixture(scope="module", params=[(kind, tied) for kind in KINDS for tied in (True, False)], ids=str)
+QUICK = (("llama", True), ("llama", False), ("mistral", False), ("gemma3_text", True))
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((kind, tied), marks=() if (kind, tied) in QUICK else pytest.mark.slow, id=f"{kind}-tied={tied}")
+        for kind in KINDS
+        for tied in (True, False)
+    ],
+)
 def case(request, tmp_path_factory):
     source, adapted, hydra = write_pair(tmp_path_factory.mktemp("hydra"), *request.param)
     plain = {name: AutoModelForCausalLM.from_pretrained(folder) for name, folder in (("en", source), ("tt", adapted))}
