@@ -79,9 +79,6 @@ class TranslationScoringSettings(Section):
     outputs: dict[SetName, dict[SetName, TextFile]]
     """Translations made elsewhere: by system and set, a file with a line for each line of the set as the artifact's
     `sets/SET.source.txt` has them."""
-    threads: PositiveInt
-    """Threads of torch on a CPU; a setting, because the last bits of a sum depend on it."""
-    precision: Literal["float32", "bfloat16"]
 
     @model_validator(mode="before")
     @classmethod

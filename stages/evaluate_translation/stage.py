@@ -105,11 +105,12 @@ def translate_sets(
     outputs: Outputs,
 ) -> dict[str, int]:
     """Add one model's translations of every set to the outputs, and return how many lines have each flag."""
-    scoring = settings.translation_scoring
-    model, processor = load_translator(inputs[f"system_{system}"], scoring.precision, execution.device, scoring.threads)
+    model, processor = load_translator(
+        inputs[f"system_{system}"], settings.translation.precision, execution.device, settings.translation.threads
+    )
     flags: Counter[str] = Counter()
     for name, lines in sets.items():
-        made = translate_lines(model, processor, lines.sources, settings.languages, settings.translation)
+        made = translate_lines(model, processor, lines.sources, settings.languages, chosen)
         outputs[name, system] = [one.text for one in made]
         flags.update(flag for one in made for flag in one.flags)
     return dict(sorted(flags.items()))

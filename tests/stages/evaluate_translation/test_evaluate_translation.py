@@ -23,9 +23,9 @@ TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="
 def settings(tmp_path, systems, **changes):
     scoring = {"sets": {"held_out": {"kind": "held_out", "least_words": 3}}, "only": None, "lines": LINES}
     scoring |= {"script_share": 0.5, "least_words": 5, "seed": 1, "bootstrap_samples": 50, "confidence": 0.95}
-    scoring |= {"outputs": {}, "threads": 1, "precision": "float32"}
+    scoring |= {"outputs": {}}
     translation = {"prompt": PROMPT, "new_tokens_per_token": 0.1, "new_tokens": 4, "limit_step": 4}
-    translation |= {"batch_tokens": 4096, "decoding": {"method": "greedy"}}
+    translation |= {"batch_tokens": 4096, "threads": 1, "precision": "float32", "decoding": {"method": "greedy"}}
     return EvaluateTranslationSettings.model_validate(
         {
             "language": TATAR,

@@ -29,7 +29,7 @@ def write(path, *lines):
 def scoring(tmp_path, **changes):
     values = {"sets": {"own": {"kind": "held_out", "least_words": 2}}, "only": None, "lines": 9, "script_share": 0.5}
     values |= {"least_words": 4, "seed": 1, "bootstrap_samples": 10, "confidence": 0.9, "outputs": {}}
-    return TranslationScoringSettings.model_validate(values | {"threads": 1, "precision": "float32"} | changes)
+    return TranslationScoringSettings.model_validate(values | changes)
 
 
 def test_held_out_pairs_are_lines_of_some_words(tmp_path):
