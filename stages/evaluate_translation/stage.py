@@ -38,7 +38,8 @@ def evaluate_translation(
     flags, seconds = dict[str, dict[str, int]](), dict[str, float]()
     for system in settings.systems:
         began = perf_counter()
-        flags[system] = translate_sets(system, settings, inputs, sets, execution, outputs)
+        written, flags[system] = translate_sets(inputs[f"system_{system}"], settings, sets, execution)
+        outputs |= {(name, system): texts for name, texts in written.items()}
         seconds[system] = round(perf_counter() - began, 1)
     outputs |= outputs_from_files(scoring.outputs, sets)
     bootstrap = Bootstrap(scoring.bootstrap_samples, scoring.confidence, scoring.seed)
@@ -97,23 +98,17 @@ def trained_alike(systems: tuple[str, ...], inputs: Mapping[str, Path]) -> dict[
 
 
 def translate_sets(
-    system: str,
-    settings: EvaluateTranslationSettings,
-    inputs: Mapping[str, Path],
-    sets: Mapping[str, LineSet],
-    execution: Execution,
-    outputs: Outputs,
-) -> dict[str, int]:
-    """Add one model's translations of every set to the outputs, and return how many lines have each flag."""
-    model, processor = load_translator(
-        inputs[f"system_{system}"], settings.translation.precision, execution.device, settings.translation.threads
-    )
-    flags: Counter[str] = Counter()
+    folder: Path, settings: EvaluateTranslationSettings, sets: Mapping[str, LineSet], execution: Execution
+) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Return one model's translations of each set, and how many lines have each flag."""
+    chosen = settings.translation
+    model, processor = load_translator(folder, chosen.precision, execution.device, chosen.threads)
+    written, flags = {}, Counter[str]()
     for name, lines in sets.items():
         made = translate_lines(model, processor, lines.sources, settings.languages, chosen)
-        outputs[name, system] = [one.text for one in made]
+        written[name] = [one.text for one in made]
         flags.update(flag for one in made for flag in one.flags)
-    return dict(sorted(flags.items()))
+    return written, dict(sorted(flags.items()))
 
 
 def write_examples(outputs: Outputs, sets: Mapping[str, LineSet], path: Path) -> None:
