@@ -24,6 +24,7 @@ USUAL = {
     "pack_tokens": (5, 1),
     "continue_pretraining": (20, 1),
     "build_hydra": (10, 5),
+    "back_translate": (30, 1),
     "tune_translation": (20, 1),
     "evaluate_translation": (30, 1),
     "evaluate_model": (15, 1),
@@ -77,7 +78,11 @@ def estimate(step: Step, config: Config) -> Estimate:
         tokens = config.parallel_tuning.tokens
         return Estimate(seconds + tokens * TRAINING / _speed(config), disk, tokens)
     if step.stage.name == "evaluate_translation":
-        lines = config.translation_scoring.lines * len(config.translation_scoring.sets) * len(step.settings.systems)
+        lines = (
+            config.translation_scoring.lines
+            * len(config.translation_scoring.sets)
+            * len(step.recipe["settings"]["systems"])
+        )
         return Estimate(_seconds_before(step) or seconds + lines * LINE_TOKENS * FORWARD / _speed(config), disk, 0)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 

@@ -22,6 +22,7 @@ from pipeline.provenance import ROOT
 from pipeline.section import Section
 from pipeline.stage import ArraySettings, Execution
 from stages.align_tokens.settings import AlignmentSettings
+from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
@@ -193,6 +194,7 @@ class Config(Section):
     decoding: DecodingSettings
     translation: TranslationSettings
     parallel_tuning: ParallelTuningSettings
+    back_translation: BackTranslationSettings
     translation_scoring: TranslationScoringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings

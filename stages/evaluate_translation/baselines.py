@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.errors import UserError
-from stages.evaluate_translation.line_sets import LineSet, text_lines
-from stages.evaluate_translation.settings import TextFile
+from stages.evaluate_translation.line_sets import LineSet
+from stages.shared.text_lines import TextFile, text_lines
 
 
 def random_in_distribution(lines: LineSet, seed: int) -> list[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UserError
-from stages.evaluate_translation.settings import FilesSet, HeldOutSet, LineSetSettings, TableSet, TextFile
+from stages.evaluate_translation.settings import FilesSet, HeldOutSet, LineSetSettings, TableSet
 from stages.shared.language_identification import script_share
 from stages.shared.overlap import SentenceIndex, batches, line_keys
+from stages.shared.text_lines import paired_lines, text_lines
 from stages.shared.text_table import read_lines, read_rows
 
 Pair = tuple[str, str]
@@ -40,14 +41,8 @@ def read_pairs(settings: LineSetSettings, bitext: Path) -> list[Pair]:
         rows = read_rows(bitext / "test.parquet", ["source_text", "target_text"])
         return [pair for row in rows for pair in _lines_of(row) if _words(pair) >= settings.least_words]
     if isinstance(settings, FilesSet):
-        sources, targets = text_lines(settings.source), text_lines(settings.target)
-        if len(sources) != len(targets):
-            raise UserError(
-                f"{settings.source.path} has {len(sources)} lines, {settings.target.path} {len(targets)}: a test set "
-                "needs two files whose lines belong together"
-            )
         first, step = {"odd": (0, 2), "even": (1, 2), "all": (0, 1)}[settings.lines]
-        return list(zip(sources, targets, strict=True))[first::step]
+        return paired_lines(settings.source, settings.target)[first::step]
     return list(_table_rows(settings))
 
 
@@ -70,15 +65,6 @@ def _table_rows(settings: TableSet) -> Iterator[Pair]:
         if len(cells) < 2:
             raise UserError(f"{settings.file.path}, line {number}: no tab; a pair is source, tab, target")
         yield cells[0], cells[1]
-
-
-def text_lines(file: TextFile) -> list[str]:
-    """Return the lines of a file without their ends. Raises UserError where it is not UTF-8."""
-    try:
-        text = file.path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file.path} is not UTF-8 ({error.reason}); convert it, for example with iconv") from None
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.section import LocalPath, Section, with_sha256
+from pipeline.section import Section
+from stages.shared.text_lines import TextFile
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.translation.settings import Languages, TranslationSettings
 
@@ -14,19 +15,6 @@ Share = Annotated[float, Field(gt=0, le=1)]
 SetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 NAMED_BY_US = ("random_in_distribution", "copy")
 """Systems that no model stands behind."""
-
-
-class TextFile(Section):
-    """A UTF-8 file, a line a segment; empty lines count."""
-
-    path: LocalPath
-    sha256: str
-    """Of the file, taken from it when the run is planned."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fingerprint(cls, values: Any) -> Any:
-        return with_sha256(values, "path", "names no file; give path=FILE", Path.cwd())
 
 
 class HeldOutSet(Section):

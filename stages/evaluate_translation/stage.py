@@ -84,16 +84,20 @@ def write_sets(sets: Mapping[str, LineSet], out: Path) -> None:
 
 
 def trained_alike(systems: tuple[str, ...], inputs: Mapping[str, Path]) -> dict[str, Any]:
-    """Return training.json of the systems tuned on pairs. Raises ValueError where they saw others or other steps."""
+    """Return training.json of the systems tuned on pairs.
+
+    Raises ValueError where two of the same treatment, the last part of their names, saw other pairs or steps.
+    """
     found = {}
     for system in systems:
         path = inputs[f"system_{system}"] / "training.json"
         described = read_json(path) if path.is_file() else {}
         if "pairs_sha256" in described:
             found[system] = described
-    same = {(one["pairs_sha256"], one["steps"]) for one in found.values()}
-    if len(same) > 1:
-        raise ValueError(f"the systems {', '.join(found)} were tuned on different pairs and cannot be compared")
+    for treatment in sorted({system.rpartition("_")[2] for system in found}):
+        alike = {system: one for system, one in found.items() if system.rpartition("_")[2] == treatment}
+        if len({(one["pairs_sha256"], one["steps"]) for one in alike.values()}) > 1:
+            raise ValueError(f"the systems {', '.join(alike)} were tuned on different pairs and cannot be compared")
     return found
 
 

@@ -16,6 +16,7 @@ SYSTEMS = {
     "base_parft": "Base model + ParFT",
     "hydra": "Hydra",
     "hydra_parft": "Hydra + ParFT",
+    "hydra_backft": "Hydra + BackFT",
 }
 """Names to show; translations made elsewhere go by their own."""
 CALLED = {
@@ -23,11 +24,12 @@ CALLED = {
     "base_parft": "the base model with ParFT",
     "hydra": "the Hydra model",
     "hydra_parft": "the Hydra model with ParFT",
+    "hydra_backft": "the Hydra model with BackFT",
     "copy": "the copied source",
 }
 """The same in a sentence."""
-COMPARED = (("hydra", "base"), ("hydra_parft", "base_parft"))
-"""What the sentences are about: the same treatment of both models."""
+COMPARED = (("hydra", "base"), ("hydra_parft", "base_parft"), ("hydra_parft", "hydra"), ("hydra_backft", "hydra"))
+"""What the sentences are about: the same treatment of both models, and what tuning does to the Hydra model."""
 FLOOR = "random_in_distribution"
 WITHOUT_MODEL = ("copy", FLOOR)
 EXAMPLES = 4

@@ -102,14 +102,14 @@ def test_outputs_from_a_file_are_a_row_and_the_reference_itself_wins(evaluated, 
 
 
 def test_systems_tuned_on_other_pairs_are_not_compared(inputs, tmp_path):
-    for digest, name in (("a", "one"), ("b", "two")):
+    for digest, name in (("a", "one_parft"), ("b", "two_parft")):
         (tmp_path / name).mkdir()
         described = {"pairs_sha256": digest, "steps": 3}
         (tmp_path / name / "training.json").write_text(json.dumps(described))
-    changed = inputs | {"system_one": tmp_path / "one", "system_two": tmp_path / "two"}
+    changed = inputs | {f"system_{name}": tmp_path / name for name in ("one_parft", "two_parft")}
     (tmp_path / "out").mkdir()
-    with pytest.raises(ValueError, match="one, two were tuned on different pairs"):
-        evaluate_translation(settings(tmp_path, ("one", "two")), changed, tmp_path / "out", EXECUTION)
+    with pytest.raises(ValueError, match="one_parft, two_parft were tuned on different pairs"):
+        evaluate_translation(settings(tmp_path, ("one_parft", "two_parft")), changed, tmp_path / "out", EXECUTION)
 
 
 def test_the_report_shows_the_table_and_the_texts(evaluated):

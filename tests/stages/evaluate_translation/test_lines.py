@@ -12,7 +12,8 @@ from pipeline.errors import UserError
 from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
 from stages.evaluate_translation.line_sets import LineSet, Selection, read_pairs, select
 from stages.evaluate_translation.output_facts import language_share, output_facts, repetition
-from stages.evaluate_translation.settings import FilesSet, HeldOutSet, TableSet, TextFile, TranslationScoringSettings
+from stages.evaluate_translation.settings import FilesSet, HeldOutSet, TableSet, TranslationScoringSettings
+from stages.shared.text_lines import TextFile
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.text_table import DOCUMENT, PAIR, write_rows
 
