@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -24,22 +25,25 @@ def draw_pairs(
     All pairs come once before any comes again. `length` gives a pair's tokens; pairs of more than `longest` or than the
     budget are passed over. Raises UserError where none is left.
     """
-    lengths = np.array([length(pair) for pair in pairs], dtype=np.int64)
-    fitting = np.flatnonzero(lengths <= min(longest, tokens))
-    if not len(fitting):
-        raise UserError(
-            f"none of {len(pairs)} training pairs has at most {min(longest, tokens)} tokens and enough words: name "
-            "more bitext, lower parallel_tuning.least_words, or raise parallel_tuning.longest"
-        )
-    generator = np.random.default_rng(seed)
+    generator, longest = np.random.default_rng(seed), min(longest, tokens)
+    # Measured as they are drawn: of millions of pairs a small budget takes few.
+    measured = cache(lambda number: length(pairs[number]))
     drawn: list[Pair] = []
     left = tokens
     while True:
-        for number in generator.permutation(fitting):
-            left -= int(lengths[number])
+        before = len(drawn)
+        for number in map(int, generator.permutation(len(pairs))):
+            if measured(number) > longest:
+                continue
+            left -= measured(number)
             if left < 0:
                 return drawn
             drawn.append(pairs[number])
+        if len(drawn) == before:
+            raise UserError(
+                f"none of {len(pairs)} training pairs has at most {longest} tokens and enough words: name more bitext, "
+                "lower parallel_tuning.least_words, or raise parallel_tuning.longest"
+            )
 
 
 def pairs_digest(pairs: Sequence[Pair]) -> str:

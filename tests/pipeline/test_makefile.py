@@ -114,6 +114,25 @@ def test_a_token_arrives_as_it_was_typed(tmp_path, token):
     assert (options.token, options.overrides) == (token, ["language=dutch"])
 
 
+@pytest.mark.parametrize("text", ["A house.", "$(shell touch {mark})`touch {mark}`$x #'\"\\", "--file", "a\nb", ""])
+def test_a_text_arrives_as_it_was_typed_and_nothing_of_the_environment(tmp_path, text):
+    mark, text = tmp_path / "mark", text.format(mark=tmp_path / "mark")
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"  # says what it was given
+    python.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    python.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    words = ["LANG=dutch", "FROM=english", f"TEXT={text}", "DECODING=beam", f"VENV={tmp_path}"]
+    done = make("translate", *words, FILE="a secret", OUT="another", TEXT="of the environment")
+    assert done.returncode == 0, done.stderr
+    given = done.stdout.split("\0")[2:-1]
+    said = ["--from", "english", "--text", text, "--file", "", "--out", "", "--decoding", "beam"]
+    assert given == ["translate", *said, "--language", "dutch", "--args", ""]
+    assert not mark.exists()
+    options = _parser().parse_args(_expanded(given))
+    assert (options.source, options.text, options.overrides) == ("english", text, ["language=dutch"])
+
+
 def test_a_token_of_the_environment_is_not_taken():
     done = make("explain", "LANG=dutch", TOKEN="a secret")
     assert done.returncode == 2

@@ -101,21 +101,25 @@ class HydraProcessor:
 
         The segments' texts follow each other as in one line: only the first has what a tokenizer puts before a text
         (the `▁` of SentencePiece's dummy prefix), a later one begins with `▁` where its text begins with a space.
-        Neighbours of one vocabulary are read as one text. Names of special tokens are text, unless a segment says so.
+        Neighbours of one vocabulary are read as one text, empty ones left out. Names of special tokens are text,
+        unless a segment says so.
         """
         if not prompt:
             raise ValueError("a prompt needs at least one segment: [('en', 'Hello')]")
         ids: list[int] = []
-        for name, text, special in self._joined(prompt):
+        joined = self._joined(prompt)
+        for name, text, special in joined:
             offset = self.offset(name)
             ids += [number + offset for number in self._tokens(name, text, special, first=not ids)]
-        start = self.start_id(self.vocabulary_of(prompt[0][0]))
+        start = self.start_id(joined[0][0] if joined else self.vocabulary_of(prompt[0][0]))
         return ids if ids[:1] == [start] else [start, *ids]
 
     def _joined(self, prompt: Sequence[Segment]) -> list[tuple[str, str, bool]]:
         joined: list[tuple[str, str, bool]] = []
         for language, text, *marked in prompt:
             name, special = self.vocabulary_of(language), bool(marked and marked[0])
+            if not text:
+                continue
             if joined and joined[-1][0] == name and joined[-1][2] == special:
                 joined[-1] = (name, joined[-1][1] + text, special)
             else:
