@@ -64,7 +64,7 @@ def _translated(lines: list[str], model: Any, processor: Any, languages: Any, se
 
 
 def _settings(processor: Any, options: argparse.Namespace) -> tuple[Any, Any]:
-    from stages.shared.translation.decoding import GreedyDecoding
+    from stages.shared.decoding.settings import GreedySettings
     from stages.shared.translation.settings import Language, Languages, TranslationSettings
 
     settings = TranslationSettings(
@@ -75,7 +75,7 @@ def _settings(processor: Any, options: argparse.Namespace) -> tuple[Any, Any]:
         batch_tokens=options.batch_tokens,
         precision="float32",
         threads=options.threads,
-        decoding=GreedyDecoding(method="greedy"),
+        decoding=GreedySettings(method="greedy"),
     )
     codes = (processor.names[-1], processor.names[0])
     source, target = (Language(code=code, english_name=processor.languages.get(code, code)) for code in codes)

@@ -30,6 +30,9 @@ USUAL = {
     "ingest_instructions": (10, 1),
     "tune_instructions": (60, 1),
     "build_hydra": (10, 5),
+    "back_translate": (30, 1),
+    "tune_translation": (20, 1),
+    "evaluate_translation": (30, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
@@ -41,10 +44,12 @@ MODEL_FOLDERS = {
     "continue_pretraining": 1,
     "tune_instructions": 1,
     "build_hydra": 1,
+    "tune_translation": 1,
 }
 TRAININGS = ("continue_pretraining", "tune_instructions")
 TUNING_CHECKPOINT_MODELS = 6  # two checkpoints are kept while tuning, each of weights and two AdamW moments
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
+LINE_TOKENS = 120  # prompt and translation of a line
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
@@ -80,6 +85,16 @@ def estimate(step: Step, config: Config) -> Estimate:
         tokens = config.distillation.tokens
         cost = TRAINING_EMBEDDINGS + FORWARD * config.planning.source_token_ratio
         return Estimate(seconds + tokens * cost / _speed(config), disk, tokens)
+    if step.stage.name == "tune_translation":
+        tokens = config.parallel_tuning.tokens
+        return Estimate(seconds + tokens * TRAINING / _speed(config), disk, tokens)
+    if step.stage.name == "evaluate_translation":
+        lines = (
+            config.translation_scoring.lines
+            * len(config.translation_scoring.sets)
+            * len(step.recipe["settings"]["systems"])
+        )
+        return Estimate(_seconds_before(step) or seconds + lines * LINE_TOKENS * FORWARD / _speed(config), disk, 0)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 

@@ -8,6 +8,7 @@ from pipeline.cards import ResolvedCard, resolve_cards, usable_cards
 from pipeline.plan import Planner, Step, only
 from pipeline.settings import Config
 from pipeline.stage import Stage
+from pipeline.translation_graph import plan_translation
 from pipeline.tuning_graph import plan_tuning
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.build_hydra.settings import BuildHydraSettings, HydraHeads
@@ -135,6 +136,10 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     built = dict[str, Step]()
     if isinstance(config.heads, HydraHeads):
         built["hydra_model"] = step(BUILD_HYDRA, inputs={"base_model": base_model, "adapted_model": adapted})
+        bitext = shown.get("bitext") or plan_bitext(plan, config, lock, corpus)
+        assert bitext is not None  # the configuration was checked
+        made = {"base_model": base_model, "corpus": corpus, "bitext": bitext, **built}
+        built["translation"] = plan_translation(plan, config, config.heads, made)
     tuned = plan_tuning(plan, config, lock, adapted, corpus)
     models["adapted"] = adapted
     if "source_finetuned" in config.evaluation.baselines and not config.mapping.keeps_tokenizer:

@@ -22,9 +22,10 @@ LINKED = {
     "leaderboard": ("leaderboard.json",),
     "corpus": ("corpus.json",),
     "corpus_report": ("corpus_report.json",),
+    "translation": ("translation.json",),
 }
 """By artifact: files that stand in the run's folder itself."""
-KEPT = ("leaderboard.json", "corpus_report.json")
+KEPT = ("leaderboard.json", "corpus_report.json", "translation.json")
 """Of them, those that `latest` keeps where a run makes none."""
 
 

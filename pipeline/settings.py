@@ -25,9 +25,11 @@ from pipeline.section import Section
 from pipeline.slurm_settings import SlurmSettings
 from pipeline.stage import ArraySettings, AttentionKernel, Execution, Sharding
 from stages.align_tokens.settings import AlignmentSettings
+from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
+from stages.evaluate_translation.settings import TranslationScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, LanguageSettings
@@ -37,12 +39,13 @@ from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.mix_tokens.settings import ReplaySettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
+from stages.shared.decoding.settings import DecodingSettings
 from stages.shared.training.settings import TrainingSettings
-from stages.shared.translation.decoding import DecodingSettings
 from stages.shared.translation.settings import TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
 from stages.tune_instructions.settings import TuningSettings
+from stages.tune_translation.settings import ParallelTuningSettings
 from stages.write_report.settings import ReportSettings
 
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
@@ -219,6 +222,9 @@ class Config(Section):
     heads: HeadsSettings
     decoding: DecodingSettings
     translation: TranslationSettings
+    parallel_tuning: ParallelTuningSettings
+    back_translation: BackTranslationSettings
+    translation_scoring: TranslationScoringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -280,6 +286,11 @@ class Config(Section):
                 "pivots.cards: bitext of further languages needs an aligner, and alignment=table has none; choose one, "
                 "or pivots=none"
             )
+        if self.translates and not self.bitext.cards:
+            yield (
+                "heads=hydra: translation is tuned and measured on bitext: name data cards in bitext.cards, or choose "
+                "heads=none"
+            )
         if "source_vectors" in self.mapping.needs and not self.bitext.cards:
             yield (
                 f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
@@ -307,9 +318,14 @@ class Config(Section):
             )
 
     @property
+    def translates(self) -> bool:
+        """Whether a Hydra model is built, and its translations measured."""
+        return isinstance(self.heads, HydraHeads)
+
+    @property
     def used_cards(self) -> tuple[str, ...]:
-        """Names of the data cards that this config's corpus, mapping, watched training and tuning read, each once."""
-        bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch else ()
+        """Names of the data cards that this config's corpus, mapping, trainings and translation read, each once."""
+        bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch or self.translates else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
         tuned = self.instructions.cards if self.tuning.sft else ()

@@ -14,6 +14,7 @@ from stages.write_report.systems import NAMES, System
 from stages.write_report.table import interval, number
 from stages.write_report.token_table import token_table
 from stages.write_report.tokenization import cut_samples
+from stages.write_report.translation import translation_section
 from stages.write_report.tuning import read_tuning
 from stages.write_report.verdict import signed, summary
 
@@ -78,6 +79,7 @@ def _context(report: Report) -> dict[str, Any]:
         "tokens": token_table(inputs, source, target, settings.report.listed_tokens),
         "samples": _samples(report.systems),
         "tuning": read_tuning(inputs),
+        "translation": translation_section(inputs),
         "cards": provenance.read_cards(inputs),
         "recipes": provenance.recipes(manifests),
         "versions": provenance.versions(manifests),

@@ -18,6 +18,7 @@ def planned(config):
 
 
 GROUPS = [path for path in sorted(CONF.glob("*/*.yaml")) if path.parent.name not in ("language", "experiment")]
+SIDES = ("source", "target")
 EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml"))]
 
 
@@ -28,6 +29,9 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "alignment/table": [f"alignment.path={tmp_path / 'table.tsv'}"],
         "alignment/fast_align_binary": [f"alignment.program={sys.executable}"],
         "dictionary/file": [f"dictionary.path={tmp_path / 'table.tsv'}"],
+        "back_translation/file": [
+            f"back_translation.{end}.path={tmp_path / 'table.tsv'}" for end in ("source", "target")
+        ],
     }.get(f"{choice.parent.name}/{choice.stem}", ["instructions=packaged"] if choice.parent.name == "tuning" else [])
     language = "tatar" if choice.parent.name == "pivots" else "dutch"
     config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from pipeline.section import Section
-from stages.shared.translation.decoding import DecodingSettings
+from stages.shared.decoding.settings import DecodingSettings
 
 FIELDS = {"source_language", "target_language", "text"}
 

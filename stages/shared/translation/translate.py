@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import GenerationConfig
 
+from stages.shared.decoding.generate import Limits, best_first, sequences_at_once, write_ids
 from stages.shared.hydra.processing import HydraProcessor
-from stages.shared.translation.decoding import generation_options, sequences_at_once
 from stages.shared.translation.prompts import (
     NOTHING_WRITTEN,
     UNFINISHED,
@@ -27,6 +26,8 @@ class Translated:
 
     text: str
     flags: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    """The next best ones, where beam search is asked for several."""
 
 
 def translate_lines(
@@ -47,33 +48,31 @@ def translate_lines(
     with tqdm(total=len(lines), desc="translating", unit="line") as progress:
         progress.update(len(lines) - len(prompts))
         batches = make_batches(prompts, settings.batch_tokens, sequences_at_once(settings.decoding))
-        for batch in batches:
-            for prompt, (text, more) in zip(batch, write_batch(model, processor, batch, settings), strict=True):
-                written[prompt.number] = Translated(text, flags[prompt.number] + more)
+        for number, batch in enumerate(batches):
+            for prompt, texts in zip(batch, write_batch(model, processor, batch, settings, number), strict=True):
+                (text, more), *others = texts
+                written[prompt.number] = Translated(text, flags[prompt.number] + more, tuple(one for one, _ in others))
             progress.update(len(batch))
     return [written.get(number, Translated("", flags[number])) for number in range(len(lines))]
 
 
 def write_batch(
-    model: Any, processor: HydraProcessor, batch: Sequence[Prompt], settings: TranslationSettings
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Return what the model writes after each prompt of one limit, up to the line's end, and flags."""
+    model: Any, processor: HydraProcessor, batch: Sequence[Prompt], settings: TranslationSettings, number: int
+) -> list[list[tuple[str, tuple[str, ...]]]]:
+    """Return what the model writes after each prompt of one limit, best first, up to the line's end, and flags.
+
+    The batch's number decides what is drawn, where the decoding draws.
+    """
     longest, stops = max(len(prompt.ids) for prompt in batch), processor.stop_ids()
     padding = [longest - len(prompt.ids) for prompt in batch]
     given = torch.tensor(
         [[processor.pad_id] * more + list(prompt.ids) for more, prompt in zip(padding, batch, strict=True)]
     ).to(model.device)
     mask = torch.tensor([[0] * more + [1] * (longest - more) for more in padding]).to(model.device)
-    # A config of its own: the folder's may sample, penalise repetition or stop at other tokens.
-    config = GenerationConfig(  # type: ignore[no-untyped-call]
-        max_new_tokens=batch[0].limit,
-        eos_token_id=list(stops),
-        pad_token_id=stops[0],
-        **generation_options(settings.decoding),
-    )
-    with torch.inference_mode():
-        made = model.generate(given, attention_mask=mask, generation_config=config)
-    return [first_line(processor, ids, stops) for ids in made[:, longest:].tolist()]
+    limits = Limits(max_new_tokens=batch[0].limit, end_ids=stops, padding_id=stops[0])
+    candidates = write_ids(model, {"input_ids": given, "attention_mask": mask}, settings.decoding, limits, number)
+    lines = [[first_line(processor, ids, stops) for ids in texts] for texts in candidates]
+    return [[texts[place] for place in best_first(settings.decoding, [text for text, _ in texts])] for texts in lines]
 
 
 def first_line(processor: HydraProcessor, ids: Sequence[int], stops: Sequence[int]) -> tuple[str, tuple[str, ...]]:

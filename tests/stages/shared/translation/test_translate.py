@@ -4,8 +4,8 @@ import pytest
 from hydra_case import write_pair
 
 from pipeline.errors import UserError
+from stages.shared.decoding.settings import BeamSettings, GreedySettings, MinimumBayesRiskSettings
 from stages.shared.hydra.loading import load_translator
-from stages.shared.translation.decoding import BeamDecoding, GreedyDecoding
 from stages.shared.translation.prompts import Prompt, make_batches
 from stages.shared.translation.settings import Language, Languages, TranslationSettings
 from stages.shared.translation.translate import translate_lines
@@ -24,7 +24,7 @@ def settings(**changes):
         "batch_tokens": 400,
         "precision": "float32",
         "threads": 2,
-        "decoding": GreedyDecoding(method="greedy"),
+        "decoding": GreedySettings(method="greedy"),
     }
     return TranslationSettings(**(values | changes))
 
@@ -41,7 +41,7 @@ def loaded(folders):
 
 @pytest.mark.parametrize(
     "decoding",
-    [GreedyDecoding(method="greedy"), BeamDecoding(method="beam", beams=3, length_penalty=0.5)],
+    [GreedySettings(method="greedy"), BeamSettings(method="beam", beams=3, length_penalty=0.5, n_best=1)],
     ids=["greedy", "beam"],
 )
 def test_lines_keep_their_number_and_order_and_do_not_depend_on_their_neighbours(loaded, decoding):
@@ -104,3 +104,24 @@ def test_batches_have_one_limit_and_no_more_tokens_than_asked():
 def test_a_prompt_has_the_fields_that_it_may_have(prompt):
     with pytest.raises(ValueError, match=r"text|brace"):
         settings(prompt=prompt)
+
+
+def test_the_next_best_texts_come_with_the_best(loaded):
+    (made,) = translate_lines(
+        *loaded,
+        ["the house"],
+        INTO_TATAR,
+        settings(decoding=BeamSettings(method="beam", beams=3, length_penalty=0.5, n_best=3)),
+    )
+    alone = settings(decoding=BeamSettings(method="beam", beams=3, length_penalty=0.5, n_best=1))
+    assert translate_lines(*loaded, ["the house"], INTO_TATAR, alone)[0].text == made.text
+    assert len(made.others) == 2
+
+
+def test_minimum_bayes_risk_takes_one_of_the_texts_that_are_drawn(loaded):
+    drawn = {"method": "temperature", "seed": 1, "temperature": 1.0}
+    decoding = MinimumBayesRiskSettings(method="mbr", candidates=4, sampling=drawn)
+    made = translate_lines(*loaded, LINES, INTO_TATAR, settings(decoding=decoding))
+    assert len(made) == len(LINES)
+    assert all(one.others == () for one in made)
+    assert made == translate_lines(*loaded, LINES, INTO_TATAR, settings(decoding=decoding))

@@ -1,0 +1,76 @@
+"""back_translate: clean text of the new language with machine-made sources, to be tuned on (BackFT)."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution, Metrics
+from stages.back_translate.settings import BackTranslateSettings, FileBackTranslation, ModelBackTranslation
+from stages.shared.hydra.loading import load_translator
+from stages.shared.text_lines import paired_lines
+from stages.shared.text_table import PAIR, read_lines, write_rows
+from stages.shared.translation.settings import Languages, TranslationSettings
+from stages.shared.translation.translate import translate_lines
+
+Pair = tuple[str, str]
+
+
+def back_translate(
+    settings: BackTranslateSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
+) -> Metrics:
+    """Write train.parquet as a bitext has it, the sources made by a machine, and back_translation.json with counts.
+
+    Inputs: `model` and `corpus`, where a model translates. Raises UserError where no pair is left.
+    """
+    given = settings.back_translation
+    if isinstance(given, FileBackTranslation) or settings.translation is None:
+        made = paired_lines(given.source, given.target) if isinstance(given, FileBackTranslation) else []
+        flagged = Counter[str]()
+    else:
+        targets = draw_lines(read_lines(inputs["corpus"] / "train.parquet", "text"), given)
+        made, flagged = translated(targets, inputs["model"], settings.translation, settings.languages, execution)
+    pairs = [pair for pair in dict.fromkeys(made) if usable(pair)]
+    if not pairs:
+        raise UserError(
+            f"none of {len(made)} lines has a translation that can be learnt from ({dict(flagged)}); choose another "
+            "back_translation, or give a file with back_translation=file"
+        )
+    rows = [(str(number), "back_translation", "back_translation", *pair) for number, pair in enumerate(pairs)]
+    write_rows(out / "train.parquet", PAIR, rows)
+    counts = {"lines": len(made), "kept": len(pairs), "flags": dict(sorted(flagged.items()))}
+    (out / "back_translation.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    return counts
+
+
+def draw_lines(lines: Iterable[str], given: ModelBackTranslation) -> list[str]:
+    """Return lines of the wanted length, each once, in the order of a hash of seed and line."""
+    fitting = {line for line in lines if given.least_words <= len(line.split()) <= given.most_words}
+    return sorted(fitting, key=lambda line: _draw(line, given.seed))[: given.lines]
+
+
+def _draw(line: str, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}\t{line}".encode(), digest_size=8).digest() + line.encode()
+
+
+def translated(
+    lines: list[str], folder: Path, settings: TranslationSettings, languages: Languages, execution: Execution
+) -> tuple[list[Pair], Counter[str]]:
+    """Return each line behind its translation into the source language, and how many have each flag."""
+    reverse = Languages(source=languages.target, target=languages.source)
+    model, processor = load_translator(folder, settings.precision, execution.device, settings.threads)
+    written = processor.vocabulary_of(reverse.target.code)
+    if written != processor.names[0]:  # a Hydra model writes with the new vocabulary unless told
+        model.swap_head(written)
+        processor.swap_head(written)
+    made = translate_lines(model, processor, lines, reverse, settings)
+    flags = Counter(flag for one in made for flag in one.flags)
+    return [(one.text, line) for one, line in zip(made, lines, strict=True)], flags
+
+
+def usable(pair: Pair) -> bool:
+    """Tell whether there is a translation, and another text than the line itself."""
+    source, target = (" ".join(text.casefold().split()) for text in pair)
+    return bool(source and target) and source != target

@@ -1,0 +1,99 @@
+"""ChrF, ChrF++ and BLEU of a system's output, with bootstrap intervals, and paired comparisons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from stages.shared.bootstrap import resampled_totals
+
+METRICS: dict[str, Any] = {"chrf": CHRF, "chrf_plus_plus": partial(CHRF, word_order=2), "bleu": BLEU}
+WORSE, TIE, BETTER, UNKNOWN = "worse", "tie", "better", "unknown"
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made."""
+
+    samples: int
+    confidence: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One system's scores on one test set."""
+
+    values: dict[str, float]
+    """By metric, from 0 to 100, as sacrebleu's `corpus_score` gives them."""
+    resampled: dict[str, np.ndarray]
+    """The scores of each bootstrap sample, float64; the same sentences for every system. Empty for one sentence."""
+    signatures: dict[str, str]
+    """sacrebleu's, by which a score can be made again."""
+
+
+def score(outputs: Sequence[str], references: Sequence[str], bootstrap: Bootstrap) -> Scored:
+    """Score outputs against one reference each."""
+    values, resampled, signatures = {}, {}, {}
+    for name, make in METRICS.items():
+        metric = make()
+        values[name] = float(metric.corpus_score(list(outputs), [list(references)]).score)
+        signatures[name] = str(metric.get_signature())
+        # sacrebleu's own bootstrap takes its seed from the environment: so its counts of each sentence are summed here.
+        counts = np.array(metric._extract_corpus_statistics(list(outputs), [list(references)]), dtype=np.float64)
+        resampled[name] = _resampled(metric, counts, bootstrap)
+    return Scored(values, resampled, signatures)
+
+
+def _resampled(metric: Any, counts: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+    if len(counts) < 2:
+        return np.empty(0)
+    totals = resampled_totals(counts.T, bootstrap.samples, bootstrap.seed).T
+    return np.array([metric._compute_score_from_stats(row).score for row in totals.astype(np.int64).tolist()])
+
+
+def figures(scored: Scored, confidence: float) -> dict[str, float | None]:
+    """Return each metric with the ends of its percentile interval, None for one sentence."""
+    found: dict[str, float | None] = {}
+    for name, value in scored.values.items():
+        low, high = interval(scored.resampled[name], confidence)
+        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
+    """Return the percentile interval of bootstrap samples."""
+    if not len(values):
+        return None, None
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def compare(system: Scored, other: Scored, metric: str, confidence: float) -> dict[str, Any]:
+    """Return the difference in a metric, `system` minus `other`, with its paired interval, p-value and verdict.
+
+    Paired: both were resampled with the same sentences. The p-value is that of sacrebleu's paired bootstrap (Koehn
+    2004): how often a sample's difference is as far from the samples' mean as the difference is from 0.
+    """
+    difference = system.values[metric] - other.values[metric]
+    samples = system.resampled[metric] - other.resampled[metric]
+    low, high = interval(samples, confidence)
+    p_value = None
+    if len(samples):
+        as_far = np.abs(samples - samples.mean()) >= abs(difference)
+        p_value = float((as_far.sum() + 1) / (len(samples) + 1))
+    found = {"difference": difference, "difference_low": low, "difference_high": high, "p_value": p_value}
+    return found | {"verdict": judge(low, high)}
+
+
+def judge(low: float | None, high: float | None) -> str:
+    """Return what the interval of a difference says: more is better, one that holds 0 is a tie."""
+    if low is None or high is None:
+        return UNKNOWN
+    if low > 0:
+        return BETTER
+    return WORSE if high < 0 else TIE

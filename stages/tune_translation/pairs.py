@@ -1,0 +1,55 @@
+"""Which pairs are trained on, in which order: the same for every system."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+import numpy as np
+
+from pipeline.errors import UserError
+
+Pair = tuple[str, str]
+
+
+def usable_pairs(rows: Iterable[tuple[str, ...]], least_words: int) -> list[Pair]:
+    """Return the pairs of single lines with enough words on both sides, each once, in their order."""
+    pairs = dict.fromkeys((" ".join(source.split()), " ".join(target.split())) for source, target in rows)
+    return [pair for pair in pairs if min(len(text.split()) for text in pair) >= least_words]
+
+
+def draw_pairs(
+    pairs: Sequence[Pair], length: Callable[[Pair], int], tokens: int, longest: int, seed: int
+) -> list[Pair]:
+    """Return pairs in a seeded order until they have so many tokens; the last one fits into the budget too.
+
+    All pairs come once before any comes again. `length` gives a pair's tokens; pairs of more than `longest` or than the
+    budget are passed over. Raises UserError where none is left.
+    """
+    generator, longest = np.random.default_rng(seed), min(longest, tokens)
+    # Measured as they are drawn: of millions of pairs a small budget takes few.
+    measured = cache(lambda number: length(pairs[number]))
+    drawn: list[Pair] = []
+    left = tokens
+    while True:
+        before = len(drawn)
+        for number in map(int, generator.permutation(len(pairs))):
+            if measured(number) > longest:
+                continue
+            left -= measured(number)
+            if left < 0:
+                return drawn
+            drawn.append(pairs[number])
+        if len(drawn) == before:
+            raise UserError(
+                f"none of {len(pairs)} training pairs has at most {longest} tokens and enough words: name more bitext, "
+                "lower parallel_tuning.least_words, or raise parallel_tuning.longest"
+            )
+
+
+def pairs_digest(pairs: Sequence[Pair]) -> str:
+    """Return a hash by which two trainings are known to be on the same pairs in the same order."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        for text in pair:
+            digest.update(len(text.encode()).to_bytes(8, "big") + text.encode())
+    return digest.hexdigest()

@@ -1,0 +1,84 @@
+"""tune_translation: a model, plain or Hydra, learns to translate from sentence pairs (ParFT)."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from pipeline.stage import Execution, Metrics
+from stages.shared.hydra.loading import load_processor, load_translator
+from stages.shared.text_table import read_rows
+from stages.shared.training.loss import check_plain_head
+from stages.shared.translation.prompts import check_languages
+from stages.tune_translation.examples import PairEncoder
+from stages.tune_translation.pairs import Pair, draw_pairs, pairs_digest, usable_pairs
+from stages.tune_translation.settings import TuneTranslationSettings
+from stages.tune_translation.training import train
+
+NOT_CARRIED = ("manifest.json", "*.safetensors", "*.safetensors.index.json", "*.npz", "*.jsonl", "training.json")
+"""What describes the input artifact rather than the model."""
+SIDES = ("source", "target")
+
+
+def tune_translation(
+    settings: TuneTranslationSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
+) -> Metrics:
+    """Write the tuned model as a folder of its kind, metrics.jsonl (a line an optimizer step) and training.json.
+
+    Inputs: `model`, `bitext`, and `base_model`, whose tokenizer counts the budget: so every system is trained on equal
+    bytes in equal steps. The training is short, so that a killed one begins anew.
+    """
+    tuning = settings.parallel_tuning
+    pairs = read_training_pairs(settings, inputs)
+    model, processor = load_translator(inputs["model"], "float32", execution.device, tuning.threads)
+    check_plain_head(model)
+    check_languages(processor, settings.languages)
+    encoder = PairEncoder(processor, settings.prompt, settings.languages)
+    examples = [encoder.encode(pair) for pair in pairs]
+    began = perf_counter()
+    with (out / "metrics.jsonl").open("w", encoding="utf-8", newline="\n") as metrics:
+        losses = []
+        for line in train(model, examples, tuning, execution.micro_batch):
+            metrics.write(json.dumps(line) + "\n")
+            losses.append(line["loss"])
+    seconds = perf_counter() - began
+    write_model(model, inputs["model"], out)
+    tokens = sum(len(example.ids) for example in examples)
+    described = {
+        "pairs": len(pairs),
+        "pairs_sha256": pairs_digest(pairs),
+        "bytes": {side: sum(len(pair[place].encode()) for pair in pairs) for place, side in enumerate(SIDES)},
+        "steps": len(losses),
+        "tokens": tokens,
+        "learnt_tokens": sum(len(example.ids) - example.asked for example in examples),
+        "loss": {"first": losses[0], "last": losses[-1]},
+    }
+    (out / "training.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    return {**described, "tokens_per_s": round(tokens / seconds, 2), "seconds_training": round(seconds, 1)}
+
+
+def read_training_pairs(settings: TuneTranslationSettings, inputs: Mapping[str, Path]) -> list[Pair]:
+    """Return the pairs to train on, by the base model's tokenizer, whatever the model."""
+    tuning = settings.parallel_tuning
+    counting = PairEncoder(load_processor(inputs["base_model"]), settings.prompt, settings.languages)
+    rows = read_rows(inputs["bitext"] / "train.parquet", ["source_text", "target_text"])
+    # Where the prompt has special tokens, a text with the name of one could not be told from it.
+    forbidden = counting.special_tokens if counting.special else ()
+    usable = [
+        pair
+        for pair in usable_pairs(rows, tuning.least_words)
+        if not any(token in text for token in forbidden for text in pair)
+    ]
+    return draw_pairs(usable, lambda pair: len(counting.encode(pair).ids), tuning.tokens, tuning.longest, tuning.seed)
+
+
+def write_model(model: Any, source: Path, out: Path) -> None:
+    """Write the weights in the type that the input has them in, and with them all else that its folder holds."""
+    shutil.copytree(source, out, ignore=shutil.ignore_patterns(*NOT_CARRIED), dirs_exist_ok=True)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    stored = config.get("dtype") or config.get("torch_dtype") or "float32"
+    model.to(dtype=getattr(torch, stored)).save_pretrained(out)

@@ -1,0 +1,56 @@
+"""What `heads=hydra` adds to a plan, and what depends on what."""
+
+import pytest
+
+from pipeline import graph
+from pipeline.config import load_config
+from pipeline.errors import UserError
+from pipeline.sources import current_lock
+
+SMOKE = ["language=dutch", "experiment=smoke"]
+
+
+def planned(*overrides):
+    config = load_config([*SMOKE, *overrides])
+    return {step.name: step for step in graph.adapt(config, current_lock(config))}
+
+
+@pytest.fixture(scope="module")
+def hydra():
+    return planned("heads=hydra")
+
+
+def test_without_heads_nothing_is_translated(hydra):
+    plain = planned()
+    assert not {"hydra_model", "translation", "base_parft_model"} & set(plain)
+    assert all(hydra[name].fingerprint == step.fingerprint for name, step in plain.items() if name != "report")
+
+
+def test_both_models_are_tuned_on_the_same_pairs_and_compared(hydra):
+    base, tuned = hydra["base_parft_model"], hydra["hydra_parft_model"]
+    assert base.settings == tuned.settings
+    assert base.inputs["bitext"] is tuned.inputs["bitext"] is hydra["bitext"]
+    assert base.inputs["model"] is base.inputs["base_model"] is tuned.inputs["base_model"] is hydra["base_model"]
+    assert tuned.inputs["model"] is hydra["hydra_model"]
+    assert hydra["translation"].settings.systems == ("base", "base_parft", "hydra", "hydra_parft")
+    assert hydra["translation"].inputs["system_hydra_parft"] is tuned
+    assert hydra["report"].inputs["translation"] is hydra["translation"]
+
+
+def test_another_decoding_makes_the_translations_anew_and_no_model(hydra):
+    beam = planned("heads=hydra", "decoding=beam")
+    changed = {name for name, step in beam.items() if step.fingerprint != hydra[name].fingerprint}
+    assert changed == {"translation", "report"}
+
+
+def test_back_translation_adds_a_system(hydra):
+    found = planned("heads=hydra", "back_translation=hydra", "mapping=mean")
+    assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
+    assert found["back_translation"].inputs["model"] is found["hydra_model"]
+    assert found["translation"].settings.systems[-1] == "hydra_backft"
+    assert found["bitext"].stage is hydra["bitext"].stage  # though the mapping needs none
+
+
+def test_translation_needs_bitext():
+    with pytest.raises(UserError, match="heads=hydra: translation is tuned and measured on bitext"):
+        load_config([*SMOKE, "heads=hydra", "mapping=mean", "bitext.cards=[]"])

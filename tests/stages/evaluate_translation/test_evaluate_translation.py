@@ -1,0 +1,152 @@
+"""The whole stage on tiny models, and what the report makes of it."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from hydra_models import EXECUTION, LANGUAGES, PAIRS, PROMPT, save_bitext, save_models
+from sacrebleu.metrics import CHRF
+
+from stages.evaluate_translation.settings import EvaluateTranslationSettings
+from stages.evaluate_translation.stage import evaluate_translation
+from stages.shared.page.environment import page_environment
+from stages.shared.text_settings import LanguageSettings
+from stages.write_report.page import TEMPLATES
+from stages.write_report.table import number
+from stages.write_report.translation import summary, translation_section
+
+LINES = 6
+TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
+
+
+def settings(tmp_path, systems, **changes):
+    scoring = {"sets": {"held_out": {"kind": "held_out", "least_words": 3}}, "only": None, "lines": LINES}
+    scoring |= {"script_share": 0.5, "least_words": 5, "seed": 1, "bootstrap_samples": 50, "confidence": 0.95}
+    scoring |= {"outputs": {}}
+    translation = {"prompt": PROMPT, "new_tokens_per_token": 0.1, "new_tokens": 4, "limit_step": 4}
+    translation |= {"batch_tokens": 4096, "threads": 1, "precision": "float32", "decoding": {"method": "greedy"}}
+    return EvaluateTranslationSettings.model_validate(
+        {
+            "language": TATAR,
+            "languages": LANGUAGES,
+            "systems": systems,
+            "translation": translation,
+            "translation_scoring": scoring | changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    models = save_models(folder)
+    save_bitext(folder / "bitext")
+    systems = {f"system_{name}": models[name] for name in ("base", "hydra")}
+    return {"bitext": folder / "bitext", "corpus": folder / "corpus", **systems}
+
+
+@pytest.fixture(scope="module")
+def evaluated(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "translation-0123456789ab.unfinished"
+    out.mkdir()
+    evaluate_translation(settings(out, ("base", "hydra")), inputs, out, EXECUTION)
+    return out, json.loads((out / "translation.json").read_text())
+
+
+def test_the_contract(evaluated):
+    _, found = evaluated
+    assert found["run"] == "0123456789ab"
+    systems = [entry["system"] for entry in found["sets"]]
+    assert systems == ["copy", "random_in_distribution", "base", "hydra"]
+    for entry in found["sets"]:
+        assert {"set", "system", "chrf", "chrf_low", "chrf_high", "bleu", "signature", "sentences"} <= set(entry)
+        assert entry["sentences"] == LINES
+        assert entry["chrf_low"] <= entry["chrf"] <= entry["chrf_high"]
+    assert found["lines"][0]["counts"]["pairs"] >= found["lines"][0]["sentences"] == LINES
+
+
+def test_the_figures_are_those_of_the_texts_beside_them(evaluated):
+    out, found = evaluated
+    lines = [json.loads(line) for line in (out / "translations.jsonl").read_text().splitlines()]
+    references = (out / "sets/held_out.target.txt").read_text().splitlines()
+    assert [line["reference"] for line in lines] == references
+    assert all([line["source"], line["reference"]] in PAIRS[200:] for line in lines)
+    for entry in found["sets"]:
+        texts = [line["outputs"][entry["system"]] for line in lines]
+        assert entry["chrf"] == CHRF().corpus_score(texts, [references]).score
+    assert all(line["outputs"]["copy"] == line["source"] for line in lines)
+
+
+def test_every_two_systems_are_compared_in_pairs(evaluated):
+    found = evaluated[1]
+    pairs = {(one["system"], one["against"]) for one in found["comparisons"]}
+    assert ("hydra", "base") in pairs
+    assert ("base", "random_in_distribution") in pairs
+    assert len(pairs) == len(found["comparisons"]) == 6
+    chrf = {entry["system"]: entry["chrf"] for entry in found["sets"]}
+    for one in found["comparisons"]:
+        assert one["difference"] == pytest.approx(chrf[one["system"]] - chrf[one["against"]])
+
+
+def test_outputs_from_a_file_are_a_row_and_the_reference_itself_wins(evaluated, inputs, tmp_path):
+    made, _ = evaluated
+    shutil.copyfile(made / "sets/held_out.target.txt", tmp_path / "google.txt")
+    given = {"google": {"held_out": {"path": str(tmp_path / "google.txt")}}}
+    out = tmp_path / "out"
+    out.mkdir()
+    evaluate_translation(settings(tmp_path, (), outputs=given), inputs, out, EXECUTION)
+    found = json.loads((out / "translation.json").read_text())
+    assert (found["sets"][-1]["system"], found["sets"][-1]["chrf"]) == ("google", 100)
+    assert {one["verdict"] for one in found["comparisons"] if one["system"] == "google"} == {"better"}
+
+
+def test_systems_tuned_on_other_pairs_are_not_compared(inputs, tmp_path):
+    for digest, name in (("a", "one_parft"), ("b", "two_parft")):
+        (tmp_path / name).mkdir()
+        described = {"pairs_sha256": digest, "steps": 3}
+        (tmp_path / name / "training.json").write_text(json.dumps(described))
+    changed = inputs | {f"system_{name}": tmp_path / name for name in ("one_parft", "two_parft")}
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ValueError, match="one_parft, two_parft were tuned on different pairs"):
+        evaluate_translation(settings(tmp_path, ("one_parft", "two_parft")), changed, tmp_path / "out", EXECUTION)
+
+
+def test_the_report_shows_the_table_and_the_texts(evaluated):
+    section = translation_section({"translation": evaluated[0]})
+    environment = page_environment(TEMPLATES)
+    environment.filters |= {"number": number}
+    source = '{% import "translation.j2" as part %}{{ part.section(translation, language) }}'
+    language = SimpleNamespace(code="tt", source_code="en")
+    page = environment.from_string(source).render(translation=section, language=language)
+    for shown in ("Base model, prompted", "Hydra", "Random reference", section["examples"][0]["reference"][:20]):
+        assert shown in page
+    assert translation_section({}) is None
+
+
+def test_the_sentences_follow_from_the_intervals():
+    def comparison(name, system, against, low, high, verdict):
+        ends = {"difference_low": low, "difference_high": high, "verdict": verdict}
+        return {"set": name, "system": system, "against": against, **ends}
+
+    entries = [
+        {"set": name, "system": system, "chrf": chrf}
+        for name in ("own", "flores")
+        for system, chrf in (("random_in_distribution", 9.0), ("base", 10.0), ("hydra", 20.0))
+    ]
+    compared = [
+        comparison("own", "hydra", "base", 8.0, 12.0, "better"),
+        comparison("flores", "hydra", "base", -1.0, 2.0, "tie"),
+        comparison("flores", "base", "random_in_distribution", -1.0, 2.0, "tie"),
+        comparison("flores", "hydra", "random_in_distribution", -3.0, -2.0, "worse"),
+        comparison("own", "hydra", "random_in_distribution", 1.0, 2.0, "better"),
+    ]
+    found = {"source_language": "English", "target_language": "Dutch", "confidence": 0.95}
+    pieces = summary({**found, "sets": entries, "comparisons": compared}, ["own", "flores"])
+    assert "".join(text for text, _ in pieces) == (
+        "Translating English into Dutch, the Hydra model is tied with the base model prompted on flores (ChrF 20.0 "
+        "against 10.0; 95 % interval of the difference −1.0 to +2.0, which holds 0), and better than it on own "
+        "(ChrF 20.0 against 10.0; 95 % interval of the difference +8.0 to +12.0). Not better than a random reference "
+        "are, on flores: the base model prompted and the Hydra model."
+    )
+    assert [verdict for _, verdict in pieces if verdict] == ["tie", "better"]
