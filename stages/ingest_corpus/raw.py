@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pipeline.cards import ResolvedCard
+from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.settings import ReadingSettings
 from stages.shared.documents import Document
 from stages.shared.readers.broken import Skipped, handler
@@ -52,7 +53,7 @@ def _portions(files: Sequence[tuple[str, Path]], most_bytes: int) -> Iterator[tu
 
 def read_raw(task: RawTask, out: Path) -> None:
     """Write 00000.parquet and so on, each of about `shard_bytes`, and found.json: what there was and was skipped."""
-    skipped, notes, documents = Skipped(), list[str](), 0
+    skipped, notes, documents, ids = Skipped(), list[str](), 0, 0
     texts = read_card(task.card, task.folder, _handling(task.settings, skipped, notes), task.only)
     number, left = 0, next(texts, None)
     while left is not None:
@@ -62,9 +63,10 @@ def read_raw(task: RawTask, out: Path) -> None:
                 lines = [segment.target for segment in left.segments]
                 writer.add((left.id, left.group, left.url, lines))
                 size += _size(left)
+                ids += id_sum([left.id])
                 documents, left = documents + 1, next(texts, None)
         number += 1
-    found = {"documents": documents, "notes": notes, "broken": vars(skipped)}
+    found = {"documents": documents, "ids": ids % 2**64, "notes": notes, "broken": vars(skipped)}
     (out / FOUND).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
 
 

@@ -13,10 +13,13 @@ from stages.ingest_corpus import curated
 from stages.ingest_corpus.dropped import DroppedWriter
 from stages.ingest_corpus.repeats import read_repeats
 from stages.ingest_corpus.settings import CorpusSettings
+from stages.shared.duplicates.text_hashes import save_array
+from stages.shared.overlap import SentenceIndex
 from stages.shared.split import SPLITS, split_of
-from stages.shared.text_table import TableWriter, record_batches
+from stages.shared.text_table import TableWriter, read_lines, record_batches
 
 BATCH_ROWS = 500
+HELD_OUT, TRAIN_BYTES = "held_out.npy", "train_bytes.npy"
 
 
 class SplitTask(NamedTuple):
@@ -38,8 +41,12 @@ class Document(NamedTuple):
 
 
 def split_shard(task: SplitTask, out: Path) -> None:
-    """Write train.parquet, validation.parquet, test.parquet, dropped.parquet, and lines.json: the lines dropped."""
-    lines = Counter[str]()
+    """Write train.parquet, validation.parquet, test.parquet, dropped.parquet, and lines.json: the lines dropped.
+
+    Beside them held_out.npy, the keys of the validation and test lines as they were written, and train_bytes.npy, the
+    UTF-8 bytes of each row of train.parquet: so that no process has to read all shards' text for them.
+    """
+    lines, train_bytes = Counter[str](), list[int]()
     with ExitStack() as stack:
         writers = {name: stack.enter_context(TableWriter(out / f"{name}.parquet", curated.SCHEMA)) for name in SPLITS}
         dropped = stack.enter_context(DroppedWriter(out / curated.DROPPED, task.card))
@@ -49,7 +56,13 @@ def split_shard(task: SplitTask, out: Path) -> None:
                 dropped.add(name, document.reason, None, document.row[TEXT])
             else:
                 row = (*document.row[:TEXT], document.text, *document.row[TEXT + 1 :])
-                writers[split_of(group, task.corpus.split)].add(row)
+                split = split_of(group, task.corpus.split)
+                writers[split].add(row)
+                if split == "train":
+                    train_bytes.append(len(document.text.encode()))
+    written = (out / f"{name}.parquet" for name in SPLITS if name != "train")
+    save_array(out / HELD_OUT, SentenceIndex(line for path in written for line in read_lines(path, "text")).set.keys)
+    save_array(out / TRAIN_BYTES, np.array(train_bytes, np.int64))
     (out / "lines.json").write_text(json.dumps(lines), encoding="utf-8")
 
 
