@@ -1,7 +1,6 @@
 """From a source's files to shards of documents as they came."""
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +8,11 @@ import pyarrow as pa
 
 from pipeline.cards import ResolvedCard
 from stages.ingest_corpus.dropped import id_sum
-from stages.ingest_corpus.settings import ReadingSettings
+from stages.shared.card_documents import handling, portions
 from stages.shared.documents import Document
-from stages.shared.readers.broken import Skipped, handler
-from stages.shared.readers.catalogue import card_files, read_card
-from stages.shared.readers.task import Handling
+from stages.shared.readers.broken import Skipped
+from stages.shared.readers.catalogue import read_card
+from stages.shared.text_settings import ReadingSettings
 from stages.shared.text_table import TableWriter
 
 SCHEMA = pa.schema(
@@ -34,27 +33,13 @@ class RawTask(NamedTuple):
 
 def raw_tasks(card: ResolvedCard, folder: Path, settings: ReadingSettings) -> list[RawTask]:
     """Return the work on a card, cut by its files where each can be read for itself."""
-    files = card_files(card, folder, _handling(settings, Skipped(), []))
-    if files is None or len(files) < 2:
-        return [RawTask(card, folder, settings, None)]
-    return [RawTask(card, folder, settings, names) for names in _portions(files, settings.shard_bytes)]
-
-
-def _portions(files: Sequence[tuple[str, Path]], most_bytes: int) -> Iterator[tuple[str, ...]]:
-    names, size = list[str](), 0
-    for name, path in files:
-        if names and size + path.stat().st_size > most_bytes:
-            yield tuple(names)
-            names, size = [], 0
-        names.append(name)
-        size += path.stat().st_size
-    yield tuple(names)
+    return [RawTask(card, folder, settings, names) for names in portions(card, folder, settings)]
 
 
 def read_raw(task: RawTask, out: Path) -> None:
     """Write 00000.parquet and so on, each of about `shard_bytes`, and found.json: what there was and was skipped."""
     skipped, notes, documents, ids = Skipped(), list[str](), 0, 0
-    texts = read_card(task.card, task.folder, _handling(task.settings, skipped, notes), task.only)
+    texts = read_card(task.card, task.folder, handling(task.settings, skipped, notes), task.only)
     number, left = 0, next(texts, None)
     while left is not None:
         with TableWriter(out / f"{number:05d}.parquet", SCHEMA) as writer:
@@ -72,7 +57,3 @@ def read_raw(task: RawTask, out: Path) -> None:
 
 def _size(document: Document) -> int:
     return sum(len(segment.target) for segment in document.segments)
-
-
-def _handling(settings: ReadingSettings, skipped: Skipped, notes: list[str]) -> Handling:
-    return Handling(settings.catalogue_bytes, settings.max_line_bytes, handler(settings.broken, skipped), notes.append)
