@@ -51,7 +51,7 @@ INGEST_CORPUS = Stage(
     "ingest_corpus",
     "corpus",
     IngestCorpusSettings,
-    version=2,
+    version=3,
     libraries=CURATING,
     uses_network=True,
     resumes=True,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
@@ -19,7 +20,7 @@ from pipeline.stage import Execution, Metrics
 from stages.ingest_corpus.curated import CurateTask, curate_shard
 from stages.ingest_corpus.decontamination import benchmark_index
 from stages.ingest_corpus.measured import MEASURED, MeasureTask, Shard, held_out_index, measure_shard
-from stages.ingest_corpus.raw import FOUND, RawTask, raw_tasks, read_raw
+from stages.ingest_corpus.raw import BROKEN, FOUND, RawTask, raw_tasks, read_raw
 from stages.ingest_corpus.repeats import find_repeats
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.splitting import HELD_OUT, TRAIN_BYTES, SplitTask, split_shard
@@ -65,7 +66,7 @@ def ingest_corpus(
     split = _split(found, settings, work, execution)
     train = _training(found, split, settings, work, execution)
     shards = [Shard(one.card.name, one.curated, *both) for one, *both in zip(found, split, train, strict=True)]
-    _place(shards, out)
+    _place(shards, [folder / BROKEN for _, folder in raw], out)
     told = [*notes(corpus.rules, settings.language), *_notes(raw)]
     measured = _measure(shards, work, execution)
     summary = summarise(settings, out, shards, measured, raw) | {"near_duplicates": clusters, "notes": told}
@@ -161,13 +162,15 @@ def _measure(shards: Sequence[Shard], work: Path, execution: Execution) -> list[
     return [read_json(folder / MEASURED) for folder in tasks]
 
 
-def _place(shards: Sequence[Shard], out: Path) -> None:
-    """Give the shards their places in the artifact; a killed run's links are made anew."""
+def _place(shards: Sequence[Shard], broken: Sequence[Path], out: Path) -> None:
+    """Give the shards their places in the artifact, after what was broken; a killed run's links are made anew."""
+    skipped = [file for table in broken for file in table_files(table) if pq.read_metadata(file).num_rows]
     for name in (*SPLITS, "dropped"):
         folder = out / f"{name}.parquet"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        files = [path for shard in shards for path in shard.tables(name)]
+        files = skipped if name == "dropped" else []
+        files = [*files, *(path for shard in shards for path in shard.tables(name))]
         for number, path in enumerate(files):
             (folder / f"{number:05d}.parquet").hardlink_to(path)
 

@@ -11,6 +11,7 @@ from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from stages.ingest_corpus import curated
 from stages.ingest_corpus.decontamination import summary as decontaminated
+from stages.ingest_corpus.dropped import line_examples
 from stages.ingest_corpus.measured import Shard, total
 from stages.ingest_corpus.raw import FOUND
 from stages.ingest_corpus.settings import IngestCorpusSettings
@@ -19,6 +20,7 @@ from stages.shared.artifact import read_json, run_id
 from stages.shared.split import SPLITS
 from stages.shared.text_table import table_files
 
+MIX = "blocks_"
 Raw = Sequence[tuple[ResolvedCard, Path]]
 Found = Sequence[Mapping[str, Any]]
 """Of each raw shard what was read."""
@@ -43,7 +45,9 @@ def summarise(
     for card in settings.cards:
         own = [one for shard, one in zip(shards, measured, strict=True) if shard.card == card.name]
         read = [entry for name, entry in found if name == card.name]
-        sources.append(_source(card, read, own) | {"lines_dropped": dict(sorted(lines[card.name].items()))})
+        judged = language_blocks(_rules([shard for shard in shards if shard.card == card.name]))
+        counts = {"lines_dropped": dict(sorted(lines[card.name].items())), "languages": judged}
+        sources.append(_source(card, read, own) | counts)
     overlap = sum(one["overlap"] for one in measured)
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
@@ -55,6 +59,7 @@ def summarise(
         "overlap": overlap,
         "ids": _identity(out, measured, [entry for _, entry in found]),
         "rules": _rules(shards),
+        "line_examples": _line_examples(shards),
         "benchmarks": decontaminated(shard.train / HITS for shard in shards),
     }
 
@@ -65,13 +70,16 @@ def _source(card: ResolvedCard, found: Found, measured: Measured) -> dict[str, A
     reasons = Counter[str]()
     for one in measured:
         reasons.update(one["reasons"])
+    broken = _broken(found)
+    if broken["documents"]:
+        reasons["broken"] = broken["documents"]
     counts = {
-        "input_documents": sum(entry["documents"] for entry in found),
+        "input_documents": sum(entry["documents"] for entry in found) + broken["documents"],
         "kept": kept["documents"],
         "dropped": dict(sorted(reasons.items())),
         "words": kept["words"],
         "bytes": kept["bytes"],
-        "broken": _broken(found),
+        "broken": broken,
     }
     if counts["input_documents"] != counts["kept"] + sum(counts["dropped"].values()):
         raise RuntimeError(f"{card.name}: documents were lost or doubled: {counts}")
@@ -95,9 +103,15 @@ def _dropped_lines(shards: Sequence[Shard]) -> dict[str, Counter[str]]:
     lines: dict[str, Counter[str]] = {shard.card: Counter() for shard in shards}
     for shard in shards:
         for folder in (shard.split, shard.train):
-            found = read_json(folder / LINES)
-            lines[shard.card].update({reason: count for reason, count in found.items() if count})
+            lines[shard.card].update(read_json(folder / LINES)["counts"])
     return lines
+
+
+def _line_examples(shards: Sequence[Shard]) -> dict[str, list[str]]:
+    """Return ten of the lines that each rule, and each reason after them, took out of documents."""
+    by_rules = [_figures(shard)["lines"] for shard in shards]
+    later = [read_json(folder / LINES)["examples"] for shard in shards for folder in (shard.split, shard.train)]
+    return line_examples([*by_rules, *later])
 
 
 def _broken(found: Found) -> dict[str, Any]:
@@ -107,18 +121,28 @@ def _broken(found: Found) -> dict[str, Any]:
 
 def _identity(out: Path, measured: Measured, found: Found) -> dict[str, Any]:
     """Return how many ids came in, were kept and dropped, and the sum of their hashes; both must add up."""
-    counts = {"input": sum(entry["documents"] for entry in found)}
+    counts = {"input": sum(entry["documents"] + entry["broken"]["documents"] for entry in found)}
     for name, tables in (("kept", SPLITS), ("dropped", ("dropped",))):
         files = [file for table in tables for file in table_files(out / f"{table}.parquet")]
         counts[name] = sum(pq.read_metadata(file).num_rows for file in files)
     sums = {name: sum(one["ids"][name] for one in measured) % 2**64 for name in ("kept", "dropped")}
-    sums["input"] = sum(entry["ids"] for entry in found) % 2**64
+    broken = sum(entry["broken_ids"] for entry in found)
+    sums["dropped"] = (sums["dropped"] + broken) % 2**64
+    sums["input"] = (sum(entry["ids"] for entry in found) + broken) % 2**64
     if (
         counts["input"] != counts["kept"] + counts["dropped"]
         or sums["input"] != (sums["kept"] + sums["dropped"]) % 2**64
     ):
         raise RuntimeError(f"documents were lost or doubled: {counts}, sums of their hashes {sums}")
     return counts | {"hash_sum": f"{sums['input']:016x}"}
+
+
+def language_blocks(rules: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return the blocks of text by the language that they were judged to be in, the most frequent first."""
+    counts = {
+        name.removeprefix(MIX): count for name, count in rules.get("language", {}).items() if name.startswith(MIX)
+    }
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _rules(shards: Sequence[Shard]) -> dict[str, dict[str, int]]:
