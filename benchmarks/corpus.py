@@ -20,7 +20,7 @@ from pathlib import Path
 LINES = 20
 FILES = 8
 RUN = """
-import json, resource, sys, time
+import json, multiprocessing.forkserver, resource, sys, time
 from pathlib import Path
 from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
@@ -37,14 +37,15 @@ if __name__ == "__main__":
         reader=Reader(kind="text", options={"files": "*.txt", "documents": "blank_lines"}),
     )
     execution = config.execution().model_copy(update={"workers": workers, "downloads": out})
-    began = time.perf_counter()
+    began, serial = time.perf_counter(), time.process_time()
     settings = IngestCorpusSettings(language=config.language, corpus=config.corpus, cards=(card,))
     metrics = ingest_corpus(settings, {}, out, execution)
-    seconds = time.perf_counter() - began
+    seconds, serial = time.perf_counter() - began, time.process_time() - serial
+    multiprocessing.forkserver._forkserver._stop()  # its processes are counted when it has ended
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(json.dumps({
         "seconds": seconds, "rules": metrics["rule_seconds"], "ids": metrics["ids"],
-        "processor_seconds": sum(one.ru_utime + one.ru_stime for one in usage),
+        "serial": serial, "parallel": usage[1].ru_utime + usage[1].ru_stime,
         "peak_mb": max(one.ru_maxrss for one in usage) / 1024,
     }))
 """
@@ -65,7 +66,7 @@ def main() -> None:
             first = None
             for workers in options.workers:
                 found = run(Path(folder) / "in", Path(folder) / f"out{workers}", workers, options.curation)
-                first = first or found["seconds"]
+                first = first or found
                 show(size, workers, found, first)
 
 
@@ -104,13 +105,17 @@ def run(source: Path, out: Path, workers: int, curation: str) -> dict[str, float
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def show(size: float, workers: int, found: dict, first: float) -> None:
-    """Print one run."""
+def show(size: float, workers: int, found: dict, first: dict) -> None:
+    """Print one run; the ratio that follows is what cores of their own would give, by the processor seconds alone."""
     kept = found["ids"]["kept"] / found["ids"]["input"]
+    spent, once = found["serial"] + found["parallel"], first["serial"] + first["parallel"]
     print(
         f"{size:.0f} MB, {workers} workers: {found['seconds']:.1f} s, {size / found['seconds']:.2f} MB/s, "
-        f"{size / found['processor_seconds']:.2f} MB a second of a core, {first / found['seconds']:.2f} times the "
-        f"first, peak {found['peak_mb']:.0f} MB a process, {kept:.0%} of the documents kept",
+        f"{first['seconds'] / found['seconds']:.2f} times the first, peak {found['peak_mb']:.0f} MB a process, "
+        f"{kept:.0%} of the documents kept",
+        f"    {spent:.1f} processor seconds ({size / spent:.2f} MB a second), {found['serial']:.1f} of them in the "
+        f"first process; so {once / (found['serial'] + found['parallel'] / workers):.2f} times the first would follow",
+        sep="\n",
         flush=True,
     )
     total = sum(found["rules"].values())

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def _run_processes(work: Work, missing: Mapping[Path, Any], workers: int, bar: t
     for attempt in range(ATTEMPTS):
         todo = _missing(missing)
         pool = ProcessPoolExecutor(
-            max(1, min(workers >> attempt, len(todo))), get_context("spawn"), initializer=die_with_parent
+            max(1, min(workers >> attempt, len(todo))), _processes(work), initializer=die_with_parent
         )
         try:
             waiting = {pool.submit(make_shard, work, given, out) for out, given in todo.items()}
@@ -98,6 +99,18 @@ def _run_processes(work: Work, missing: Mapping[Path, Any], workers: int, bar: t
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     raise _died(missing, "its process")
+
+
+def _processes(work: Work) -> BaseContext:
+    """Return a server that forks processes: what `work` and its stage import is imported once, not by each of them.
+
+    A stage has several phases, and an import takes about a second each time.
+    """
+    context = get_context("forkserver")
+    stage = work.__module__.rpartition(".")[0]
+    siblings = [name for name in sys.modules if stage and name.rpartition(".")[0] == stage]
+    context.set_forkserver_preload(["pipeline.fork_server", work.__module__, *siblings])
+    return context
 
 
 def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings, bar: tqdm) -> None:

@@ -52,13 +52,21 @@ INGEST_CORPUS = Stage(
     "ingest_corpus",
     "corpus",
     IngestCorpusSettings,
-    version=2,
+    version=3,
     libraries=CURATING,
     uses_network=True,
     resumes=True,
 )
 DESCRIBE_CORPUS = Stage("describe_corpus", "corpus_report", DescribeCorpusSettings)
-INGEST_BITEXT = Stage("ingest_bitext", "bitext", IngestBitextSettings, libraries=READING, uses_network=True)
+INGEST_BITEXT = Stage(
+    "ingest_bitext",
+    "bitext",
+    IngestBitextSettings,
+    version=2,
+    libraries=(*READING, "numpy", "xxhash"),
+    uses_network=True,
+    resumes=True,
+)
 INGEST_DICTIONARY = Stage(
     "ingest_dictionary", "dictionary", IngestDictionarySettings, libraries=READING, uses_network=True
 )

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.stage import Execution, Metrics
+from stages.describe_corpus.confusion import by_source, measured_confusion
 from stages.describe_corpus.examples import examples
 from stages.describe_corpus.histograms import Histograms
 from stages.describe_corpus.page import render_page
@@ -14,8 +15,6 @@ from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.shared.artifact import read_json, run_id
 from stages.shared.split import SPLITS
 from stages.shared.text_table import record_batches
-
-MIX = "blocks_"
 
 
 def describe_corpus(
@@ -51,18 +50,20 @@ def description(settings: DescribeCorpusSettings, inputs: Mapping[str, Path], ru
         **{name: corpus[name] for name in ("ids", "sources", "splits", "near_duplicates", "rules", "benchmarks")},
         "notes": corpus["notes"],
         "rule_seconds": seconds,
-        "languages": language_mix(corpus["rules"]),
+        "languages": language_mix(corpus["sources"]),
+        "confusion": {"measured": measured_confusion(settings.language_name), "sources": by_source(corpus["sources"])},
         "licences": dict(licences.most_common()),
         "lengths": histograms.lengths(),
         "scores": histograms.scores(),
         "tokens_per_word": {"base": tokenizer["base_tokens_per_word"], "new": tokenizer["tokens_per_word"]},
         "examples": examples(inputs["corpus"] / "dropped.parquet"),
+        "line_examples": corpus["line_examples"],
     }
 
 
-def language_mix(rules: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def language_mix(sources: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return the blocks of text by the language that they were judged to be in, the most frequent first."""
-    counts = {
-        name.removeprefix(MIX): count for name, count in rules.get("language", {}).items() if name.startswith(MIX)
-    }
+    counts = Counter[str]()
+    for source in sources:
+        counts.update(source["languages"])
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -1,60 +1,58 @@
-"""From a reader's documents to clean pairs."""
+"""From a card's files to the pairs that stay when each is judged for itself."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+
+from pipeline.cards import ResolvedCard
+from stages.ingest_bitext.dropped import Dropped
 from stages.ingest_bitext.settings import BitextSettings
+from stages.shared.card_documents import handling
 from stages.shared.cleaning import Cleaner
-from stages.shared.deduplication import Seen
 from stages.shared.documents import Document, Segment
+from stages.shared.duplicates.text_hashes import save_array, text_hashes
 from stages.shared.language_identification import LanguageJudge, letters
 from stages.shared.normalisation import normalise
-from stages.shared.tally import Tally
+from stages.shared.readers.broken import Skipped
+from stages.shared.readers.catalogue import read_card
+from stages.shared.text_settings import LanguageSettings
+from stages.shared.text_table import PAIR, TableWriter, record_batches
 from stages.shared.words import comparable
 
-Row = tuple[str, ...]
+PAIRS, FIGURES = "pairs.parquet", "figures.json"
+WHOLE, SOURCES, TARGETS = "whole.npy", "sources.npy", "targets.npy"
+HASHES_AT_ONCE = 10_000
 # Two short sides may well differ in length by more than any ratio: "OK" and "In orde".
 RATIO_CHARACTERS = 40
 
+Row = tuple[str, ...]
 
-class PairCleaner:
-    """Cleans pairs one after the other, and remembers what it has seen."""
 
-    def __init__(self, cleaner: Cleaner, settings: BitextSettings, source_code: str) -> None:
-        self.cleaner = cleaner
-        cleaning = cleaner.settings
-        self.source_judge = LanguageJudge(source_code, cleaning.language_threshold, cleaning.language_letters)
+class ReadTask(NamedTuple):
+    """Files of a data card's source that are read one after the other."""
+
+    card: ResolvedCard
+    folder: Path
+    only: tuple[str, ...] | None
+    """Names of files; None for all that the card's reader wants."""
+    bitext: BitextSettings
+    language: LanguageSettings
+
+
+class PairJudge:
+    """Judges pairs one by one; a judgement is a reason to drop, or None."""
+
+    def __init__(self, settings: BitextSettings, language: LanguageSettings) -> None:
+        cleaning = settings.cleaning
+        self.cleaner = Cleaner(cleaning, language)
+        self.source_judge = LanguageJudge(language.source_code, cleaning.language_threshold, cleaning.language_letters)
         self.settings = settings
-        self.seen = Seen()
 
-    def rows(self, card: str, documents: Iterable[Document], tally: Tally) -> Iterator[Row]:
-        """Yield id, group, card, source and target text of each pair that stays."""
-        for document in documents:
-            pairs = []
-            for number, segment in enumerate(document.segments):
-                pair = Segment(normalise(segment.source), normalise(segment.target))
-                reason = self._reason(pair)
-                if reason:
-                    tally.drop(reason)
-                else:
-                    pairs.append((f"{document.id}/{number}", pair))
-            reason = self._document_reason([pair for _, pair in pairs])
-            for name, pair in pairs:
-                repeated = "duplicate" if self.seen.times(*pair) else None
-                if reason or repeated:
-                    tally.drop(reason or repeated or "")
-                else:
-                    tally.keep()
-                    yield name, document.group, card, pair.source, pair.target
-
-    def _document_reason(self, pairs: Sequence[Segment]) -> str | None:
-        """Judge each side of a document by all its lines together."""
-        reason = self.cleaner.document([pair.target for pair in pairs])
-        if reason is None and self.settings.source_language:
-            other = self.source_judge.other(" ".join(pair.source for pair in pairs))
-            reason = "source_language" if other else None
-        return reason
-
-    def _reason(self, pair: Segment) -> str | None:
+    def pair(self, pair: Segment) -> str | None:
+        """Judge a normalised pair for itself."""
         reason = self.cleaner.line(pair.target)
         if reason or not letters(pair.source):
             return reason or "no_letters"
@@ -64,4 +62,61 @@ class PairCleaner:
         short, long = sorted(map(len, pair))
         if long > RATIO_CHARACTERS and long / short > self.settings.length_ratio:
             return "length_ratio"
-        return None
+        return "source_language" if self._foreign(pair.source) else None
+
+    def document(self, pairs: Sequence[Segment]) -> str | None:
+        """Judge each side of a document by all its lines together."""
+        reason = self.cleaner.document([pair.target for pair in pairs])
+        if reason is None and self._foreign(" ".join(pair.source for pair in pairs)):
+            return "source_language"
+        return reason
+
+    def _foreign(self, source: str) -> bool:
+        return self.settings.source_language and self.source_judge.other(source)
+
+
+def read_pairs(task: ReadTask, out: Path) -> None:
+    """Write pairs.parquet, figures.json with what was read and dropped, and hashes.
+
+    These are: whole.npy, a pair's as it stands; sources.npy and targets.npy, those of its sides as they are compared.
+    """
+    judge, dropped, skipped, notes = PairJudge(task.bitext, task.language), Dropped(), Skipped(), list[str]()
+    read = 0
+    with TableWriter(out / PAIRS, PAIR) as kept:
+        how = handling(task.bitext.reading, skipped, notes)
+        for document in read_card(task.card, task.folder, how, task.only):
+            read += len(document.segments)
+            for name, pair in _clean(document, judge, dropped):
+                kept.add((name, document.group, task.card.name, pair.source, pair.target))
+    for name, column in _hashes(out / PAIRS).items():
+        save_array(out / name, column)
+    figures = {"pairs": read, "notes": notes, "broken": vars(skipped), **dropped.figures()}
+    (out / FIGURES).write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
+
+
+def _clean(document: Document, judge: PairJudge, dropped: Dropped) -> Iterator[tuple[str, Segment]]:
+    pairs = []
+    for number, segment in enumerate(document.segments):
+        name, pair = f"{document.id}/{number}", Segment(normalise(segment.source), normalise(segment.target))
+        reason = judge.pair(pair)
+        if reason:
+            dropped.add(name, reason, pair)
+        else:
+            pairs.append((name, pair))
+    reason = judge.document([pair for _, pair in pairs])
+    for name, pair in pairs:
+        if reason:
+            dropped.add(name, reason, pair)
+        else:
+            yield name, pair
+
+
+def _hashes(table: Path) -> dict[str, np.ndarray]:
+    found: dict[str, list[np.ndarray]] = {name: [np.empty(0, np.uint64)] for name in (WHOLE, SOURCES, TARGETS)}
+    for batch in record_batches(table, PAIR[3:], HASHES_AT_ONCE):
+        source, target = (column.to_pylist() for column in batch.columns)
+        # A normalised line holds no line feed.
+        found[WHOLE].append(text_hashes("\n".join(pair) for pair in zip(source, target, strict=True)))
+        found[SOURCES].append(text_hashes(map(comparable, source)))
+        found[TARGETS].append(text_hashes(map(comparable, target)))
+    return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -7,7 +7,29 @@ from pydantic import Field, PositiveInt, field_validator
 from pipeline.cards import CardNames, ResolvedCard
 from pipeline.errors import UserError
 from pipeline.section import Section
-from stages.shared.text_settings import CleaningSettings, LanguageSettings
+from stages.shared.text_settings import CleaningSettings, LanguageSettings, ReadingSettings
+
+
+class SideRepeats(Section):
+    """How often one side may be there with different other sides; case, digits and punctuation do not count."""
+
+    targets_per_source: PositiveInt | None
+    """Later pairs with the same source go. null: any number."""
+    sources_per_target: PositiveInt | None
+
+
+class WordAlignmentSettings(Section):
+    """Pairs whose words do not align go: see `lexicon.py`."""
+
+    lexicon_pairs: PositiveInt
+    """The lexicon is trained on so many pairs at most, chosen by a hash of their text. Bounds the memory."""
+    min_count: PositiveInt
+    """Rarer words are not judged: a word that is there once aligns with anything."""
+    min_words: PositiveInt
+    """A pair with fewer judged words on a side stays."""
+    threshold: float
+    """A pair goes where the mean score of its words is below this in both directions: 0 is chance, -1 two texts that
+    have nothing to do with each other."""
 
 
 class BitextSettings(Section):
@@ -15,13 +37,16 @@ class BitextSettings(Section):
 
     cards: CardNames
     """Parallel ones."""
+    reading: ReadingSettings
     cleaning: CleaningSettings
     untranslated_words: PositiveInt
     """A pair of two equal sides with at least so many words was not translated; shorter ones may be names."""
     source_language: bool
-    """Leave out documents whose source side is judged to be of another language than the base model's."""
+    """Leave out lines and documents whose source side is judged to be of another language than the base model's."""
     length_ratio: Annotated[float, Field(gt=1)]
     """Largest ratio between the sides' characters, for pairs whose longer side has more than 40."""
+    side_repeats: SideRepeats
+    word_alignment: WordAlignmentSettings | None
 
 
 class IngestBitextSettings(Section):

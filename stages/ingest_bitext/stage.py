@@ -1,26 +1,59 @@
-"""ingest_bitext: aligned pairs, cleaned, split as the corpus is, and without overlap with anything held out."""
+"""ingest_bitext: aligned pairs, cleaned, split as the corpus is, and without overlap with anything held out.
+
+Work goes by shards, in parallel where they do not need each other: read and judge | find repeats, train the lexicons |
+split | training pairs | held-out pairs, measure. What a killed run has finished of them is used again.
+"""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from itertools import chain, islice
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
-from tqdm import tqdm
+import pyarrow.parquet as pq
 
+from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
+from pipeline.shards import run_shards
 from pipeline.stage import Execution, Metrics
-from stages.ingest_bitext.pairs import PairCleaner, Row
+from stages.ingest_bitext.measured import MEASURED, MeasureTask, Shard, measure_pairs, measure_text
+from stages.ingest_bitext.overlaps import (
+    BEFORE,
+    OverlapTask,
+    held_out_pairs,
+    save_joined,
+    training_pairs,
+    training_text,
+)
+from stages.ingest_bitext.pairs import FIGURES, ReadTask, read_pairs
+from stages.ingest_bitext.repeats import find_repeats
 from stages.ingest_bitext.settings import IngestBitextSettings
-from stages.ingest_bitext.summary import summarise
-from stages.shared.card_documents import card_documents
+from stages.ingest_bitext.splitting import HELD_OUT, SOURCE_KEYS, TARGET_KEYS, SplitTask, split_pairs
+from stages.ingest_bitext.summary import Found, summarise
+from stages.ingest_bitext.word_alignment import train_lexicons
+from stages.shared.artifact import read_json
+from stages.shared.card_documents import portions
 from stages.shared.cleaning import Cleaner
 from stages.shared.overlap import SentenceIndex
-from stages.shared.split import SPLITS, split_of
-from stages.shared.tally import Tally
+from stages.shared.sources.fetch import fetch_source
+from stages.shared.split import SPLITS
 from stages.shared.text_settings import SplitSettings
-from stages.shared.text_table import PAIR, ROW_GROUP, TableWriter, read_lines, read_rows, write_rows
+from stages.shared.text_table import read_lines, table_files
+
+WORK = "work"
+
+
+class Work(NamedTuple):
+    """Where the shards are made, and how."""
+
+    folder: Path
+    execution: Execution
+
+    def run(self, phase: str, label: str, work: Callable[[Any, Path], None], tasks: Mapping[str, Any]) -> list[Path]:
+        """Run a phase over its tasks by name; return the folders of what was made."""
+        made = {self.folder / phase / name: task for name, task in tasks.items()}
+        run_shards(work, made, self.execution, label)
+        return list(made)
 
 
 def ingest_bitext(
@@ -32,99 +65,113 @@ def ingest_bitext(
     inputs, what it holds out is held out here. Raises UserError where a source is broken, a card is not
     parallel or holds no pairs, or no training pair is left.
     """
-    corpus = inputs["corpus"]
-    split = SplitSettings.model_validate(json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))["split"])
-    cleaner = PairCleaner(
-        Cleaner(settings.bitext.cleaning, settings.language), settings.bitext, settings.language.source_code
-    )
-    tallies = {card.name: Tally() for card in settings.cards}
-    notes = [*cleaner.cleaner.notes]
-    drafts = {name: out / f"{name}.draft.parquet" for name in SPLITS}
-    with ExitStack() as stack:
-        writers = {name: stack.enter_context(TableWriter(path, PAIR)) for name, path in drafts.items()}
-        for row in _rows(settings, execution, cleaner, tallies, notes):
-            writers[split_of(row[1], split)].add(row)
-    deduplicated = {name: sum(1 for _ in read_rows(path, ["id"])) for name, path in drafts.items()}
-    held_out = held_out_targets(corpus, inputs.get("bitext"))
-    write_training(drafts["train"], out, held_out, tallies)
-    write_held_out(drafts, out, corpus / "train.parquet", tallies)
-    for path in drafts.values():
-        path.unlink()
-    summary = summarise(settings, corpus, held_out, out, tallies)
-    summary |= {"pairs_before_overlap": deduplicated, "split": split.model_dump(), "notes": notes}
+    corpus, work = inputs["corpus"], Work(out / WORK, execution)
+    split = SplitSettings.model_validate(read_json(corpus / "corpus.json")["split"])
+    cards, read = _read(settings, work)
+    parts = _split(settings, split, read, work)
+    train, held_out, overlap = _without_overlap(inputs, parts, work)
+    shards = [Shard(card.name, *both) for card, *both in zip(cards, train, held_out, strict=True)]
+    indices = work.folder / "final"
+    tasks = {folder.name: MeasureTask(shard, indices) for folder, shard in zip(read, shards, strict=True)}
+    measured = [read_json(folder / MEASURED) for folder in work.run("measured", "measuring", measure_pairs, tasks)]
+    phases = [
+        tuple(read_json(folder / FIGURES) for folder in folders)
+        for folders in zip(read, parts, train, held_out, strict=True)
+    ]
+    found = [Found(*one) for one in zip((card.name for card in cards), phases, measured, strict=True)]
+    summary = summarise(settings, found, overlap + sum(one["overlap"] for one in measured))
+    for name in SPLITS:
+        _join([shard.table(name) for shard in shards], out / f"{name}.parquet", summary["splits"][name]["pairs"])
+    notes = Cleaner(settings.bitext.cleaning, settings.language).notes
+    summary |= {
+        "pairs_before_overlap": {name: sum(map(_rows, [one / f"{name}.parquet" for one in parts])) for name in SPLITS},
+        "split": split.model_dump(),
+        "notes": [*notes, *(note for one in phases for note in one[0]["notes"])],
+    }
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (out / "bitext.json").write_text(text, encoding="utf-8")
+    shutil.rmtree(work.folder)
     return {"splits": summary["splits"], "overlap": summary["overlap"]}
 
 
-def _rows(
-    settings: IngestBitextSettings,
-    execution: Execution,
-    cleaner: PairCleaner,
-    tallies: Mapping[str, Tally],
-    notes: list[str],
-) -> Iterator[Row]:
+def _read(settings: IngestBitextSettings, work: Work) -> tuple[list[ResolvedCard], list[Path]]:
+    """Fetch all sources, read and judge their pairs; return for each shard its card and folder, in order."""
     if not settings.cards:
         raise UserError(
             "the bitext has no data cards; name parallel ones in the language's file under `cards`, or give a finished "
             "table with alignment=table alignment.path=FILE.tsv"
         )
+    bitext, execution, tasks = settings.bitext, work.execution, dict[str, ReadTask]()
     for card in settings.cards:
-        if card.role != "parallel":
-            raise UserError(
-                f"data card {card.name} is {card.role}; a bitext takes parallel ones: remove it from `cards`"
-            )
-        documents = card_documents(card, execution, settings.bitext.cleaning.catalogue_bytes, notes.append)
-        yield from cleaner.rows(card.name, documents, tallies[card.name])
+        folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
+        for number, only in enumerate(portions(card, folder, bitext.reading)):
+            tasks[f"{card.name}-{number:05d}"] = ReadTask(card, folder, only, bitext, settings.language)
+    return [task.card for task in tasks.values()], work.run("read", "reading pairs", read_pairs, tasks)
 
 
-def held_out_targets(corpus: Path, bitext: Path | None) -> SentenceIndex:
-    """Return the sentences that a corpus and another bitext hold out."""
-    tables = [(corpus, "text"), *([(bitext, "target_text")] if bitext else [])]
+def _split(settings: IngestBitextSettings, split: SplitSettings, read: Sequence[Path], work: Work) -> list[Path]:
+    """Split the pairs that were not there before and whose words align."""
+    bitext, repeats, lexicons = settings.bitext, work.folder / "repeats", work.folder / "lexicons"
+    if not (work.folder / "split").is_dir():  # what a killed run has found is found again, unless it was used
+        shutil.rmtree(repeats, ignore_errors=True)
+        find_repeats(read, bitext.side_repeats, repeats)
+        if bitext.word_alignment is not None:
+            train_lexicons(read, repeats, bitext.word_alignment, lexicons)
+    tasks = {
+        folder.name: SplitTask(folder, number, repeats, lexicons, bitext, split) for number, folder in enumerate(read)
+    }
+    return work.run("split", "duplicates out", split_pairs, tasks)
+
+
+def _without_overlap(
+    inputs: Mapping[str, Path], parts: Sequence[Path], work: Work
+) -> tuple[list[Path], list[Path], int]:
+    """Return the folders of training and of held-out pairs, and how many lines of the corpus' training text overlap."""
+    draft, shared, final = (work.folder / name for name in ("draft", "shared", "final"))
+    for folder in (draft, shared, final):
+        folder.mkdir(exist_ok=True)
+    held_out_before(inputs).save(draft / BEFORE)
+    held_out_before(inputs).save(final / BEFORE)
+    for name in (SOURCE_KEYS, TARGET_KEYS):
+        save_joined(parts, name, draft)
+    texts = table_files(inputs["corpus"] / "train.parquet")
+    train = work.run("train", "held-out text out of training", training_pairs, _against(parts, draft))
+    text = work.run("text", "training text of the corpus", training_text, _against(texts, draft))
+    for name in (SOURCE_KEYS, TARGET_KEYS):
+        save_joined([*train, *text], name, shared)
+    held_out = work.run("held_out", "training text out of held-out pairs", held_out_pairs, _against(parts, shared))
+    for name in (SOURCE_KEYS, TARGET_KEYS):
+        save_joined(held_out, name, final)
+    measured = work.run("measured_text", "measuring the corpus", measure_text, _against(texts, final))
+    return train, held_out, sum(read_json(folder / MEASURED)["overlap"] for folder in measured)
+
+
+def _against(tables: Sequence[Path], indices: Path) -> dict[str, OverlapTask]:
+    return {path.name: OverlapTask(path, indices) for path in tables}
+
+
+def held_out_before(inputs: Mapping[str, Path]) -> SentenceIndex:
+    """Return the sentences that the corpus, and another bitext where there is one, hold out."""
+    tables = [(inputs["corpus"], "text"), *([(inputs["bitext"], "target_text")] if "bitext" in inputs else [])]
     return SentenceIndex(
         line
         for folder, column in tables
-        for name in ("validation", "test")
+        for name in HELD_OUT
         for line in read_lines(folder / f"{name}.parquet", column)
     )
 
 
-def write_training(draft: Path, out: Path, held_out: SentenceIndex, tallies: Mapping[str, Tally]) -> None:
-    """Write train.parquet without the pairs whose target side holds a held-out sentence."""
-    rows = tqdm(read_rows(draft, PAIR), desc="held-out lines out of training", unit=" pairs")
-    write_rows(
-        out / "train.parquet",
-        PAIR,
-        _without(rows, lambda batch: held_out.overlapping([row[4] for row in batch]), tallies),
-    )
+def _join(tables: Sequence[Path], out: Path, pairs: int) -> None:
+    """Write the shards' tables as one file, whose rows must be those that were measured."""
+    with pq.ParquetWriter(out, pq.read_schema(tables[0]), compression="zstd") as writer:
+        for path in tables:
+            with pq.ParquetFile(path) as table:
+                for number in range(table.num_row_groups):
+                    writer.write_table(table.read_row_group(number))
+    if _rows(out) != pairs:
+        raise RuntimeError(f"{out.name} has {_rows(out)} pairs, but {pairs} were measured")
 
 
-def write_held_out(drafts: Mapping[str, Path], out: Path, corpus: Path, tallies: Mapping[str, Tally]) -> None:
-    """Write the held-out tables without the pairs of which a side is in the bitext's or the corpus' training text."""
-    train, held_out = out / "train.parquet", ("validation", "test")
-    sources, targets = (
-        SentenceIndex(line for name in held_out for line in read_lines(drafts[name], side))
-        for side in ("source_text", "target_text")
-    )
-    shared_sources = sources.restricted_to(read_lines(train, "source_text"))
-    shared_targets = targets.restricted_to(chain(read_lines(train, "target_text"), read_lines(corpus, "text")))
-
-    def overlapping(batch: Sequence[Row]) -> np.ndarray:
-        overlaps = shared_sources.overlapping([row[3] for row in batch])
-        overlaps |= shared_targets.overlapping([row[4] for row in batch])
-        return overlaps
-
-    for name in held_out:
-        write_rows(out / f"{name}.parquet", PAIR, _without(read_rows(drafts[name], PAIR), overlapping, tallies))
-
-
-def _without(
-    rows: Iterable[Row], overlapping: Callable[[Sequence[Row]], np.ndarray], tallies: Mapping[str, Tally]
-) -> Iterator[Row]:
-    rows = iter(rows)
-    while batch := list(islice(rows, ROW_GROUP)):
-        for row, overlaps in zip(batch, overlapping(batch).tolist(), strict=True):
-            if overlaps:
-                tallies[row[2]].drop_kept("overlap")
-            else:
-                yield row
+def _rows(table: Path) -> int:
+    rows: int = pq.read_metadata(table).num_rows
+    return rows

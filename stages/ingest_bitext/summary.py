@@ -1,61 +1,82 @@
 """bitext.json: what was read, dropped and written."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
+from stages.ingest_bitext.dropped import first_examples
+from stages.ingest_bitext.measured import joined_lengths
 from stages.ingest_bitext.settings import IngestBitextSettings
-from stages.shared.overlap import SentenceIndex, batches
 from stages.shared.split import SPLITS
-from stages.shared.tally import Tally
-from stages.shared.text_table import read_lines, read_rows
 
 
-def summarise(
-    settings: IngestBitextSettings, corpus: Path, held_out: SentenceIndex, out: Path, tallies: Mapping[str, Tally]
-) -> dict[str, Any]:
-    """Return bitext.json's content, measured on the written tables; `held_out` is what came so with the inputs.
+class Found(NamedTuple):
+    """What a shard's phases told of it."""
 
-    Words and bytes are the target side's. Raises UserError where no training pair is left, RuntimeError where counts or
-    the overlap do not hold.
+    card: str
+    phases: tuple[Mapping[str, Any], ...]
+    """Of reading, splitting, training and held-out pairs: what was dropped, with examples; of reading also the rest."""
+    measured: Mapping[str, Any]
+
+
+def summarise(settings: IngestBitextSettings, found: Sequence[Found], overlap: int) -> dict[str, Any]:
+    """Return what bitext.json says of cards, splits and pairs; words and bytes are the target side's.
+
+    Raises UserError where a card holds no pair or no training pair is left, RuntimeError where counts do not add up or
+    `overlap`, the training lines that hold something held out, is not 0.
     """
-    size = {name: {"pairs": 0, "words": 0, "bytes": 0} for name in (*SPLITS, *tallies)}
-    for split in SPLITS:
-        for card_name, text in read_rows(out / f"{split}.parquet", ["card", "target_text"]):
-            for counted in (size[split], size[card_name]):
-                counted["pairs"] += 1
-                counted["words"] += len(text.split())
-                counted["bytes"] += len(text.encode())
-    if not size["train"]["pairs"]:
-        names = ", ".join(tallies)
+    sizes = {split: _total(one.measured["sizes"][split] for one in found) for split in SPLITS}
+    if not sizes["train"]["pairs"]:
+        names = ", ".join(card.name for card in settings.cards)
         raise UserError(
             f"the bitext has no training pairs: none of {names} stayed after cleaning. Check that the cards hold "
             f"{settings.language.english_name}, choose other cards, or give a table with alignment=table"
         )
-    cards = []
-    for card in settings.cards:
-        tally, measured = tallies[card.name], size[card.name]
-        tally.check(f"pairs of {card.name}")
-        if tally.kept != measured["pairs"]:
-            raise RuntimeError(f"{card.name}: {tally.kept} pairs counted as kept, {measured['pairs']} written")
-        figures = tally.figures("pairs") | {"words": measured["words"], "bytes": measured["bytes"]}
-        cards.append({"name": card.name, "licence": card.licence} | figures)
-    overlap = measured_overlap(corpus, held_out, out)
+    cards = [_card(card, [one for one in found if one.card == card.name]) for card in settings.cards]
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
-    return {"cards": cards, "splits": {split: size[split] for split in SPLITS}, "overlap": overlap}
+    return {
+        "cards": cards,
+        "splits": sizes,
+        "overlap": overlap,
+        "lengths": joined_lengths(one.measured for one in found),
+        "examples": first_examples(phase for one in found for phase in one.phases),
+    }
 
 
-def measured_overlap(corpus: Path, held_out_before: SentenceIndex, bitext: Path) -> int:
-    """Return how many lines of the training pairs or of the corpus' training text are, or hold, something held out."""
-    held_out = [bitext / f"{name}.parquet" for name in ("validation", "test")]
-    sources, targets = (
-        SentenceIndex(line for path in held_out for line in read_lines(path, side))
-        for side in ("source_text", "target_text")
-    )
-    count = sources.count(read_lines(bitext / "train.parquet", "source_text"))
-    count += targets.count(read_lines(corpus / "train.parquet", "text"))
-    for lines in batches(read_lines(bitext / "train.parquet", "target_text")):
-        count += int((targets.overlapping(lines) | held_out_before.overlapping(lines)).sum())
-    return count
+def _card(card: ResolvedCard, found: Sequence[Found]) -> dict[str, Any]:
+    read = [one.phases[0] for one in found]
+    pairs = sum(phase["pairs"] for phase in read)
+    if not pairs:
+        raise UserError(
+            f"data card {card.name}: no pair in any of its files. If they are empty or cut off, delete them and fetch "
+            "them again; else leave the card out of the language's `cards`"
+        )
+    size = _total(sizes for one in found for sizes in one.measured["sizes"].values())
+    dropped = Counter[str]()
+    for phase in (phase for one in found for phase in one.phases):
+        dropped.update(phase["dropped"])
+    if pairs != size["pairs"] + dropped.total():
+        raise RuntimeError(
+            f"pairs of {card.name}: {pairs} read, but {size['pairs']} kept and {dropped.total()} dropped"
+        )
+    broken = {name: sum(phase["broken"][name] for phase in read) for name in ("documents", "files")}
+    return {
+        "name": card.name,
+        "licence": card.licence,
+        "pairs": pairs,
+        "kept": size["pairs"],
+        "dropped": dict(sorted(dropped.items())),
+        "words": size["words"],
+        "bytes": size["bytes"],
+        "broken": broken | {"examples": [example for phase in read for example in phase["broken"]["examples"]]},
+    }
+
+
+def _total(sizes: Any) -> dict[str, int]:
+    added = Counter[str](pairs=0, words=0, bytes=0)
+    for size in sizes:
+        added.update(size)
+    return dict(added)

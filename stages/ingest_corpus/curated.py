@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from stages.ingest_corpus.dropped import DroppedWriter
+from stages.ingest_corpus.dropped import DroppedWriter, line_examples
 from stages.ingest_corpus.settings import CorpusSettings
 from stages.shared.curation.curate import Curated, curate
 from stages.shared.duplicates.clusters import SignatureFiles
@@ -96,7 +96,7 @@ def curate_shard(task: CurateTask, out: Path) -> None:
     save_array(out / LENGTHS, np.array(lengths, np.int64))
     if near is not None:
         signature_files(out).save(_joined(signed or [signatures([], near)]))
-    (out / FIGURES).write_text(json.dumps(found.figures(), sort_keys=True), encoding="utf-8")
+    (out / FIGURES).write_text(json.dumps(found.figures(), sort_keys=True, ensure_ascii=False), encoding="utf-8")
 
 
 class ShardFigures:
@@ -106,6 +106,7 @@ class ShardFigures:
         self.read: Counter[str] = Counter()
         self.rules: dict[str, Counter[str]] = {}
         self.seconds: Counter[str] = Counter()
+        self.lines: dict[str, list[str]] = {}
 
     def add(self, rows: Sequence[Row], curated: Curated) -> None:
         """Count a batch."""
@@ -114,10 +115,11 @@ class ShardFigures:
         for rule, counts in curated.counts.items():
             self.rules.setdefault(rule, Counter()).update(counts)
         self.seconds.update(curated.seconds)
+        self.lines = line_examples([self.lines, curated.lines])
 
     def figures(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
-        return {"read": self.read, "rules": self.rules, "seconds": self.seconds}
+        return {"read": self.read, "rules": self.rules, "seconds": self.seconds, "lines": self.lines}
 
 
 def _batches(raw: Path) -> Iterator[list[Row]]:

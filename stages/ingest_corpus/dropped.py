@@ -1,8 +1,9 @@
 """The documents that went: every id with its reason, and a few of them to look at."""
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -43,6 +44,39 @@ class DroppedWriter:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.table.__exit__(kind, error, trace)
+
+
+class DroppedLines:
+    """The lines that went out of one shard's documents that stayed."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = {}
+
+    def add(self, reason: str, lines: Sequence[str]) -> None:
+        """Count some lines."""
+        if lines:
+            self.counts[reason] += len(lines)
+            self.examples[reason] = first_lines([self.examples.get(reason, []), lines])
+
+    def save(self, path: Path) -> None:
+        """Write counts and examples as a JSON file."""
+        path.write_text(json.dumps(vars(self), ensure_ascii=False), encoding="utf-8")
+
+
+def first_lines(parts: Iterable[Sequence[str]]) -> list[str]:
+    """Return the first ten lines of several lists, cut short."""
+    found = [line for part in parts for line in part[:EXAMPLES]]
+    return [line[:EXCERPT_CHARACTERS] for line in found[:EXAMPLES]]
+
+
+def line_examples(shards: Iterable[Mapping[str, Sequence[str]]]) -> dict[str, list[str]]:
+    """Return ten lines of each reason, the first over all shards."""
+    found: dict[str, list[Sequence[str]]] = {}
+    for shard in shards:
+        for reason, lines in shard.items():
+            found.setdefault(reason, []).append(lines)
+    return {reason: lines for reason, parts in sorted(found.items()) if (lines := first_lines(parts))}
 
 
 def id_sum(names: Iterable[str]) -> int:

@@ -1,24 +1,24 @@
 """From a source's files to shards of documents as they came."""
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pipeline.cards import ResolvedCard
-from stages.ingest_corpus.settings import ReadingSettings
+from stages.ingest_corpus.dropped import DroppedWriter, id_sum
+from stages.shared.card_documents import handling, portions
 from stages.shared.documents import Document
-from stages.shared.readers.broken import Skipped, handler
-from stages.shared.readers.catalogue import card_files, read_card
-from stages.shared.readers.task import Handling
+from stages.shared.readers.broken import BrokenInput, Skipped
+from stages.shared.readers.catalogue import read_card
+from stages.shared.text_settings import ReadingSettings
 from stages.shared.text_table import TableWriter
 
 SCHEMA = pa.schema(
     [("id", pa.string()), ("group", pa.string()), ("url", pa.string()), ("lines", pa.list_(pa.string()))]
 )
-FOUND = "found.json"
+FOUND, BROKEN = "found.json", "broken"
 
 
 class RawTask(NamedTuple):
@@ -33,27 +33,45 @@ class RawTask(NamedTuple):
 
 def raw_tasks(card: ResolvedCard, folder: Path, settings: ReadingSettings) -> list[RawTask]:
     """Return the work on a card, cut by its files where each can be read for itself."""
-    files = card_files(card, folder, _handling(settings, Skipped(), []))
-    if files is None or len(files) < 2:
-        return [RawTask(card, folder, settings, None)]
-    return [RawTask(card, folder, settings, names) for names in _portions(files, settings.shard_bytes)]
+    return [RawTask(card, folder, settings, names) for names in portions(card, folder, settings)]
 
 
-def _portions(files: Sequence[tuple[str, Path]], most_bytes: int) -> Iterator[tuple[str, ...]]:
-    names, size = list[str](), 0
-    for name, path in files:
-        if names and size + path.stat().st_size > most_bytes:
-            yield tuple(names)
-            names, size = [], 0
-        names.append(name)
-        size += path.stat().st_size
-    yield tuple(names)
+class Broken(Skipped):
+    """Counts what is skipped, and writes its documents down among the dropped ones: by file and place, their id."""
+
+    def __init__(self, task: RawTask, table: DroppedWriter) -> None:
+        super().__init__()
+        self.task, self.table, self.ids = task, table, 0
+
+    def __call__(self, fault: BrokenInput) -> None:
+        """Count a document or a file."""
+        super().__call__(fault)
+        if fault.lost == "document":
+            told = str(fault).removeprefix(f"{self.task.folder}/")
+            name = f"{self.task.card.name}:{told.partition('. Fetch')[0]}"
+            self.ids += id_sum([name])
+            self.table.add(name, "broken", None, told)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the counts as JSON values."""
+        return {name: getattr(self, name) for name in ("documents", "files", "examples")}
 
 
 def read_raw(task: RawTask, out: Path) -> None:
-    """Write 00000.parquet and so on, each of about `shard_bytes`, and found.json: what there was and was skipped."""
-    skipped, notes, documents = Skipped(), list[str](), 0
-    texts = read_card(task.card, task.folder, _handling(task.settings, skipped, notes), task.only)
+    """Write 00000.parquet and so on, each of about `shard_bytes`, and found.json: what there was and was skipped.
+
+    Documents that were skipped are in broken/00000.parquet, as dropped ones.
+    """
+    (out / BROKEN).mkdir()
+    with DroppedWriter(out / BROKEN / "00000.parquet", task.card.name) as table:
+        broken = Broken(task, table)
+        found = _read(task, out, broken) | {"broken": broken.figures(), "broken_ids": broken.ids % 2**64}
+    (out / FOUND).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+
+
+def _read(task: RawTask, out: Path, skipped: Broken) -> dict[str, Any]:
+    notes, documents, ids = list[str](), 0, 0
+    texts = read_card(task.card, task.folder, handling(task.settings, skipped, notes), task.only)
     number, left = 0, next(texts, None)
     while left is not None:
         with TableWriter(out / f"{number:05d}.parquet", SCHEMA) as writer:
@@ -62,15 +80,11 @@ def read_raw(task: RawTask, out: Path) -> None:
                 lines = [segment.target for segment in left.segments]
                 writer.add((left.id, left.group, left.url, lines))
                 size += _size(left)
+                ids += id_sum([left.id])
                 documents, left = documents + 1, next(texts, None)
         number += 1
-    found = {"documents": documents, "notes": notes, "broken": vars(skipped)}
-    (out / FOUND).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    return {"documents": documents, "ids": ids % 2**64, "notes": notes}
 
 
 def _size(document: Document) -> int:
     return sum(len(segment.target) for segment in document.segments)
-
-
-def _handling(settings: ReadingSettings, skipped: Skipped, notes: list[str]) -> Handling:
-    return Handling(settings.catalogue_bytes, settings.max_line_bytes, handler(settings.broken, skipped), notes.append)

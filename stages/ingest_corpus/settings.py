@@ -10,23 +10,9 @@ from pipeline.section import LocalPath, Section, with_sha256
 from stages.shared.curation.settings import Rules
 from stages.shared.duplicates.settings import DuplicateSettings
 from stages.shared.mixture import MixtureSettings
-from stages.shared.readers.broken import OnBroken
-from stages.shared.text_settings import LanguageSettings, SplitSettings
+from stages.shared.text_settings import LanguageSettings, ReadingSettings, SplitSettings
 
 __all__ = ["CorpusSettings", "IngestCorpusSettings", "LanguageSettings"]
-
-
-class ReadingSettings(Section):
-    """How sources become shards of documents."""
-
-    shard_bytes: PositiveInt
-    """Text of one shard, the unit of parallel work."""
-    catalogue_bytes: PositiveInt
-    """A catalogue of messages is cut into documents of about this size; its group stays one."""
-    max_line_bytes: PositiveInt
-    """A longer line, row, page or record is broken input."""
-    broken: OnBroken
-    """Stop at broken input, or skip it and count it."""
 
 
 class BenchmarkFile(Section):

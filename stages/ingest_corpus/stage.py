@@ -1,14 +1,17 @@
 """ingest_corpus: the target language's text, curated, deduplicated, split, and without overlap between the splits.
 
-Work goes by shards, in parallel where they do not need each other: read, curate | find repeats | split | index what is
-held out | training text. What a killed run has finished of them is used again.
+Work goes by shards, in parallel where they do not need each other: read, curate | find repeats | split | join what is
+held out | training text, measure. What a killed run has finished of them is used again.
 """
 
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
 
 from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
@@ -16,19 +19,20 @@ from pipeline.shards import run_shards
 from pipeline.stage import Execution, Metrics
 from stages.ingest_corpus.curated import CurateTask, curate_shard
 from stages.ingest_corpus.decontamination import benchmark_index
-from stages.ingest_corpus.raw import FOUND, RawTask, raw_tasks, read_raw
+from stages.ingest_corpus.measured import MEASURED, MeasureTask, Shard, held_out_index, measure_shard
+from stages.ingest_corpus.raw import BROKEN, FOUND, RawTask, raw_tasks, read_raw
 from stages.ingest_corpus.repeats import find_repeats
 from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.ingest_corpus.splitting import SplitTask, split_shard
-from stages.ingest_corpus.summary import Shard, seconds, summarise
+from stages.ingest_corpus.splitting import HELD_OUT, TRAIN_BYTES, SplitTask, split_shard
+from stages.ingest_corpus.summary import seconds, summarise
 from stages.ingest_corpus.training_text import TRAIN, TrainingTask, training_shard
+from stages.shared.artifact import read_json
 from stages.shared.curation.curate import notes
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.mixture import Size, cap_limit, check_weights
-from stages.shared.overlap import SentenceIndex
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
-from stages.shared.text_table import read_lines, read_rows, table_files
+from stages.shared.text_table import read_rows, table_files
 
 WORK = "work"
 
@@ -62,9 +66,10 @@ def ingest_corpus(
     split = _split(found, settings, work, execution)
     train = _training(found, split, settings, work, execution)
     shards = [Shard(one.card.name, one.curated, *both) for one, *both in zip(found, split, train, strict=True)]
-    _place(shards, out)
+    _place(shards, [folder / BROKEN for _, folder in raw], out)
     told = [*notes(corpus.rules, settings.language), *_notes(raw)]
-    summary = summarise(settings, out, shards, raw) | {"near_duplicates": clusters, "notes": told}
+    measured = _measure(shards, work, execution)
+    summary = summarise(settings, out, shards, measured, raw) | {"near_duplicates": clusters, "notes": told}
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (out / "corpus.json").write_text(text, encoding="utf-8")
     spent = seconds(shards)
@@ -106,7 +111,7 @@ def _repeats(found: Sequence[Curated], settings: IngestCorpusSettings, work: Pat
         made = find_repeats([one.curated for one in found], settings.corpus.duplicates, unfinished)
         (unfinished / "clusters.json").write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
         unfinished.rename(done)
-    clusters: dict[str, object] = json.loads((done / "clusters.json").read_text(encoding="utf-8"))
+    clusters: dict[str, object] = read_json(done / "clusters.json")
     return clusters
 
 
@@ -129,15 +134,8 @@ def _training(
     execution: Execution,
 ) -> list[Path]:
     corpus = settings.corpus
-    held_out, benchmarks = work / "held_out.npy", work / "benchmarks"
-    lines = (
-        line
-        for folder in split
-        for name in SPLITS
-        if name != "train"
-        for line in read_lines(folder / f"{name}.parquet", "text")
-    )
-    SentenceIndex(lines).save(held_out)
+    held_out, benchmarks = work / HELD_OUT, work / "benchmarks"
+    held_out_index(split).save(held_out)
     shutil.rmtree(benchmarks, ignore_errors=True)
     index: BenchmarkIndex = benchmark_index(corpus.decontamination)
     index.save(benchmarks)
@@ -152,20 +150,30 @@ def _training(
 
 def _sizes(split: Sequence[Path]) -> Iterator[Size]:
     for folder in split:
-        for name, text in read_rows(folder / TRAIN, ["id", "text"]):
-            yield Size(name, len(text.encode()))
+        sizes = np.load(folder / TRAIN_BYTES).tolist()
+        for (name,), size in zip(read_rows(folder / TRAIN, ["id"]), sizes, strict=True):
+            yield Size(name, size)
 
 
-def _place(shards: Sequence[Shard], out: Path) -> None:
-    """Give the shards their places in the artifact; a killed run's links are made anew."""
+def _measure(shards: Sequence[Shard], work: Path, execution: Execution) -> list[dict[str, Any]]:
+    """Return what each shard holds, counted in its written tables."""
+    tasks = {work / "measured" / shard.curated.name: MeasureTask(shard, work / HELD_OUT) for shard in shards}
+    run_shards(measure_shard, tasks, execution, "measuring")
+    return [read_json(folder / MEASURED) for folder in tasks]
+
+
+def _place(shards: Sequence[Shard], broken: Sequence[Path], out: Path) -> None:
+    """Give the shards their places in the artifact, after what was broken; a killed run's links are made anew."""
+    skipped = [file for table in broken for file in table_files(table) if pq.read_metadata(file).num_rows]
     for name in (*SPLITS, "dropped"):
         folder = out / f"{name}.parquet"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        files = [path for shard in shards for path in shard.tables(name)]
+        files = skipped if name == "dropped" else []
+        files = [*files, *(path for shard in shards for path in shard.tables(name))]
         for number, path in enumerate(files):
             (folder / f"{number:05d}.parquet").hardlink_to(path)
 
 
 def _notes(raw: Sequence[tuple[ResolvedCard, Path]]) -> list[str]:
-    return [note for _, folder in raw for note in json.loads((folder / FOUND).read_text(encoding="utf-8"))["notes"]]
+    return [note for _, folder in raw for note in read_json(folder / FOUND)["notes"]]

@@ -1,9 +1,9 @@
 """corpus.json: what was read, dropped and written."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -11,63 +11,44 @@ from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from stages.ingest_corpus import curated
 from stages.ingest_corpus.decontamination import summary as decontaminated
-from stages.ingest_corpus.dropped import id_sum
+from stages.ingest_corpus.dropped import line_examples
+from stages.ingest_corpus.measured import Shard, total
 from stages.ingest_corpus.raw import FOUND
 from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.ingest_corpus.training_text import HITS, LINES, TRAIN
+from stages.ingest_corpus.training_text import HITS, LINES
 from stages.shared.artifact import read_json, run_id
 from stages.shared.split import SPLITS
-from stages.shared.text_table import held_out_index, read_lines, read_rows, table_files
+from stages.shared.text_table import table_files
 
+MIX = "blocks_"
 Raw = Sequence[tuple[ResolvedCard, Path]]
+Found = Sequence[Mapping[str, Any]]
+"""Of each raw shard what was read."""
+Measured = Sequence[dict[str, Any]]
+"""Of each shard what its written tables hold."""
 
 
-class Shard(NamedTuple):
-    """A shard after each phase."""
-
-    card: str
-    curated: Path
-    split: Path
-    train: Path
-
-    def tables(self, name: str) -> list[Path]:
-        """Return the files of a split, or of what was dropped, that hold anything."""
-        if name == "dropped":
-            files = [folder / curated.DROPPED for folder in (self.curated, self.split, self.train)]
-        else:
-            files = [self.train / TRAIN if name == "train" else self.split / f"{name}.parquet"]
-        return [path for path in files if pq.read_metadata(path).num_rows]
-
-
-def summarise(settings: IngestCorpusSettings, out: Path, shards: Sequence[Shard], raw: Raw) -> dict[str, Any]:
-    """Return corpus.json's content, measured on the written tables.
+def summarise(
+    settings: IngestCorpusSettings, out: Path, shards: Sequence[Shard], measured: Measured, raw: Raw
+) -> dict[str, Any]:
+    """Return corpus.json's content; `measured` is what each shard's written tables hold.
 
     Raises UserError for a card without text or a split without documents, RuntimeError where ids were lost or doubled,
     or training text overlaps with held-out text.
     """
     found = [(card.name, read_json(folder / FOUND)) for card, folder in raw]
     _check_cards(settings, found)
-    size = _sizes(out)
-    splits = {split: _sum(size, lambda key, split=split: key[0] == split) for split in SPLITS}
+    splits = {split: total(one["sizes"][split] for one in measured) for split in SPLITS}
     _check_splits({split: splits[split]["documents"] for split in SPLITS}, settings)
-    reasons = Counter(read_rows(out / "dropped.parquet", ["card", "reason"]))
     lines = _dropped_lines(shards)
     sources = []
     for card in settings.cards:
-        kept = _sum(size, lambda key, name=card.name: key[1] == name)
-        counts = {
-            "input_documents": sum(entry["documents"] for name, entry in found if name == card.name),
-            "kept": kept["documents"],
-            "dropped": {reason: count for (name, reason), count in sorted(reasons.items()) if name == card.name},
-            "words": kept["words"],
-            "bytes": kept["bytes"],
-            "lines_dropped": dict(sorted(lines[card.name].items())),
-            "broken": _broken(entry for name, entry in found if name == card.name),
-        }
-        if counts["input_documents"] != counts["kept"] + sum(counts["dropped"].values()):
-            raise RuntimeError(f"{card.name}: documents were lost or doubled: {counts}")
-        sources.append({"name": card.name, "licence": card.licence} | counts)
-    overlap = held_out_index(out).count(read_lines(out / "train.parquet", "text"))
+        own = [one for shard, one in zip(shards, measured, strict=True) if shard.card == card.name]
+        read = [entry for name, entry in found if name == card.name]
+        judged = language_blocks(_rules([shard for shard in shards if shard.card == card.name]))
+        counts = {"lines_dropped": dict(sorted(lines[card.name].items())), "languages": judged}
+        sources.append(_source(card, read, own) | counts)
+    overlap = sum(one["overlap"] for one in measured)
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
     return {
@@ -76,10 +57,33 @@ def summarise(settings: IngestCorpusSettings, out: Path, shards: Sequence[Shard]
         "splits": splits,
         "split": settings.corpus.split.model_dump(),
         "overlap": overlap,
-        "ids": _identity(out, shards, raw),
+        "ids": _identity(out, measured, [entry for _, entry in found]),
         "rules": _rules(shards),
+        "line_examples": _line_examples(shards),
         "benchmarks": decontaminated(shard.train / HITS for shard in shards),
     }
+
+
+def _source(card: ResolvedCard, found: Found, measured: Measured) -> dict[str, Any]:
+    """Return what came of one card, by what was read of it and what its shards hold."""
+    kept = total(size for one in measured for size in one["sizes"].values())
+    reasons = Counter[str]()
+    for one in measured:
+        reasons.update(one["reasons"])
+    broken = _broken(found)
+    if broken["documents"]:
+        reasons["broken"] = broken["documents"]
+    counts = {
+        "input_documents": sum(entry["documents"] for entry in found) + broken["documents"],
+        "kept": kept["documents"],
+        "dropped": dict(sorted(reasons.items())),
+        "words": kept["words"],
+        "bytes": kept["bytes"],
+        "broken": broken,
+    }
+    if counts["input_documents"] != counts["kept"] + sum(counts["dropped"].values()):
+        raise RuntimeError(f"{card.name}: documents were lost or doubled: {counts}")
+    return {"name": card.name, "licence": card.licence} | counts
 
 
 def seconds(shards: Sequence[Shard]) -> dict[str, float]:
@@ -95,56 +99,50 @@ def _figures(shard: Shard) -> dict[str, Any]:
     return found
 
 
-def _sizes(out: Path) -> dict[tuple[str, str], Counter[str]]:
-    """Return documents, words and bytes by split and card."""
-    size: dict[tuple[str, str], Counter[str]] = {}
-    for split in SPLITS:
-        for card, text in read_rows(out / f"{split}.parquet", ["card", "text"]):
-            counted = size.setdefault((split, card), Counter())
-            counted.update(documents=1, words=len(text.split()), bytes=len(text.encode()))
-    return size
-
-
-def _sum(size: Mapping[tuple[str, str], Counter[str]], chosen: Any) -> dict[str, int]:
-    total = Counter[str](documents=0, words=0, bytes=0)
-    for key, counted in size.items():
-        if chosen(key):
-            total.update(counted)
-    return dict(total)
-
-
 def _dropped_lines(shards: Sequence[Shard]) -> dict[str, Counter[str]]:
     lines: dict[str, Counter[str]] = {shard.card: Counter() for shard in shards}
     for shard in shards:
         for folder in (shard.split, shard.train):
-            found = read_json(folder / LINES)
-            lines[shard.card].update({reason: count for reason, count in found.items() if count})
+            lines[shard.card].update(read_json(folder / LINES)["counts"])
     return lines
 
 
-def _broken(found: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
-    entries = list(found)
-    counts = {name: sum(entry["broken"][name] for entry in entries) for name in ("documents", "files")}
-    return counts | {"examples": [example for entry in entries for example in entry["broken"]["examples"]]}
+def _line_examples(shards: Sequence[Shard]) -> dict[str, list[str]]:
+    """Return ten of the lines that each rule, and each reason after them, took out of documents."""
+    by_rules = [_figures(shard)["lines"] for shard in shards]
+    later = [read_json(folder / LINES)["examples"] for shard in shards for folder in (shard.split, shard.train)]
+    return line_examples([*by_rules, *later])
 
 
-def _identity(out: Path, shards: Sequence[Shard], raw: Raw) -> dict[str, Any]:
+def _broken(found: Found) -> dict[str, Any]:
+    counts = {name: sum(entry["broken"][name] for entry in found) for name in ("documents", "files")}
+    return counts | {"examples": [example for entry in found for example in entry["broken"]["examples"]]}
+
+
+def _identity(out: Path, measured: Measured, found: Found) -> dict[str, Any]:
     """Return how many ids came in, were kept and dropped, and the sum of their hashes; both must add up."""
-    names = {
-        "input": [path for _, folder in raw for path in table_files(folder)],
-        "kept": [out / f"{split}.parquet" for split in SPLITS],
-        "dropped": [out / "dropped.parquet"],
-    }
-    counts, sums = {}, {}
-    for name, paths in names.items():
-        counts[name] = sum(pq.read_metadata(file).num_rows for path in paths for file in table_files(path))
-        sums[name] = id_sum(row for path in paths for (row,) in read_rows(path, ["id"]))
+    counts = {"input": sum(entry["documents"] + entry["broken"]["documents"] for entry in found)}
+    for name, tables in (("kept", SPLITS), ("dropped", ("dropped",))):
+        files = [file for table in tables for file in table_files(out / f"{table}.parquet")]
+        counts[name] = sum(pq.read_metadata(file).num_rows for file in files)
+    sums = {name: sum(one["ids"][name] for one in measured) % 2**64 for name in ("kept", "dropped")}
+    broken = sum(entry["broken_ids"] for entry in found)
+    sums["dropped"] = (sums["dropped"] + broken) % 2**64
+    sums["input"] = (sum(entry["ids"] for entry in found) + broken) % 2**64
     if (
         counts["input"] != counts["kept"] + counts["dropped"]
         or sums["input"] != (sums["kept"] + sums["dropped"]) % 2**64
     ):
         raise RuntimeError(f"documents were lost or doubled: {counts}, sums of their hashes {sums}")
     return counts | {"hash_sum": f"{sums['input']:016x}"}
+
+
+def language_blocks(rules: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return the blocks of text by the language that they were judged to be in, the most frequent first."""
+    counts = {
+        name.removeprefix(MIX): count for name, count in rules.get("language", {}).items() if name.startswith(MIX)
+    }
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _rules(shards: Sequence[Shard]) -> dict[str, dict[str, int]]:

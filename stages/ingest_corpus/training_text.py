@@ -1,7 +1,6 @@
 """Training text without held-out sentences and benchmarks, in the wanted mixture."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.ingest_corpus import curated
-from stages.ingest_corpus.dropped import DroppedWriter
+from stages.ingest_corpus.dropped import DroppedLines, DroppedWriter
 from stages.ingest_corpus.settings import CorpusSettings
 from stages.ingest_corpus.splitting import BATCH_ROWS, TEXT, too_short
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
@@ -35,7 +34,7 @@ class TrainingTask(NamedTuple):
 def training_shard(task: TrainingTask, out: Path) -> None:
     """Write train.parquet and dropped.parquet, lines.json (lines dropped) and hits.json (lines of benchmarks)."""
     held_out, benchmarks = SentenceIndex.load(task.held_out), BenchmarkIndex.load(task.benchmarks)
-    lines, hits = Counter[str](), list[dict[str, Any]]()
+    lines, hits = DroppedLines(), list[dict[str, Any]]()
     with TableWriter(out / TRAIN, curated.SCHEMA) as kept, DroppedWriter(out / curated.DROPPED, task.card) as dropped:
         for batch in record_batches(task.shard / TRAIN, curated.SCHEMA.names, BATCH_ROWS):
             rows = []
@@ -50,7 +49,7 @@ def training_shard(task: TrainingTask, out: Path) -> None:
                     dropped.add(row[0], why or "short", None, row[TEXT])
                 else:
                     kept.add((*row[:TEXT], "\n".join(left), *row[TEXT + 1 :]))
-    (out / LINES).write_text(json.dumps(lines), encoding="utf-8")
+    lines.save(out / LINES)
     (out / HITS).write_text(json.dumps(hits, ensure_ascii=False), encoding="utf-8")
 
 
@@ -67,7 +66,7 @@ def _without_overlap(
     rows: Sequence[tuple[Any, ...]],
     held_out: SentenceIndex,
     benchmarks: BenchmarkIndex,
-    dropped_lines: Counter[str],
+    dropped_lines: DroppedLines,
     hits: list[dict[str, Any]],
 ) -> Iterator[tuple[tuple[Any, ...], list[str], str | None]]:
     """Yield each row with the lines that stay, and why it goes whole, if it does."""
@@ -84,8 +83,8 @@ def _without_overlap(
         )
     for row, text, end in zip(rows, texts, ends.tolist(), strict=True):
         part = slice(end - len(text), end)
-        dropped_lines["benchmark"] += int(contaminated[part].sum())
-        dropped_lines["overlap"] += int((overlapping[part] & ~contaminated[part]).sum())
+        for why, goes_so in (("benchmark", contaminated[part]), ("overlap", overlapping[part] & ~contaminated[part])):
+            dropped_lines.add(why, [text[place] for place in np.flatnonzero(goes_so).tolist()])
         gone = overlapping[part] | contaminated[part]
         kept = [line for line, goes in zip(text, gone.tolist(), strict=True) if not goes]
         reason = None

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.section import Section
+from stages.shared.readers.broken import OnBroken
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -38,11 +39,22 @@ class SplitSettings(Section):
         return self
 
 
+class ReadingSettings(Section):
+    """How sources become shards of documents."""
+
+    shard_bytes: PositiveInt
+    """Text of one shard, the unit of parallel work."""
+    catalogue_bytes: PositiveInt
+    """A catalogue of messages is cut into documents of about this size; its group stays one."""
+    max_line_bytes: PositiveInt
+    """A longer line, row, page or record is broken input."""
+    broken: OnBroken
+    """Stop at broken input, or skip it and count it."""
+
+
 class CleaningSettings(Section):
     """What a line of a pair has to be like to stay."""
 
-    catalogue_bytes: PositiveInt
-    """A catalogue of messages is cut into documents of about this size; its group stays one."""
     script_share: Share
     """Least share of a line's letters that are of the language's script."""
     language_letters: PositiveInt

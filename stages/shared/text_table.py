@@ -7,8 +7,6 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.shared.overlap import SentenceIndex
-
 ROW_GROUP = 10_000
 GROUP_BYTES = 32_000_000
 """Text written at a time, for a document may be a book."""
@@ -80,10 +78,3 @@ def read_lines(path: Path, column: str) -> Iterator[str]:
     """Yield each line of a column."""
     for (text,) in read_rows(path, [column]):
         yield from text.split("\n")
-
-
-def held_out_index(corpus: Path) -> SentenceIndex:
-    """Return the sentences of a corpus' validation and test split."""
-    return SentenceIndex(
-        line for name in ("validation", "test") for line in read_lines(corpus / f"{name}.parquet", "text")
-    )

@@ -18,6 +18,7 @@ from stages.shared.text_settings import LanguageSettings
 # Arrays of so many characters stay in the processor's caches; ten times as many took twice as long.
 BATCH_CHARACTERS = 150_000
 SHARED = "words_and_lines"
+LINE_EXAMPLES = 10
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Curated:
     """By `rule.score`; NaN where the document was dropped before, or there was nothing to measure."""
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     """By rule, what it found in the documents that no rule before it drops: lines dropped, placeholders by kind."""
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    """By rule, the first lines that it took out of documents."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Of this core, by rule, and `words_and_lines` for what they share."""
 
@@ -91,6 +94,7 @@ def _curate_batch(curated: Curated, numbers: Integers, rules: Rules, language: L
         curated.seconds[rule.name] += ended - began
         keep = _record(curated, numbers, rule.name, verdict)
         for place, text in verdict.texts.items():
+            _show_lines(curated.lines.setdefault(rule.name, []), curated.texts[numbers[place]], text)
             curated.texts[numbers[place]] = text
         numbers = numbers[keep]
         if not len(numbers):
@@ -101,6 +105,14 @@ def _curate_batch(curated: Curated, numbers: Integers, rules: Rules, language: L
         elif not keep.all():
             batch = batch.select(keep)
         curated.seconds[SHARED] += thread_time() - ended
+
+
+def _show_lines(shown: list[str], before: str, after: str) -> None:
+    """Add lines that a rule took out, until there are enough; a rule that rewrites lines leaves as many."""
+    lines, kept = before.split("\n"), after.split("\n") if after else []
+    if len(shown) < LINE_EXAMPLES and len(kept) < len(lines):
+        there = set(kept)
+        shown += [line for line in lines if line not in there][: LINE_EXAMPLES - len(shown)]
 
 
 def _prepared(texts: Sequence[str]) -> Batch:

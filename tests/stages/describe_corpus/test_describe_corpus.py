@@ -6,6 +6,7 @@ import pytest
 from ingest_case import DATA, execution, run_corpus, text_card
 from rich.console import Console
 
+from stages.describe_corpus.confusion import measured_confusion
 from stages.describe_corpus.histograms import Histograms
 from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.describe_corpus.stage import describe_corpus
@@ -50,7 +51,25 @@ def test_page_holds_the_examples_and_needs_nothing_beside_itself(report):
     assert ENGLISH in page
     assert "<b>jan</b>" not in page
     assert "http" not in page.replace("http-equiv", "")
-    assert page.count("<summary>") == 1 + len(json.loads((report[0] / "corpus_report.json").read_text())["examples"])
+    found = json.loads((report[0] / "corpus_report.json").read_text())
+    assert page.count("<summary>") == 1 + len(found["examples"]) + len(found["line_examples"])
+
+
+def test_tells_what_lines_went_and_what_each_source_was_taken_for(report):
+    found = json.loads((report[0] / "corpus_report.json").read_text())
+    assert found["line_examples"]["language"] == [ENGLISH]
+    table = found["confusion"]["sources"]
+    assert table["columns"][0] == "nl"
+    assert sum(table["rows"]["text"]["per_cent"]) == pytest.approx(100)
+    assert found["confusion"]["measured"] is None
+
+
+def test_relatives_are_shown_where_they_were_measured():
+    table = measured_confusion("tatar")
+    for row in table["rows"].values():
+        assert sum(row["per_cent"]) == pytest.approx(100, abs=0.2)
+        assert len(row["per_cent"]) == len(table["columns"])
+    assert measured_confusion("dutch") is None
 
 
 def test_table_names_each_source(report):

@@ -13,6 +13,7 @@ import pytest
 from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_corpus, text_card
 
 from pipeline.errors import UserError
+from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.settings import BenchmarkFile, IngestCorpusSettings
 from stages.ingest_corpus.stage import ingest_corpus
 from stages.shared.mixture import place
@@ -143,6 +144,23 @@ def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
     assert source["broken"]["files"] == 1
     assert "b.txt.gz" in source["broken"]["examples"][0]
     assert source["input_documents"] > len(TEXTS)
+
+
+def test_a_broken_document_is_a_dropped_one(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows = [json.dumps({"text": text}) for text in TEXTS]
+    (folder / "a.jsonl").write_text("\n".join([*rows, "{no JSON", *rows[:2]]) + "\n")
+    given = card(folder, "rows", "jsonl", files="*.jsonl").model_copy(update={"columns": {"text": "text"}})
+    corpus = ingest(tmp_path / "out", given, reading=CORPUS.reading.model_copy(update={"broken": "skip"}))
+    found = json.loads((corpus / "corpus.json").read_text())
+    (source,) = found["sources"]
+    assert source["dropped"]["broken"] == 1
+    assert source["input_documents"] == len(TEXTS) + 3 == source["kept"] + sum(source["dropped"].values())
+    (row,) = [row for row in kept(corpus, ["dropped"]) if row["reason"] == "broken"]
+    assert row["id"].startswith(f"rows:a.jsonl: line {len(TEXTS) + 1}: not JSON")
+    names = [row["id"] for row in kept(corpus, [*SPLITS, "dropped"])]
+    assert found["ids"]["hash_sum"] == f"{id_sum(names):016x}"
 
 
 def test_documents_of_one_source_are_looked_for_in_the_others(tmp_path):

@@ -21,7 +21,6 @@ NAMES = st.text(min_size=1, max_size=30)
 WORDS = st.lists(st.text("abcdeéëәөү", min_size=1, max_size=6), min_size=1, max_size=30)
 DUTCH = LanguageSettings(name="dutch", english_name="Dutch", code="nl", script="Latn", source_code="en")
 CLEANING = CleaningSettings(
-    catalogue_bytes=2000,
     script_share=0.5,
     language_letters=40,
     language_threshold=0.8,

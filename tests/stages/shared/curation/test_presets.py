@@ -43,5 +43,8 @@ def test_facts_of_languages_are_usable():
     found = {rule.name: rule.settings for rule in composed("web")}
     numbers = found["personal_data"].national_numbers
     assert all(get_cc_module(*name.split(".")) for names in numbers.values() for name in names)
+    for phrases in found["c4"].line_phrases.values():
+        assert len(set(phrases)) == len(phrases) >= 4
+        assert all(phrase == phrase.lower().strip() for phrase in phrases)
     for code, words in found["gopher_quality"].stop_words.items():
         assert len(set(words)) == len(words) >= 8, code

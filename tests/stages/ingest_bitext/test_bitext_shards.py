@@ -1,0 +1,108 @@
+"""ingest_bitext by shards: the same whatever the shards and processes; sides that repeat, words that do not align."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from ingest_case import CONFIG, DATA, DUTCH, card, execution, run_corpus, text_card
+
+from pipeline.errors import UserError
+from stages.ingest_bitext.settings import IngestBitextSettings, SideRepeats, WordAlignmentSettings
+from stages.ingest_bitext.stage import ingest_bitext
+from stages.shared.split import SPLITS
+
+LINES = (DATA / "en-nl.tsv").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return run_corpus(tmp_path_factory.mktemp("corpus") / "out", text_card())
+
+
+def ingest(out, corpus, *cards, workers=1, **bitext):
+    out.mkdir(parents=True)
+    settings = IngestBitextSettings(language=DUTCH, bitext=CONFIG.bitext.model_copy(update=bitext), cards=cards)
+    ingest_bitext(settings, {"corpus": corpus}, out, execution(out).model_copy(update={"workers": workers}))
+    return out
+
+
+def source(folder, *texts):
+    folder.mkdir()
+    for number, text in enumerate(texts):
+        (folder / f"{number}.tsv").write_text("\n".join(text) + "\n")
+    return card(folder, "pairs", "tsv", "parallel", files="*.tsv", group_lines=1)
+
+
+def kept(bitext):
+    return [row for split in SPLITS for row in pq.read_table(bitext / f"{split}.parquet").to_pylist()]
+
+
+def summary(bitext):
+    return json.loads((bitext / "bitext.json").read_text())
+
+
+def test_shards_and_processes_change_nothing(corpus, tmp_path):
+    given = source(tmp_path / "in", LINES[:150], LINES[100:250], LINES[200:], LINES[:50])
+    whole = ingest(tmp_path / "whole", corpus, given)
+    small = CONFIG.bitext.reading.model_copy(update={"shard_bytes": 5_000})
+    cut = ingest(tmp_path / "cut", corpus, given, workers=2, reading=small)
+    assert kept(cut) == kept(whole)
+    assert summary(cut) == summary(whole)
+    assert summary(whole)["cards"][0]["dropped"]["duplicate"] >= 100
+    assert not (cut / "work").exists()
+
+
+def test_lengths_are_those_of_the_pairs(corpus, tmp_path):
+    bitext = ingest(tmp_path / "out", corpus, source(tmp_path / "in", LINES))
+    rows, found = kept(bitext), summary(bitext)["lengths"]
+    assert found["words"]["target"] == sum(len(row["target_text"].split()) for row in rows)
+    assert found["characters"]["source"] == sum(len(row["source_text"]) for row in rows)
+    for unit, count in (("words", lambda text: len(text.split())), ("characters", len)):
+        bins = found[unit]["target_by_source"]
+        ratios = [count(row["target_text"]) / count(row["source_text"]) for row in rows]
+        assert sum(one["pairs"] for one in bins) == len(rows)
+        inner = [one for one in bins if one["from"] == 1.0]
+        assert inner[0]["pairs"] == sum(1 <= ratio < 2**0.5 for ratio in ratios)
+
+
+def test_a_side_with_too_many_other_sides(corpus, tmp_path):
+    whole = [f"{line.split(chr(9))[0]}\t{line.split(chr(9))[1]}" for line in LINES]
+    extra = [f"Click the button\tKlik op de knop nummer {word}" for word in ("een", "twee", "drie", "vier")]
+    given = source(tmp_path / "in", [*whole, *extra])
+    limits = SideRepeats(targets_per_source=2, sources_per_target=None)
+    before = summary(ingest(tmp_path / "before", corpus, given))["cards"][0]["dropped"]
+    bitext = ingest(tmp_path / "out", corpus, given, side_repeats=limits)
+    gone = [one["target"] for one in summary(bitext)["examples"]["source_repeated"]]
+    assert [text for text in gone if text.startswith("Klik op de knop nummer")] == [
+        "Klik op de knop nummer drie",
+        "Klik op de knop nummer vier",
+    ]
+    assert "source_repeated" not in before
+    assert "target_repeated" not in summary(bitext)["cards"][0]["dropped"]
+
+
+def test_pairs_whose_words_do_not_align(corpus, tmp_path):
+    """Every tenth pair has another one's target side."""
+    sides = [line.split("\t") for line in LINES]
+    wrong = set(range(0, len(sides), 10))
+    mixed = [
+        f"{source}\t{sides[(number + 10) % len(sides)][1] if number in wrong else target}"
+        for number, (source, target) in enumerate(sides)
+    ]
+    rule = WordAlignmentSettings(lexicon_pairs=1_000, min_count=2, min_words=3, threshold=0)
+    bitext = ingest(tmp_path / "out", corpus, source(tmp_path / "in", mixed), word_alignment=rule)
+    gone = summary(bitext)["cards"][0]["dropped"]["unaligned"]
+    right = {line for number, line in enumerate(mixed) if number not in wrong}
+    sound = sum(f"{one['source']}\t{one['target']}" in right for one in summary(bitext)["examples"]["unaligned"])
+    assert gone >= 3
+    assert sound <= gone / 2
+
+
+def test_a_broken_pair_stops_or_is_counted(corpus, tmp_path):
+    given = source(tmp_path / "in", [*LINES, "no tab here"])
+    with pytest.raises(UserError, match=r"0\.tsv: line 401: no tab"):
+        ingest(tmp_path / "stopped", corpus, given)
+    skip = CONFIG.bitext.reading.model_copy(update={"broken": "skip"})
+    (found,) = summary(ingest(tmp_path / "out", corpus, given, reading=skip))["cards"]
+    assert found["broken"]["documents"] == 1
+    assert found["pairs"] == 400 == found["kept"] + sum(found["dropped"].values())
