@@ -27,6 +27,8 @@ SHARDED = {"sharding": "full"}
 EVERY_STEP = {"checkpoint_seconds": 0.0}
 STOP = 4
 
+pytestmark = pytest.mark.timeout(900)  # two processes that wait for each other crawl on a busy machine
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, tiny_tokens):
