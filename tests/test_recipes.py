@@ -113,6 +113,7 @@ def test_a_recipe_runs_to_its_report(recipe, artifacts):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("fresh_accelerator")
 def test_replay_gives_every_system_the_same_text(artifacts):
     chosen = ["language=dutch", "base_model=tiny_random", "mapping=mean", "replay=tests", "replay.share=0.3"]
@@ -127,6 +128,7 @@ def test_replay_gives_every_system_the_same_text(artifacts):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("fresh_accelerator")
 def test_an_encoder_ends_with_its_trained_model(artifacts):
     chosen = ["language=dutch", "base_model=tiny_random_encoder", "mapping=mean", "training.objective=masked"]
