@@ -126,13 +126,15 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
 
     packing: dict[str, Any] = {name: getattr(training, name) for name in ("tokens", "sequence_length", "seed")}
     tokens = step(PACK_TOKENS, inputs={"corpus": corpus, "tokenizer": tokenizer}, **packing)
-    watched = plan_watched(plan, config, lock, {"corpus": corpus, **evidence})
+    watched = plan_watched(plan, config, {"corpus": corpus, **evidence})
     adapted = step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens, **watched})
     models = {"source": base_model, "random": random, "mapped": initialized, "adapted": adapted}
     if "source_finetuned" in config.evaluation.baselines:
         same_text = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
         source_tokens = step(PACK_TOKENS, "source_tokens", inputs=same_text, **packing)
-        finetuning = {"model": base_model, "tokens": source_tokens, **watched}
+        # Watched on nothing that the mapping decides: mappings with and without bitext share this model.
+        shared = {name: text for name, text in watched.items() if name == "held_out_target"}
+        finetuning = {"model": base_model, "tokens": source_tokens, **shared}
         models["source_finetuned"] = step(CONTINUE_PRETRAINING, "source_finetuned_model", inputs=finetuning)
 
     systems = tuple(name for name in SYSTEMS if name in models)
@@ -182,8 +184,8 @@ def plan_mapping(
     """
     mapping, evidence = config.mapping, dict[str, Step]()
     both = {kind: data[kind] for kind in ("base_model", "tokenizer")}
-    if mapping.needs_bitext and (bitext := plan_bitext(plan, config, lock, data["corpus"])):
-        evidence["bitext"] = bitext
+    if mapping.needs_bitext and (cards := _cards(config.bitext.cards, config, lock)):
+        evidence["bitext"] = plan.step(INGEST_BITEXT, inputs={"corpus": data["corpus"]}, cards=cards)
     if "dictionary" in mapping.needs or "table" in mapping.needs:
         evidence |= plan_dictionary(plan, config, lock)
     made = {**data, **evidence}
@@ -222,27 +224,17 @@ def plan_pivots(
     return evidence
 
 
-def plan_watched(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
-    """Plan the texts that trainings are watched on: the target's out of the corpus, the source's out of the bitext.
-
-    Whether the mapping needs the bitext makes no difference, so that trainings of several mappings share a baseline.
-    """
+def plan_watched(plan: Planner, config: Config, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the texts that trainings are watched on: the target's, and the source's where the mapping has bitext."""
     if config.training.watch is None:
         return {}
-    origins = {"target": ("corpus", made["corpus"])}
-    if bitext := made.get("bitext") or plan_bitext(plan, config, lock, made["corpus"]):
-        origins["source"] = ("bitext", bitext)
+    origins = {"held_out_target": "corpus", "held_out_source": "bitext"}
     text = config.training.watch.text
     return {
-        f"held_out_{name}": plan.step(SAMPLE_HELD_OUT, f"held_out_{name}", inputs={kind: origin}, text=text)
-        for name, (kind, origin) in origins.items()
+        name: plan.step(SAMPLE_HELD_OUT, name, inputs={origin: made[origin]}, text=text)
+        for name, origin in origins.items()
+        if origin in made
     }
-
-
-def plan_bitext(plan: Planner, config: Config, lock: Lock, corpus: Step) -> Step | None:
-    """Plan the bitext where there is one."""
-    cards = _cards(config.bitext.cards, config, lock)
-    return plan.step(INGEST_BITEXT, inputs={"corpus": corpus}, cards=cards) if cards else None
 
 
 def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:

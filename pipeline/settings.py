@@ -240,8 +240,8 @@ class Config(Section):
 
     @property
     def used_cards(self) -> tuple[str, ...]:
-        """Names of the data cards that this config's mapping, corpus and watched training read, each once."""
-        bitext = self.bitext.cards if self.mapping.needs_bitext or self.training.watch else ()
+        """Names of the data cards that this config's mapping and corpus read, each once."""
+        bitext = self.bitext.cards if self.mapping.needs_bitext else ()
         dictionary = self.dictionary.cards if isinstance(self.dictionary, CardDictionary) else ()
         looked_up = dictionary if {"dictionary", "table"} & set(self.mapping.needs) else ()
         return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up)))
