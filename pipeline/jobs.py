@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline import slurm, store
+from pipeline.machine_settings import ClusterSettings
 from pipeline.plan import Step
 from pipeline.provenance import ROOT
-from pipeline.settings import ClusterSettings
 from pipeline.slurm_settings import JobSettings, SlurmSettings
 
 RECORD, SCRIPT = "job.json", "job.sh"
