@@ -25,7 +25,8 @@ def run_ours(end: Connection, config: Any, model_folder: str, steps: int) -> Non
     """Train with the project's loop, as the stage does it."""
     import numpy as np
 
-    from stages.continue_pretraining.stage import prepare
+    from stages.continue_pretraining.stage import Place, prepare
+    from stages.continue_pretraining.watcher import Watcher
     from stages.shared.training.batches import Blocks
     from stages.shared.training.setup import TrainingData, load_model, make_accelerator
     from stages.shared.training.step import start_phase, take_step
@@ -36,7 +37,8 @@ def run_ours(end: Connection, config: Any, model_folder: str, steps: int) -> Non
     tokens = _tokens(settings, model.config.vocab_size, steps)
     blocks = Blocks(tokens, np.zeros(1, dtype=np.int64), settings.sequence_length, by_document=False)
     with tempfile.TemporaryDirectory() as out:
-        training = prepare(settings, model, TrainingData(blocks, None, {}), accelerator, Path(out), execution)
+        place = Place(Path(out), accelerator, execution)
+        training = prepare(settings, model, TrainingData(blocks, None, {}), Watcher(None, None, ()), place)
     module, weights = start_phase(training, 0)
     for step in range(steps):
         end.recv()

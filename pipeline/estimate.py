@@ -186,7 +186,7 @@ def checkpoints_bytes(plan: TrainingPlan, kept: int) -> int:
 
     There is one more while it is written, before the oldest goes.
     """
-    return (kept + 1) * checkpoint_bytes(plan.shape, plan.most)
+    return (kept + 1) * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
 
 
 def existing(path: Path) -> Path:

@@ -22,11 +22,18 @@ EXECUTION = Execution(
     device="cpu",
     micro_batch=3,
     checkpoint_seconds=60,
+    sharding="none",
+    attention_kernel="sdpa",
+    activation_checkpointing=False,
+    compile=False,
+    kept_checkpoints=2,
+    peak_flops_per_second=None,
     downloads=Path("downloads"),
     tracking=None,
     tracking_project="test",
     tracking_entity=None,
     run_name="test",
+    logs=None,
     debian_mirror=None,
 )
 

@@ -75,8 +75,8 @@ def test_a_killed_run_goes_on(whole, tmp_path):
     program = """if True:
         import sys
         from pathlib import Path
-        from test_ingest_shards import *
-        if __name__ == "__main__":
+        if __name__ == "__main__":  # what stands before it, each of the shards' processes imports too
+            from test_ingest_shards import *
             given = card(Path(sys.argv[1]), "text", "text", files="*.txt", documents="blank_lines")
             ingest(Path(sys.argv[2]), given, workers=2, **small_shards())
     """

@@ -50,11 +50,18 @@ EXECUTION = {
     "device": "cpu",
     "micro_batch": 2,
     "checkpoint_seconds": 1e9,
+    "sharding": "none",
+    "attention_kernel": "sdpa",
+    "activation_checkpointing": False,
+    "compile": False,
+    "kept_checkpoints": 2,
+    "peak_flops_per_second": None,
     "downloads": Path("downloads"),
     "tracking": None,
     "tracking_project": "test",
     "tracking_entity": None,
     "run_name": "test",
+    "logs": None,
     "debian_mirror": None,
 }
 
