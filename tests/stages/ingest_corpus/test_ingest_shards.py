@@ -81,7 +81,7 @@ def test_a_killed_run_goes_on(whole, tmp_path):
             ingest(Path(sys.argv[2]), given, workers=2, **small_shards())
     """
     (tmp_path / "program.py").write_text(program)
-    folders = [ROOT, ROOT / "tests" / "stages", ROOT / "tests" / "stages" / "ingest_corpus"]
+    folders = [ROOT, ROOT / "tests", ROOT / "tests" / "stages", ROOT / "tests" / "stages" / "ingest_corpus"]
     environment = os.environ | {"PYTHONPATH": ":".join(map(str, folders))}
     out, command = tmp_path / "out", [sys.executable, tmp_path / "program.py", source, tmp_path / "out"]
     for phase in ("curated", "split"):
