@@ -33,7 +33,7 @@ class Checkpoint:
     weights: dict[str, torch.Tensor]
     """The weights trained so far, by name; the others are as in the input model."""
     optimizer: dict[str, torch.Tensor]
-    """AdamW's state: `weight name/exp_avg` and so on."""
+    """The optimizer's state: `weight name/exp_avg` and so on."""
     journal: dict[str, str]
     """What metrics.jsonl and its like hold up to this step, by name."""
     state: dict[str, Any]
@@ -50,7 +50,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
             shutil.rmtree(stale)
     part.mkdir()
     save_file(checkpoint.weights, part / WEIGHTS)
-    save_file(checkpoint.optimizer, part / OPTIMIZER)
+    save_file(_apart(checkpoint.optimizer), part / OPTIMIZER)
     (part / JOURNAL).write_text(json.dumps(checkpoint.journal), encoding="utf-8")
     (part / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
     sums = {name: _synced_sha256(part / name) for name in FILES}
@@ -127,6 +127,16 @@ def restore_optimizer(
         else:
             # One copy at a fresh address; fused AdamW keeps its step counter beside the weights too.
             state[key] = like(weights[weight], tensor)
+
+
+def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors that share no memory, as safetensors wants them: bitsandbytes has one code table for all weights."""
+    seen, apart = set(), {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return apart
 
 
 def _synced_sha256(path: Path) -> str:
