@@ -8,7 +8,13 @@ from training_case import PHASES, TRAINING, losses, run_case
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
-from stages.continue_pretraining.checkpoints import optimizer_tensors, restore_optimizer
+from stages.continue_pretraining.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
 from stages.shared.training.optimizers import adamw_8bit, make_optimizer
 from stages.shared.training.parameters import make_groups
 from stages.shared.training.settings import TrainingSettings
@@ -91,3 +97,16 @@ def test_a_state_with_a_python_counter_is_saved_and_restored():
     assert other.state[weight]["step"] == 7
     assert isinstance(other.state[weight]["step"], int)
     assert torch.equal(other.state[weight]["moment"], optimizer.state[weight]["moment"])
+
+
+def test_a_state_that_weights_share_is_saved(tmp_path):
+    """bitsandbytes' moments of 8 bits are numbers of rows of one table, which each weight's state holds."""
+    weights = {name: torch.nn.Parameter(torch.ones(3)) for name in ("a", "b")}
+    optimizer, table = torch.optim.SGD(weights.values(), lr=0.1), torch.arange(256.0)
+    for weight in weights.values():
+        optimizer.state[weight] = {"qmap1": table}
+    saved = optimizer_tensors(optimizer, {id(weight): name for name, weight in weights.items()})
+    folder = save_checkpoint(tmp_path / "checkpoints", Checkpoint({}, saved, {}, {"step": 1}), 1)
+    found = load_checkpoint(folder).optimizer
+    assert sorted(found) == ["a/qmap1", "b/qmap1"]
+    assert all(torch.equal(tensor, table) for tensor in found.values())
