@@ -9,10 +9,8 @@ from pipeline.settings import Config
 from pipeline.stage_catalogue import BACK_TRANSLATE, BUILD_HYDRA, EVALUATE_TRANSLATION, TUNE_TRANSLATION
 from stages.back_translate.settings import FileBackTranslation, NoBackTranslation
 from stages.build_hydra.settings import HydraHeads
+from stages.evaluate_translation.settings import MODELS
 from stages.shared.translation.settings import Language, Languages
-
-ORDER = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
-"""Of the systems in the table."""
 
 
 def plan_hydra(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
@@ -47,7 +45,7 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
             prompt=config.translation.prompt,
             languages=languages,
         )
-    ordered = tuple(name for name in ORDER if name in systems)
+    ordered = tuple(name for name in MODELS if name in systems)
     inputs = {f"system_{name}": systems[name] for name in ordered}
     return plan.step(
         EVALUATE_TRANSLATION,
