@@ -33,15 +33,17 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
     """
     languages = translated_languages(config, heads)
     models = {"base": made["base_model"], "hydra": made["hydra_model"]}
-    tuned_on = [("base", "parft", made["bitext"]), ("hydra", "parft", made["bitext"])]
+    pairs = {"bitext": made["bitext"]}
+    tuned_on = [("base", "parft", "bitext"), ("hydra", "parft", "bitext")]
     if not isinstance(config.back_translation, NoBackTranslation):
-        tuned_on.append(("hydra", "backft", plan_back_translation(plan, config, languages, made)))
+        pairs["back_translation"] = plan_back_translation(plan, config, languages, made)
+        tuned_on.append(("hydra", "backft", "back_translation"))
     systems = dict(models)
-    for name, treatment, pairs in tuned_on:
+    for name, treatment, given in tuned_on:
         systems[f"{name}_{treatment}"] = plan.step(
             TUNE_TRANSLATION,
             f"{name}_{treatment}_model",
-            inputs={"model": models[name], "base_model": made["base_model"], "bitext": pairs},
+            inputs={"model": models[name], "base_model": made["base_model"], "bitext": pairs[given]},
             prompt=config.translation.prompt,
             languages=languages,
         )
@@ -49,7 +51,7 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
     inputs = {f"system_{name}": systems[name] for name in ordered}
     return plan.step(
         EVALUATE_TRANSLATION,
-        inputs={**inputs, "corpus": made["corpus"], "bitext": made["bitext"]},
+        inputs={**inputs, "corpus": made["corpus"], **pairs},
         languages=languages,
         systems=ordered,
     )
