@@ -142,6 +142,8 @@ def mistake(overrides):
         (["language=dutch", "heads=hydra", "+heads.source_languages.nl=Dutch"], "'nl' is the target language itself"),
         (["language=dutch", "translation.prompt='no line'"], "must have {text}"),
         (["language=dutch", "decoding=bean"], "unknown decoding 'bean'. Did you mean 'beam'?"),
+        (["language=dutch", "decoding.method=gready"], "unknown decoding.method 'gready'. Did you mean 'greedy'?"),
+        (["language=dutch", "decoding=beam", "decoding.beams=1"], "decoding.beams=1: input should be greater"),
         (["language=dutch", "pivots=packaged"], "pivots.cards=None: the language's file names no pivots"),
         (["language=dutch", "+pivots.cards.en=[udhr]"], "pivots.cards.en: 'en' is the source language itself"),
         (["language=tatar", "+pivots.cards.tt=[udhr]"], "pivots.cards.tt: 'tt' is the target language itself"),
