@@ -70,6 +70,7 @@ def test_shards_and_processes_change_nothing(whole, tmp_path):
     assert one == other
 
 
+@pytest.mark.timeout(900)  # three runs, each with processes of its own: slow where others use the machine
 def test_a_killed_run_goes_on(whole, tmp_path):
     source, expected = whole
     program = """if True:
