@@ -178,6 +178,7 @@ def test_a_job_that_is_requeued_has_not_ended(planned, monkeypatch):
         state = said.pop(0) if said else waits
         return {number: state for number in numbers if state}
 
+    assert job_status._status(step, job, {job.job: said[0]}).state == "running"
     monkeypatch.setattr(chain, "POLL_SECONDS", 0)
     monkeypatch.setattr(slurm, "job_states", answer)
     submission = chain.Submission({step.fingerprint: job}, 1)
