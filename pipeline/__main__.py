@@ -23,7 +23,7 @@ DRY = {"train": commands.train, "leaderboard": commands.leaderboard, "corpus": c
 # EEXIST and ENOTDIR: a file stands where a folder is to be.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"
-SWEPT = ("adapt", "plan", "fetch")
+SWEPT = ("adapt", "plan", "fetch", "status")
 MULTIRUN = ("-m", "--multirun")
 NAMED = {
     "logs": ("--step",),

@@ -1,4 +1,4 @@
-"""Where a data card's files come from: what each kind of source must say, checked before anything is fetched."""
+"""Where a data card's files come from and what may read them: checked before anything is fetched."""
 
 import fnmatch
 from collections.abc import Iterable
@@ -10,6 +10,30 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from pipeline.section import LocalPath, Section
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+READERS = (
+    "dictd",
+    "gettext",
+    "gettext_pair",
+    "gutenberg",
+    "html",
+    "html_questions",
+    "jsonl",
+    "libreoffice_help",
+    "mediawiki",
+    "moses",
+    "mozilla",
+    "opensubtitles",
+    "parquet",
+    "text",
+    "tmx",
+    "tsv",
+    "udhr",
+    "warc",
+    "wikimedia",
+    "xml",
+)
+"""The readers that a card may name. They stand here too because planning must not import what they read with."""
 
 
 class DebianSource(Section):

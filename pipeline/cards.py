@@ -12,37 +12,12 @@ import yaml
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from pipeline.card_lock import LockedFile, cached_path, lock_keys, locked_files
-from pipeline.card_sources import FileSource, HubSource, Source
+from pipeline.card_sources import READERS, FileSource, HubSource, Source
 from pipeline.errors import UserError
 from pipeline.registry import unknown
 from pipeline.section import Section
 
 CARDS = Path(__file__).resolve().parent.parent / "data_cards"
-
-READERS = (
-    "dictd",
-    "gettext",
-    "gettext_pair",
-    "gutenberg",
-    "html",
-    "html_questions",
-    "jsonl",
-    "libreoffice_help",
-    "mediawiki",
-    "moses",
-    "mozilla",
-    "opensubtitles",
-    "parquet",
-    "text",
-    "tmx",
-    "tsv",
-    "udhr",
-    "warc",
-    "wikimedia",
-    "xml",
-)
-"""The readers that a card may name. They stand here too because planning must not import what they read with."""
-
 
 Role = Literal["parallel", "monolingual", "dictionary", "benchmark", "instructions", "preferences"]
 

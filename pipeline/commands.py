@@ -14,17 +14,17 @@ from pipeline import explain, graph, runs, store
 from pipeline.chain import carry_out
 from pipeline.config import as_yaml, languages, load_config, split_sweep
 from pipeline.errors import UserError
-from pipeline.estimate import check_disk, estimate, existing
+from pipeline.estimate import check_disk, existing
 from pipeline.job_status import failure_lines, statuses
 from pipeline.leaderboard import run_leaderboard
 from pipeline.plan import Step, only, unique
+from pipeline.plan_table import show_plan, size_words
 from pipeline.registry import unknown
 from pipeline.runner import run_plan
 from pipeline.settings import Config
-from pipeline.sources import current_lock, overlay_notes, refreshed_lock, write_newest_lock
+from pipeline.sources import current_lock, refreshed_lock, write_newest_lock
 from pipeline.train import run_training
 from pipeline.training_plan import check_memory
-from pipeline.training_table import memory_lines, training_table
 from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
 
@@ -144,31 +144,7 @@ def corpus(overrides: Sequence[str], dry: bool) -> int:
 
 
 def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
-    """Print each step with why it would run and what it would cost."""
-    table = Table("step", "artifact", "state", "why", "tokens", "disk", "time")
-    for column in table.columns[4:]:
-        column.justify = "right"
-    seconds = 0.0
-    for step, config in steps:
-        row = [step.name, step.folder.name, explain.state(step), explain.reason(step)]
-        if not step.finished:
-            cost = estimate(step, config)
-            seconds += cost.seconds
-            row += [f"{cost.tokens:,}" if cost.tokens else "", _size(cost.disk_bytes), _time(cost.seconds)]
-        table.add_row(*row)
-    console.print(table)
-    config = steps[0][1]
-    for line in overlay_notes(config):
-        console.print(f"note: {line}")
-    if trained := training_table(steps):
-        console.print(trained)
-    for line in memory_lines(steps):
-        console.print(line)
-    check_memory(steps)
-    needed, free = check_disk(steps)
-    waiting = sum(not step.finished for step, _ in steps)
-    console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")
-    console.print(f"Disk: about {_size(needed)} needed, {_size(free)} free under {config.artifacts}.")
+    show_plan(steps, console)
 
 
 def fetch(overrides: Sequence[str], multirun: bool) -> int:
@@ -184,9 +160,9 @@ def fetch(overrides: Sequence[str], multirun: bool) -> int:
 
 def status(overrides: Sequence[str], multirun: bool) -> int:
     """Show for each step whether it is finished, running where, queued, or failed with which log; finish a done run."""
-    config = load_config(overrides)
-    steps = _planned(config)
-    found = statuses(steps)
+    _, configs = _configs(overrides, multirun)
+    plans = [_planned(config) for config in configs]
+    found = statuses(unique(plans))
     table = Table("step", "artifact", "state", "details")
     for one in found:
         table.add_row(one.step.name, one.step.folder.name, one.state, one.details)
@@ -196,8 +172,9 @@ def status(overrides: Sequence[str], multirun: bool) -> int:
             console.print(f"{one.step.name} writes {one.log}")
     for line in failure_lines(found):
         console.print(line)
-    if runs.is_begun(steps) and all(step.finished for step in steps) and not runs.is_finished(steps):
-        console.print(f"Finished {runs.finish_run(steps)}")
+    for steps in plans:
+        if runs.is_begun(steps) and all(step.finished for step in steps) and not runs.is_finished(steps):
+            console.print(f"Finished {runs.finish_run(steps)}")
     return 0
 
 
@@ -272,10 +249,12 @@ def du(artifacts: Path) -> int:
     folders = [*(found.folder for found in store.artifact_folders(artifacts)), *downloads]
     sizes = {folder: store.folder_size(folder) for folder in folders}
     for folder, size in sorted(sizes.items(), key=lambda item: -item[1]):
-        table.add_row(str(folder.relative_to(artifacts)), _size(size), "no run uses it" if folder in unreached else "")
+        table.add_row(
+            str(folder.relative_to(artifacts)), size_words(size), "no run uses it" if folder in unreached else ""
+        )
     console.print(table)
     free = shutil.disk_usage(existing(artifacts)).free
-    console.print(f"{_size(store.folder_size(artifacts))} in all under {artifacts}, {_size(free)} free.")
+    console.print(f"{size_words(store.folder_size(artifacts))} in all under {artifacts}, {size_words(free)} free.")
     return 0
 
 
@@ -283,7 +262,7 @@ def gc(artifacts: Path, apply: bool) -> int:
     """Remove what no run reaches; without `apply` only say what that is."""
     found = runs.garbage(artifacts)
     for folder in found:
-        console.print(f"{'removing' if apply else 'would remove'} {folder} ({_size(store.folder_size(folder))})")
+        console.print(f"{'removing' if apply else 'would remove'} {folder} ({size_words(store.folder_size(folder))})")
         if apply:
             store.remove(folder)
     console.print(
@@ -292,15 +271,3 @@ def gc(artifacts: Path, apply: bool) -> int:
     if used := [str(path.parent) for path in runs.run_files(artifacts)]:
         console.print("Kept for these runs; remove a run's folder to let go of what it alone uses:", *used, sep="\n  ")
     return 0
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -54,7 +54,7 @@ def _status(step: Step, job: jobs.Job | None, states: Mapping[str, slurm.JobStat
         newest = explain.newest_log(step.work)
         return Status(step, usual, _usual_details(step, usual) or f"job {job.job} is gone from Slurm", newest, "")
     waits = f" ({state.reason})" if state.reason not in ("None", "") else ""
-    if state.running:
+    if state.running or state.state == slurm.ENDING:  # after which it may have failed, or begin again
         return Status(step, "running", f"job {job.job} on {state.nodes} since {state.since}", log, "")
     if state.live:
         return Status(step, "queued", f"job {job.job} {state.state}{waits}", log, "")

@@ -116,6 +116,7 @@ INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",
     "instructions",
     IngestInstructionsSettings,
+    version=2,
     libraries=("lxml", "pyarrow", "regex"),
     uses_network=True,
 )

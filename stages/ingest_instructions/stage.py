@@ -123,7 +123,8 @@ def fault_of(found: Conversation, seen: Seen, held_out: SentenceIndex) -> str | 
         return "same_answers"
     if seen.times(*(f"{turn.role}:{normalise(turn.content)}" for turn in found.turns), normalise(found.rejected or "")):
         return "duplicate"
-    if held_out.overlapping([line for answer in answers for line in answer.splitlines() if line]).any():
+    said = [*answers, found.rejected or ""]  # the worse one is trained on too
+    if held_out.overlapping([line for answer in said for line in answer.splitlines() if line]).any():
         return "held_out_text"
     return None
 

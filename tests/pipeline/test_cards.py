@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from pipeline.card_lock import cached_path, load_lock, overlaid
-from pipeline.cards import CARDS, READERS, load_card, load_cards, missing_from_cache, resolve_cards, unlocked
+from pipeline.card_sources import READERS
+from pipeline.cards import CARDS, load_card, load_cards, missing_from_cache, resolve_cards, unlocked
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
 

@@ -1,6 +1,7 @@
 """LANG is the locale too: it must count only where it was typed, and never be read by make or a shell."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_arguments_are_handed_over_unread(tmp_path):
 def test_a_multirun_may_be_asked_for_after_the_language():
     done = make("plan", "LANG=dutch", 'ARGS=-m "mapping=mean,random"')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("│ adapted_model ") == 4  # each in the table of steps, and in that of trainings
+    assert len(set(re.findall(r"adapted_model-\w+", done.stdout))) == 3  # two, and the baseline that they share
 
 
 def test_a_step_may_be_named_anyhow():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline import chain, graph, job_status, jobs, runs, slurm, store
+from pipeline.__main__ import main
 from pipeline.config import load_config
 from pipeline.errors import UserError
 from pipeline.job_status import Status
@@ -177,6 +178,7 @@ def test_a_job_that_is_requeued_has_not_ended(planned, monkeypatch):
         state = said.pop(0) if said else waits
         return {number: state for number in numbers if state}
 
+    assert job_status._status(step, job, {job.job: said[0]}).state == "running"
     monkeypatch.setattr(chain, "POLL_SECONDS", 0)
     monkeypatch.setattr(slurm, "job_states", answer)
     submission = chain.Submission({step.fingerprint: job}, 1)
@@ -189,3 +191,11 @@ def test_a_job_that_is_gone_ends_the_waiting(planned, monkeypatch):
     monkeypatch.setattr(slurm, "job_states", lambda numbers: {})
     with pytest.raises(UserError, match="the jobs ended without their artifacts"):
         chain.follow([step], [step], chain.Submission({step.fingerprint: Job("8", "", "log", ())}, 1))
+
+
+def test_a_multirun_is_followed_by_the_same_arguments(tmp_path, capsys):
+    words = ["language=dutch", "experiment=smoke", f"machine.artifacts={tmp_path}", "training.seed=1,2"]
+    assert main(["status", "-m", *words]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("│ adapted_model ") == 2
+    assert shown.count("│ tokenizer ") == 1

@@ -108,6 +108,15 @@ def test_sides_that_are_lists_of_turns(ingest, tmp_path):
     assert all(row["rejected"] == "slecht" and len(row["messages"]) == 4 for row in both(tables))
 
 
+def test_a_worse_answer_holds_no_held_out_text_either(ingest, tmp_path):
+    said = "Deze zin wordt door het corpus achtergehouden en staat nergens anders."
+    rows = [{"prompt": f"vraag {n}", "chosen": "goed", "rejected": said if n == 7 else "slecht"} for n in range(30)]
+    columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+    tables, summary, _ = ingest(card(write(tmp_path / "in", *rows), role="preferences", columns=columns))
+    assert len(both(tables)) == 29
+    assert summary["cards"][0]["dropped"] == {"held_out_text": 1}
+
+
 def test_instruction_with_context_in_parquet(ingest, tmp_path):
     (tmp_path / "in").mkdir()
     rows = [{"instruction": f"Vat {n} samen.", "input": "Tekst." if n else None, "output": "Kort."} for n in range(60)]
