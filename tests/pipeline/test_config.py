@@ -96,7 +96,10 @@ def mistake(overrides):
         (["language=dutch", "training.seed=1,2"], "put -m before it"),
         (["language=dutch", "training.seed"], "cannot read the overrides"),
         (["language=dutch", "training=null"], "unknown training 'null'. Available: chocollama, default"),
-        (["language=dutch", "experiment=null"], "unknown experiment 'null'. Available: chocollama3_dutch, chocollama_dutch"),
+        (
+            ["language=dutch", "experiment=null"],
+            "unknown experiment 'null'. Available: chocollama3_dutch, chocollama_dutch",
+        ),
         (["language=dutch", "mapping="], "unknown mapping ''"),
         (["language=dutch", "mapping={a: 1}"], "unknown mapping '{a:1}'"),
         (["language=dutch", "+mapping=mean"], "write mapping=mean without +"),
