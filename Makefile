@@ -125,8 +125,8 @@ help:
 		'  ARGS="mapping=mean"              any Hydra override; only what depends on it is made again' \
 		'  ARGS="-m mapping=mean,random"    every combination, shared where possible, one table at the end' \
 		'  ARGS="experiment=smoke"          the whole chain on a tiny model in a minute or two, without network' \
-		'make train LANG=dutch              the adapted model alone; Ctrl-C saves, again goes on; PLAN=1: what would run' \
 		'  ARGS="cluster=slurm"             as a chain of Slurm jobs; you may log out' \
+		'make train LANG=dutch              the adapted model alone; Ctrl-C saves, again goes on; PLAN=1: what would run' \
 		'make leaderboard LANG=dutch        every initialisation method on the same text; PLAN=1: what would run' \
 		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
 		'make plan LANG=dutch               what would run and why, tokens, disk, time, GPU-hours; runs nothing' \

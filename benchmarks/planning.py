@@ -21,6 +21,7 @@ from typing import Any
 from pipeline import roofline
 from pipeline.config import load_config
 from pipeline.roofline import Batches, Gpu, MemoryFacts, Shape
+from pipeline.training_plan import MOMENTS
 
 TRAINING = Path(__file__).with_name("training.py")
 HEADS = 8
@@ -52,6 +53,7 @@ def compare(
     step = roofline.step_seconds(shape, "all", batches, machine, planning.utilisation)
     rate = roofline.tokens_per_second(step, batches)
     parts = MemoryFacts(
+        moments=MOMENTS["adamw"],
         compute_bytes=BYTES[options.precision],
         activation_bytes=planning.activation_bytes[options.precision],
         frozen_activation_bytes=planning.frozen_activation_bytes[options.precision],

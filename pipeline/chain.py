@@ -87,7 +87,8 @@ def _submit_step(step: Step, config: Config, settings: SlurmSettings, after: Seq
 def submit_finish(plan: Sequence[Step], submission: Submission, settings: SlurmSettings) -> None:
     """Submit the job that finishes a plan's run after its last steps, unless it is in the queue."""
     folder = runs.run_folder(plan)
-    fed = {other.fingerprint for step in plan for other in step.inputs.values()}
+    # What only feeds steps that were finished before is waited for too: it may have been removed since.
+    fed = {other.fingerprint for step in plan if step.fingerprint in submission.jobs for other in step.inputs.values()}
     last = [submission.jobs[step.fingerprint].job for step in unique([plan]) if _is_last(step, fed, submission)]
     job = jobs.recorded(folder)
     if job and _still_good(job, slurm.job_states([job.job]).get(job.job), last):
@@ -98,6 +99,11 @@ def submit_finish(plan: Sequence[Step], submission: Submission, settings: SlurmS
 
 def _is_last(step: Step, fed: set[str], submission: Submission) -> bool:
     return step.fingerprint in submission.jobs and step.fingerprint not in fed
+
+
+def _has_ended(state: slurm.JobState | None) -> bool:
+    """Whether a job will not make its step; one that is cleaning up may be about to begin again (requeued)."""
+    return state is None or not (state.live or state.state == slurm.ENDING)
 
 
 def follow(steps: Sequence[Step], missing: Sequence[Step], submission: Submission) -> Outcome:
@@ -118,7 +124,7 @@ def follow(steps: Sequence[Step], missing: Sequence[Step], submission: Submissio
         except UserError as error:  # a controller that is restarted answers again
             print(f"note: {error}", file=sys.stderr)
             continue
-        gone.update(number for number in numbers if number not in states or not states[number].live)
+        gone = Counter({number: gone[number] + 1 for number in numbers if _has_ended(states.get(number))})
         if any(gone[number] >= MISSING_POLLS for number in numbers):
             raise end_of(waiting)
     kept = [step for step in steps if step not in missing]

@@ -202,7 +202,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _problems(error: ValidationError, local: Mapping[str, str]) -> Iterator[str]:
-    for problem in error.errors():
+    for problem in _once(error):
         place, kind = problem["loc"], problem["type"]
         path, _ = keys_at(place)
         origin = origin_of(path, local)
@@ -221,6 +221,21 @@ def _problems(error: ValidationError, local: Mapping[str, str]) -> Iterator[str]
             # A whole section is no value that the user gave.
             given = "" if isinstance(problem["input"], Mapping) else f"={problem['input']!r}"
             yield f"{path}{given}{origin}: {message}" if path else message
+
+
+def _once(error: ValidationError) -> list[Any]:
+    """Return the problems but for those that a section repeats of the one that it takes: `translation.decoding`."""
+    problems = error.errors()
+    return [
+        problem
+        for problem in problems
+        if not any(
+            problem["loc"][depth:] == other["loc"]
+            and (problem["type"], problem["input"]) == (other["type"], other["input"])
+            for depth in range(1, len(problem["loc"]))
+            for other in problems
+        )
+    ]
 
 
 def as_yaml(config: Config) -> str:

@@ -47,7 +47,8 @@ MODEL_FOLDERS = {
     "tune_translation": 1,
 }
 TRAININGS = ("continue_pretraining", "tune_instructions")
-TUNING_CHECKPOINT_MODELS = 6  # two checkpoints are kept while tuning, each of weights and two AdamW moments
+TUNING_CHECKPOINTS = 3  # two are kept while tuning, and one more is being written
+TUNING_CHECKPOINT_BYTES = 12  # of a weight in it, with two AdamW moments, all in float32
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 LINE_TOKENS = 120  # prompt and translation of a line
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
@@ -177,7 +178,9 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
 
 def _checkpoint_bytes(step: Step, config: Config) -> int:
     if step.stage.name == "tune_instructions":
-        return TUNING_CHECKPOINT_MODELS * config.base_model.disk_bytes
+        if step.recipe["settings"]["tuning"]["lora"] is not None:  # adapters alone: under a hundredth of the model
+            return 0
+        return TUNING_CHECKPOINTS * TUNING_CHECKPOINT_BYTES * config.base_model.parameters
     return checkpoints_bytes(plan_training(step, config), config.cluster.kept_checkpoints)
 
 
@@ -186,7 +189,7 @@ def checkpoints_bytes(plan: TrainingPlan, kept: int) -> int:
 
     There is one more while it is written, before the oldest goes.
     """
-    return (kept + 1) * checkpoint_bytes(plan.shape, plan.most)
+    return (kept + 1) * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
 
 
 def existing(path: Path) -> Path:

@@ -7,14 +7,14 @@ and what moving bytes takes (Williams et al. 2009, "Roofline"); the exchange bet
 import re
 from dataclasses import dataclass, fields, replace
 
-ADAMW_BYTES, WEIGHT_BYTES, GRADIENT_BYTES = 8, 4, 4
-"""Of a trained weight: all of them in float32, AdamW with two moments."""
+WEIGHT_BYTES, GRADIENT_BYTES = 4, 4
+"""Of a trained weight: both in float32."""
 UPDATE_BYTES = 40
 """Moved for each trained weight by one update: norm 4, clipping 8, and AdamW, which reads 16 and writes 12."""
 CHUNK_COPIES = 3
 """Of a chunk of logits at the same time: logits, their float32 form, the error in the matrices' precision."""
-LORA = "lora"
-"""What a phase trains where adapters stand in the place of layers."""
+LORA, ADAPTERS = "lora", "adapters"
+"""What a phase trains where adapters stand in the place of layers: tables and adapters, or these alone."""
 OUTER = re.compile(r"(\d+)x(\d+)")
 
 
@@ -64,8 +64,10 @@ class Shape:
     def trained(self, train: str) -> int:
         """Return the weights that a phase trains: `all`, `embeddings`, or these and outer layers as in `2x2`.
 
-        `lora` counts as embeddings: adapters are well under a hundredth of a body.
+        `lora` counts as embeddings, and `adapters` as nothing: they are well under a hundredth of a body.
         """
+        if train == ADAPTERS:
+            return 0
         return self.tables + self.body * self.trained_layers(train) // self.layers
 
     def trained_layers(self, train: str) -> int:
@@ -127,9 +129,24 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Bytes of the optimizer for a trained weight."""
+
+    body: float
+    tables: float
+
+    def total(self, shape: Shape, train: str) -> float:
+        """Return the bytes for all weights that a phase trains."""
+        trained = shape.trained(train)
+        tables = min(trained, shape.tables)
+        return self.tables * tables + self.body * (trained - tables)
+
+
+@dataclass(frozen=True)
 class MemoryFacts:
     """What was measured or is assumed of a training's memory."""
 
+    moments: "Moments"
     compute_bytes: int
     """Of a number in the matrices' precision: 2 or 4."""
     activation_bytes: float
@@ -149,7 +166,7 @@ def flops_per_token(shape: Shape, train: str, sequence_length: int, checkpointin
     spares) and 12 x layers x hidden x length for attention (PaLM, arXiv 2204.02311, appendix B: the causal mask's half
     is not taken off). Checkpointing computes the layers' forward pass twice.
     """
-    trained = shape.trained(train) - shape.tables + shape.table
+    trained = max(0, shape.trained(train) - shape.tables + shape.table)
     attention = 12 * shape.layers * shape.hidden * sequence_length
     again = 2 * shape.body + attention / 3 if checkpointing else 0
     return 4 * shape.multiplied + 2 * trained + attention + again
@@ -181,7 +198,7 @@ def memory(
     parts = batches.processes if sharded else 1
     trained = shape.trained(train)
     # An adapter's gradient needs what goes into its layer, as the layer's own would.
-    layers = shape.layers if train == LORA else shape.trained_layers(train)
+    layers = shape.layers if train in (LORA, ADAPTERS) else shape.trained_layers(train)
     kept = facts.activation_bytes * layers + facts.frozen_activation_bytes * (shape.layers - layers)
     if checkpointing:  # what goes into each layer, in float32, and one layer whole
         kept = WEIGHT_BYTES * shape.layers + facts.activation_bytes
@@ -193,14 +210,14 @@ def memory(
     return Memory(
         weights=WEIGHT_BYTES * shape.parameters / parts,
         gradients=GRADIENT_BYTES * trained / parts,
-        optimizer=ADAMW_BYTES * trained / parts,
+        optimizer=facts.moments.total(shape, train) / parts,
         activations=batches.micro_tokens * shape.hidden * kept,
-        logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * shape.table,
+        logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * min(shape.table, trained),
         copies=copies,
         reserved=facts.reserved_bytes,
     )
 
 
-def checkpoint_bytes(shape: Shape, train: str) -> int:
-    """Return the size of one checkpoint: trained weights and AdamW's moments, in float32."""
-    return (WEIGHT_BYTES + ADAMW_BYTES) * shape.trained(train)
+def checkpoint_bytes(shape: Shape, train: str, moments: Moments) -> float:
+    """Return the size of one checkpoint: trained weights in float32, and the optimizer's moments."""
+    return WEIGHT_BYTES * shape.trained(train) + moments.total(shape, train)

@@ -10,6 +10,7 @@ from pipeline.errors import UserError
 
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 RUNNING = {"RUNNING", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
+ENDING = "COMPLETING"
 NEVER = "DependencyNeverSatisfied"
 QUEUE_FORMAT = "%i|%T|%r|%N|%S|%j"
 ACCOUNTING_FORMAT = "JobID,State,Reason,NodeList,Start,JobName"

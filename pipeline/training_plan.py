@@ -7,11 +7,13 @@ from pipeline import roofline
 from pipeline.errors import UserError
 from pipeline.plan import Step
 from pipeline.planning_settings import GpuFacts
-from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Shape
+from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Shape
 from pipeline.settings import Config
 
 GB = 1e9
 BYTES = {"float32": 4, "bfloat16": 2}
+MOMENTS = {"adamw": Moments(8, 8), "adamw_8bit": Moments(2.04, 2.04), "muon": Moments(4, 8)}
+"""By optimizer: two moments in float32; in 8 bits, with a float32 scale for 256 of them; of the body one."""
 PROCESSES = (2, 4, 8, 16, 32, 64)
 FEWER = ("2x2", "embeddings")
 """What phases may train where all does not fit."""
@@ -29,11 +31,13 @@ class TrainingPlan:
     facts: MemoryFacts
     sharded: bool
     checkpointing: bool
+    unshardable: str | None
+    """Why its model cannot be shared by processes; None where it can."""
 
     @property
     def most(self) -> str:
-        """What the phase that trains most trains."""
-        return max((train for train, _ in self.phases), key=self.shape.trained)
+        """What the phase that needs most memory trains: weights, and where these are as many, layers or adapters."""
+        return max((train for train, _ in self.phases), key=lambda train: self._memory(train).total)
 
     @property
     def tokens(self) -> float:
@@ -61,7 +65,10 @@ class TrainingPlan:
 
     def memory(self) -> Memory:
         """Return the bytes on each GPU in the phase that needs most."""
-        return roofline.memory(self.shape, self.most, self.batches, self.facts, self.sharded, self.checkpointing)
+        return self._memory(self.most)
+
+    def _memory(self, train: str) -> Memory:
+        return roofline.memory(self.shape, train, self.batches, self.facts, self.sharded, self.checkpointing)
 
 
 def plan_training(step: Step, config: Config) -> TrainingPlan:
@@ -69,30 +76,36 @@ def plan_training(step: Step, config: Config) -> TrainingPlan:
     base, training, planning = config.base_model, config.training, config.planning
     tied = base.name in planning.tied_models
     shape = roofline.make_shape(base.parameters, base.vocabulary_size, base.hidden_size, base.layers, tied)
-    if "match" not in step.inputs["tokens"].inputs:  # else the source model with its own tokenizer
+    if "match" not in step.inputs["tokens"].inputs and not config.mapping.keeps_tokenizer:
         shape = shape.with_vocabulary(config.tokenizer.vocabulary_size)
     tokens = training_tokens(step, config)
-    adapted = training.adapter.method != "none"
     return TrainingPlan(
         name=step.name,
         shape=shape,
-        phases=tuple(
-            (roofline.LORA if adapted and phase.train != "embeddings" else phase.train, phase.share * tokens)
-            for phase in training.phases
-        ),
+        phases=tuple((_trained(phase.train, config), phase.share * tokens) for phase in training.phases),
         batches=Batches(
             training.sequence_length, training.global_batch, config.cluster.micro_batch, config.cluster.processes
         ),
         facts=MemoryFacts(
+            moments=MOMENTS[training.optimizer.method],
             compute_bytes=BYTES[training.precision],
             activation_bytes=planning.activation_bytes[training.precision],
             frozen_activation_bytes=planning.frozen_activation_bytes[training.precision],
             chunk_bytes=planning.logits_chunk_bytes,
             reserved_bytes=planning.reserved_gb * GB,
         ),
-        sharded=config.cluster.sharding == "full",
+        sharded=config.cluster.sharding == "full" and config.cluster.processes > 1,
         checkpointing=config.cluster.activation_checkpointing,
+        unshardable=training.unshardable,
     )
+
+
+def _trained(train: str, config: Config) -> str:
+    """Return what a phase trains, in the roofline's words."""
+    adapter = config.training.adapter
+    if adapter.method == "none" or train == "embeddings":
+        return train
+    return roofline.LORA if adapter.embeddings else roofline.ADAPTERS
 
 
 def training_tokens(step: Step, config: Config) -> int:
@@ -126,7 +139,10 @@ def trainings(steps: Sequence[tuple[Step, Config]]) -> Iterator[tuple[TrainingPl
 
 
 def check_memory(steps: Sequence[tuple[Step, Config]]) -> None:
-    """Raise UserError with a line for each training that cannot fit into the cluster's GPUs, and what would."""
+    """Raise UserError with a line for each training that cannot be sharded or cannot fit into the cluster's GPUs.
+
+    A line says what would fit.
+    """
     problems = [problem for plan, config in trainings(steps) if (problem := _problem(plan, config))]
     if problems:
         raise UserError("\n".join(problems))
@@ -134,6 +150,8 @@ def check_memory(steps: Sequence[tuple[Step, Config]]) -> None:
 
 def _problem(plan: TrainingPlan, config: Config) -> str | None:
     cluster, needed = config.cluster, plan.memory()
+    if plan.sharded and plan.unshardable:
+        return f"{plan.name}: {plan.unshardable}"
     if cluster.device == "cpu" or cluster.gpu is None:
         return None
     room = config.planning.gpus[cluster.gpu].memory_gb * GB
@@ -158,7 +176,7 @@ def ways_to_fit(plan: TrainingPlan, room: float) -> Iterator[str]:
     """Yield, as settings to give, the smallest changes with which a training needs no more than `room` bytes."""
     yield from _leaner(plan, room, "")[:1]
     least = plan.batches.processes + plan.sharded
-    for processes in PROCESSES:
+    for processes in () if plan.unshardable else PROCESSES:
         if processes >= least and plan.batches.global_batch % processes == 0:
             shared = replace(plan, batches=replace(plan.batches, processes=processes), sharded=True)
             if ways := _leaner(shared, room, f"cluster.sharding=full cluster.processes={processes}"):
@@ -194,7 +212,7 @@ def memory_words(needed: Memory) -> str:
     parts = {
         "weights": needed.weights,
         "gradients": needed.gradients,
-        "AdamW": needed.optimizer,
+        "optimizer": needed.optimizer,
         "activations": needed.activations,
         "logits": needed.logits,
         "copies": needed.copies,

@@ -148,7 +148,8 @@ def _step(steps: Sequence[Step], name: str) -> Step:
 def write_lines(lines: Sequence[str], ended: bool, out: str) -> None:
     """Print the lines, or write them so that the file is there whole or not at all."""
     if not out:
-        print(*lines, sep="\n")
+        for line in lines:
+            print(line)
         return
     path = Path(out).resolve()
     draft = path.with_name(f".{path.name}.{os.getpid()}.unfinished")

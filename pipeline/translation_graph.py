@@ -9,10 +9,8 @@ from pipeline.settings import Config
 from pipeline.stage_catalogue import BACK_TRANSLATE, BUILD_HYDRA, EVALUATE_TRANSLATION, TUNE_TRANSLATION
 from stages.back_translate.settings import FileBackTranslation, NoBackTranslation
 from stages.build_hydra.settings import HydraHeads
+from stages.evaluate_translation.settings import MODELS
 from stages.shared.translation.settings import Language, Languages
-
-ORDER = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
-"""Of the systems in the table."""
 
 
 def plan_hydra(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
@@ -35,23 +33,25 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
     """
     languages = translated_languages(config, heads)
     models = {"base": made["base_model"], "hydra": made["hydra_model"]}
-    tuned_on = [("base", "parft", made["bitext"]), ("hydra", "parft", made["bitext"])]
+    pairs = {"bitext": made["bitext"]}
+    tuned_on = [("base", "parft", "bitext"), ("hydra", "parft", "bitext")]
     if not isinstance(config.back_translation, NoBackTranslation):
-        tuned_on.append(("hydra", "backft", plan_back_translation(plan, config, languages, made)))
+        pairs["back_translation"] = plan_back_translation(plan, config, languages, made)
+        tuned_on.append(("hydra", "backft", "back_translation"))
     systems = dict(models)
-    for name, treatment, pairs in tuned_on:
+    for name, treatment, given in tuned_on:
         systems[f"{name}_{treatment}"] = plan.step(
             TUNE_TRANSLATION,
             f"{name}_{treatment}_model",
-            inputs={"model": models[name], "base_model": made["base_model"], "bitext": pairs},
+            inputs={"model": models[name], "base_model": made["base_model"], "bitext": pairs[given]},
             prompt=config.translation.prompt,
             languages=languages,
         )
-    ordered = tuple(name for name in ORDER if name in systems)
+    ordered = tuple(name for name in MODELS if name in systems)
     inputs = {f"system_{name}": systems[name] for name in ordered}
     return plan.step(
         EVALUATE_TRANSLATION,
-        inputs={**inputs, "corpus": made["corpus"], "bitext": made["bitext"]},
+        inputs={**inputs, "corpus": made["corpus"], **pairs},
         languages=languages,
         systems=ordered,
     )

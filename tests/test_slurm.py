@@ -56,7 +56,7 @@ def wait_for(condition, seconds=1800):
 
 
 def test_a_failed_job_cancels_what_needs_it_and_the_next_chain_ends_as_a_local_run(finished, tmp_path):
-    assert "Submitted 17 jobs." in run(tmp_path, f"cluster.slurm.setup={hydra_value([BROKEN])}")
+    assert "Submitted 19 jobs." in run(tmp_path, f"cluster.slurm.setup={hydra_value([BROKEN])}")
     wait_for(lambda: not jobs())
     found, shown = states(tmp_path)
     assert found["evaluation_source"][0] == "finished"  # it does not need the tokenizer
@@ -69,7 +69,7 @@ def test_a_failed_job_cancels_what_needs_it_and_the_next_chain_ends_as_a_local_r
 
     again = run(tmp_path)
     assert "jobs." in again
-    assert "Submitted 17" not in again
+    assert "Submitted 19" not in again
     assert "Submitted 0 jobs, " in run(tmp_path)
     found, _ = states(tmp_path)
     assert found["tokenizer"][0] in ("queued", "running", "finished")

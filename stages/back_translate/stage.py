@@ -26,10 +26,10 @@ def back_translate(
     Inputs: `model` and `corpus`, where a model translates. Raises UserError where no pair is left.
     """
     given = settings.back_translation
-    if isinstance(given, FileBackTranslation) or settings.translation is None:
-        made = paired_lines(given.source, given.target) if isinstance(given, FileBackTranslation) else []
-        flagged = Counter[str]()
+    if isinstance(given, FileBackTranslation):
+        made, flagged = paired_lines(given.source, given.target), Counter[str]()
     else:
+        assert settings.translation is not None  # a model is always told how it is asked
         targets = draw_lines(read_lines(inputs["corpus"] / "train.parquet", "text"), given)
         made, flagged = translated(targets, inputs["model"], settings.translation, settings.languages, execution)
     pairs = [pair for pair in dict.fromkeys(made) if usable(pair)]

@@ -15,6 +15,7 @@ from stages.shared.hydra import configuration, modeling, processing
 from stages.shared.hydra.configuration import ROLES, HydraConfig
 from stages.shared.hydra.processing import PROCESSOR_FILE, processor_config
 from stages.shared.model_folder import INDEX, WEIGHTS, ModelFolder, open_model, read_header, tensor_files, write_model
+from stages.shared.tokenizer_folder import copy_tokenizer
 
 DECODER_FILE, HEADS_FILE = "model-decoder.safetensors", "model-heads.safetensors"
 AUTO_MAP = {
@@ -22,16 +23,6 @@ AUTO_MAP = {
     "AutoModelForCausalLM": "modeling.HydraForCausalLM",
     "AutoProcessor": "processing.HydraProcessor",
 }
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
 
 
 @dataclass(frozen=True)
@@ -124,14 +115,6 @@ def add_weights(weights: dict[str, torch.Tensor], out: Path) -> None:
     files |= dict.fromkeys(weights, HEADS_FILE)
     size = sum((out / name).stat().st_size for name in set(files.values()))
     _write_json(out / INDEX, {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))})
-
-
-def copy_tokenizer(folder: Path, out: Path) -> None:
-    """Copy a tokenizer's files out of a model folder."""
-    out.mkdir(parents=True)
-    for name in TOKENIZER_FILES:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, out / name)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def restore_optimizer(
 
 
 def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return tensors that share no memory, as safetensors wants: bitsandbytes has one code table for all weights."""
+    """Return tensors that share no memory, as safetensors wants them; bitsandbytes has one code table for all."""
     seen, apart = set(), {}
     for name, tensor in tensors.items():
         place = tensor.untyped_storage().data_ptr()

@@ -13,8 +13,10 @@ from stages.shared.translation.settings import Languages, TranslationSettings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 SetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-NAMED_BY_US = ("random_in_distribution", "copy")
+BASELINES = ("copy", "random_in_distribution")
 """Systems that no model stands behind."""
+MODELS = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
+"""Systems that a run may make, in the order of the table."""
 
 
 class HeldOutSet(Section):
@@ -84,8 +86,8 @@ class TranslationScoringSettings(Section):
         if not self.sets:
             raise ValueError("sets={}: a translation needs a test set; name one, for example {kind: held_out}")
         for system, files in self.outputs.items():
-            if system in NAMED_BY_US:
-                raise ValueError(f"outputs.{system}: the name is taken by a baseline; choose another")
+            if system in (*BASELINES, *MODELS):
+                raise ValueError(f"outputs.{system}: the name is taken by a system of the table; choose another")
             if unknown := sorted(set(files) - set(self.sets)):
                 raise ValueError(f"outputs.{system}: no test set is called {unknown[0]!r}; {', '.join(self.sets)} are")
         return self

@@ -23,9 +23,9 @@ def evaluate_translation(
 ) -> Metrics:
     """Write translation.json, translations.jsonl (a line a sentence, with every system's text) and the sets' lines.
 
-    Inputs: `bitext` and `corpus`, in whose training text no line may stand, and `system_<name>` for each model. In the
-    table come first what copies the source and what writes another line's reference, then the models in their order,
-    then translations made elsewhere.
+    Inputs: `bitext`, `corpus` and, where text was back-translated, `back_translation`, in whose training text no line
+    may stand, and `system_<name>` for each model. In the table come first what copies the source and what writes another
+    line's reference, then the models in their order, then translations made elsewhere.
     """
     scoring = settings.translation_scoring
     sets = read_sets(settings, inputs)
@@ -67,7 +67,8 @@ def read_sets(settings: EvaluateTranslationSettings, inputs: Mapping[str, Path])
     selection = Selection(
         scoring.lines, scoring.seed, settings.language.script, scoring.script_share, scoring.least_words
     )
-    trained_on = {inputs["corpus"] / "train.parquet": "text", inputs["bitext"] / "train.parquet": "target_text"}
+    pairs = [inputs[name] / "train.parquet" for name in ("bitext", "back_translation") if name in inputs]
+    trained_on = {inputs["corpus"] / "train.parquet": "text", **dict.fromkeys(pairs, "target_text")}
     return {
         name: select(name, read_pairs(given, inputs["bitext"]), trained_on, selection)
         for name, given in scoring.sets.items()

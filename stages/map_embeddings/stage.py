@@ -1,7 +1,6 @@
 """map_embeddings: the base model with rows for the new tokenizer's tokens."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -21,18 +20,7 @@ from stages.map_embeddings.tables import TableMaker
 from stages.shared.mapping_files import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "chat_template.jinja",
-)
+from stages.shared.tokenizer_folder import copy_tokenizer
 
 
 def map_embeddings(
@@ -52,9 +40,7 @@ def map_embeddings(
     initialization, fitted_until = fitted.initialization, perf_counter()
     write_model(model, fitted.tables, out)
     write_configs(model, token_ids(target), len(target), out)
-    for name in TOKENIZER_FILES:
-        if (inputs["tokenizer"] / name).is_file():
-            shutil.copyfile(inputs["tokenizer"] / name, out / name)
+    copy_tokenizer(inputs["tokenizer"], out)
     write_weights(out / WEIGHTS_FILE, explicit_unknown(initialization, source))
     np.save(out / HOW_FILE, initialization.how)
     described = {"method": mapping.method, **fitted.figures, **figures(initialization)}

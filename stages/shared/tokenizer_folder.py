@@ -1,6 +1,7 @@
 """A Hugging Face tokenizer folder."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,17 @@ from tokenizers import AddedToken, Tokenizer, processors
 
 from stages.shared.tokenizer_conventions import TokenizerConventions
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+)
 INPUTS = ("input_ids", "attention_mask")
 """What every model is given; one that tells two texts apart by segments is given these too."""
 
@@ -29,6 +41,14 @@ def write_tokenizer_folder(tokenizer: Tokenizer, conventions: TokenizerConventio
     (out / "tokenizer_config.json").write_text(text, encoding="utf-8")
     if conventions.chat_template is not None:
         (out / "chat_template.jinja").write_text(conventions.chat_template, encoding="utf-8")
+
+
+def copy_tokenizer(folder: Path, out: Path) -> None:
+    """Copy a tokenizer's files, of whatever kind it is, out of a folder that may hold a model too."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, out / name)
 
 
 def post_processor(tokenizer: Tokenizer, conventions: TokenizerConventions) -> processors.TemplateProcessing:

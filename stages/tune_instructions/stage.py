@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import torch
 
-from pipeline.errors import UserError
+from pipeline.errors import OutOfTime, UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.shared.interruption import noted_signals
@@ -49,7 +49,7 @@ def tune_instructions(
 
     `data` are the rows to train on, `instructions` those whose held-out questions are answered. Goes on from the
     checkpoints that an interrupted run left in `out`. Raises UserError where no row is left, or where a signal asked
-    for a stop, once the state is saved.
+    for a stop, once the state is saved (OutOfTime where it was a scheduler's).
     """
     began, tuning = perf_counter(), settings.tuning
     torch.set_num_threads(tuning.threads)
@@ -66,26 +66,10 @@ def tune_instructions(
     gc.collect()
     # What is measured is what was written: the folder as anybody will load it.
     after = measure(*load(out, execution), data, chat, settings)
-    figures = held_out_figures(settings.tuning, before["nll"], after["nll"])
-    described = {
-        "method": tuning.method,
-        "rows": {"train": len(data.train), "held_out": len(data.held_out)},
-        "encoding": {name: dict(sorted(counts.items())) for name, counts in data.counts.items()},
-        "added_tokens": list(chat.added_tokens),
-        "steps": run["steps"],
-        "tokens": run["tokens"],
-        "held_out": figures,
-    }
-    _write_json(out / "tuning.json", described)
-    _write_json(
-        out / "answers.json",
-        [
-            {"prompt": prompt[-1]["content"], "reference": reference, "before": old, "after": new}
-            for prompt, reference, old, new in zip(
-                data.prompts, data.references, before["answers"], after["answers"], strict=True
-            )
-        ],
-    )
+    figures = held_out_figures(tuning, before["nll"], after["nll"])
+    done = {"steps": run["steps"], "tokens": run["tokens"], "held_out": figures}
+    _write_json(out / "tuning.json", described(tuning.method, data, chat) | done)
+    _write_json(out / "answers.json", compared(data, before["answers"], after["answers"]))
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return {**figures, **run, "device": execution.device, "total_seconds": round(perf_counter() - began, 3)}
 
@@ -139,6 +123,24 @@ def measure(model: Any, tokenizer: Any, data: Data, chat: Chat, settings: TuneIn
     return {"nll": score(model, data.held_out), "answers": written}
 
 
+def described(method: str, data: Data, chat: Chat) -> dict[str, Any]:
+    """Return what was trained on, as tuning.json tells it."""
+    return {
+        "method": method,
+        "rows": {"train": len(data.train), "held_out": len(data.held_out)},
+        "encoding": {name: dict(sorted(counts.items())) for name, counts in data.counts.items()},
+        "added_tokens": list(chat.added_tokens),
+    }
+
+
+def compared(data: Data, before: list[str], after: list[str]) -> list[dict[str, str]]:
+    """Return each question that was answered with its own answer and the model's, as answers.json tells it."""
+    return [
+        {"prompt": prompt[-1]["content"], "reference": reference, "before": old, "after": new}
+        for prompt, reference, old, new in zip(data.prompts, data.references, before, after, strict=True)
+    ]
+
+
 def held_out_figures(tuning: SftSettings | DpoSettings, before: list[Any], after: list[Any]) -> dict[str, Any]:
     """Return the loss in nats a token of answers before and after, or how the rewards stand."""
     if isinstance(tuning, DpoSettings):
@@ -168,7 +170,8 @@ def train(
             tracker.finish()
     state = trainer.state
     if state.global_step < state.max_steps:
-        raise UserError(
+        kind = OutOfTime if interruption.time_is_up else UserError
+        raise kind(
             f"tuning was stopped by {interruption.signal_name} after step {state.global_step} of {state.max_steps}; it "
             f"is saved in {out / CHECKPOINTS}, and the same command goes on from there"
         )

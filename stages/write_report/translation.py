@@ -25,7 +25,6 @@ CALLED = {
     "hydra": "the Hydra model",
     "hydra_parft": "the Hydra model with ParFT",
     "hydra_backft": "the Hydra model with BackFT",
-    "copy": "the copied source",
 }
 """The same in a sentence."""
 COMPARED = (("hydra", "base"), ("hydra_parft", "base_parft"), ("hydra_parft", "hydra"), ("hydra_backft", "hydra"))

@@ -71,7 +71,7 @@ def test_arguments_are_handed_over_unread(tmp_path):
 def test_a_multirun_may_be_asked_for_after_the_language():
     done = make("plan", "LANG=dutch", 'ARGS=-m "mapping=mean,random"')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("adapted_model ") == 2
+    assert done.stdout.count("│ adapted_model ") == 4  # each in the table of steps, and in that of trainings
 
 
 def test_a_step_may_be_named_anyhow():

@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import roofline
-from pipeline.roofline import Batches, Gpu, MemoryFacts, make_shape
+from pipeline.roofline import Batches, Gpu, MemoryFacts, Moments, make_shape
 
 LLAMA2 = make_shape(parameters=6_738_415_616, vocabulary=32_000, hidden=4_096, layers=32, tied=False)
 BATCHES = Batches(sequence_length=4_096, global_batch=64, micro_batch=1, processes=8)
+ADAMW = Moments(body=8, tables=8)
 BF16 = MemoryFacts(
-    compute_bytes=2, activation_bytes=40, frozen_activation_bytes=32, chunk_bytes=32 * 2**20, reserved_bytes=0
+    moments=ADAMW,
+    compute_bytes=2,
+    activation_bytes=40,
+    frozen_activation_bytes=32,
+    chunk_bytes=32 * 2**20,
+    reserved_bytes=0,
 )
 GPU = Gpu(flops_per_second=1e15, bytes_per_second=1e12, memory_bytes=80e9)
 
@@ -79,7 +85,16 @@ def test_sharding_and_checkpointing_by_hand():
 
 
 def test_a_checkpoint_holds_trained_weights_and_two_moments():
-    assert roofline.checkpoint_bytes(LLAMA2, "embeddings") == 12 * 262_144_000
+    assert roofline.checkpoint_bytes(LLAMA2, "embeddings", ADAMW) == 12 * 262_144_000
+
+
+def test_other_optimizers_and_adapters_alone_by_hand():
+    muon = replace(BF16, moments=Moments(body=4, tables=8))
+    assert roofline.memory(LLAMA2, "all", BATCHES, muon).optimizer == 4 * 6_476_271_616 + 8 * 262_144_000
+    alone = roofline.memory(LLAMA2, "adapters", BATCHES, BF16)
+    assert (alone.gradients, alone.optimizer, alone.logits) == (0, 0, 3 * 32 * 2**20)
+    assert alone.activations == roofline.memory(LLAMA2, "lora", BATCHES, BF16).activations
+    assert roofline.flops_per_token(LLAMA2, "adapters", 4_096, False) == 4 * 6_607_343_616 + 6_442_450_944
 
 
 @given(

@@ -7,34 +7,19 @@ import sys
 import time
 
 import pytest
+from execution_here import here
 
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
 from pipeline.shards import run_shards
-from pipeline.stage import ArraySettings, Execution
+from pipeline.stage import ArraySettings
+
+IMPORTED = ":".join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "pipeline")))
+"""Where other processes find this module and what it imports."""
 
 
 def execution(folder, workers=1, array=None):
-    return Execution(
-        workers=workers,
-        array=array,
-        device="cpu",
-        micro_batch=1,
-        checkpoint_seconds=60,
-        kept_checkpoints=2,
-        peak_flops_per_second=None,
-        downloads=folder,
-        tracking=None,
-        tracking_project="",
-        tracking_entity=None,
-        run_name="",
-        logs=None,
-        debian_mirror=None,
-        sharding="none",
-        attention_kernel="sdpa",
-        activation_checkpointing=False,
-        compile=False,
-    )
+    return here(downloads=folder, workers=workers, array=array)
 
 
 def write(text, out):
@@ -105,7 +90,7 @@ def test_no_process_outlives_a_killed_run(tmp_path):
             run_shards(forever, {here / name: here for name in "ab"}, execution(here, 2), "test")
     """
     (tmp_path / "program.py").write_text(program)
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'pipeline'}"}
+    environment = os.environ | {"PYTHONPATH": IMPORTED}
     running = subprocess.Popen([sys.executable, tmp_path / "program.py", tmp_path], env=environment)
     while len(found := list(tmp_path.glob("*.pid"))) < 2:
         assert running.poll() is None
@@ -132,7 +117,7 @@ def test_an_array_of_slurm_jobs(tmp_path):
     names = ["a", "dies", "b"]
     shards = {tmp_path / "made" / name: (name, tmp_path / "died") for name in names}
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests' / 'pipeline'}"  # jobs unpickle this module's functions
+    os.environ["PYTHONPATH"] = IMPORTED  # jobs unpickle this module's functions
     try:
         run_shards(write_but_once, shards, execution(tmp_path, array=array), "test")
         with pytest.raises(UserError, match="no such thing: x"):

@@ -152,3 +152,40 @@ def test_the_last_job_finishes_a_run_from_what_was_written_at_its_begin(planned,
     assert runs.main([str(folder)]) == 0
     assert runs.is_finished(plan)
     assert (config.artifacts / "dutch" / "latest" / "base_model").resolve() == steps["base_model"].folder
+
+
+def test_the_last_job_waits_for_an_artifact_that_is_made_again_for_steps_that_are_there(planned, monkeypatch):
+    config, steps = planned
+    plan, given = [steps["base_model"], steps["corpus"], steps["tokenizer"]], []
+    monkeypatch.setattr(jobs, "submit_job", lambda *arguments: given.append(arguments[-1]))
+    removed = chain.Submission({steps["corpus"].fingerprint: Job("7", "corpus-1", "log", ())}, 1)
+    chain.submit_finish(plan, removed, config.cluster.slurm)
+    both = {step.fingerprint: Job(str(number), "", "log", ()) for number, step in enumerate(plan[1:])}
+    chain.submit_finish(plan, chain.Submission(both, 2), config.cluster.slurm)
+    assert given == [["7"], ["1"]]
+
+
+def test_a_job_that_is_requeued_has_not_ended(planned, monkeypatch):
+    step = planned[1]["tokenizer"]
+    job, waits = Job("8", step.folder.name, "log", ()), JobState("PENDING", "BeginTime", "", "N/A", step.folder.name)
+    said = [replace(waits, state="COMPLETING")] * 2 * chain.MISSING_POLLS + [None, waits] * chain.MISSING_POLLS
+
+    def answer(numbers):
+        if not said:
+            store.prepare(step.folder, resumes=False)
+            store.publish(step.folder, {"fingerprint": step.fingerprint, "recipe": dict(step.recipe)})
+        state = said.pop(0) if said else waits
+        return {number: state for number in numbers if state}
+
+    monkeypatch.setattr(chain, "POLL_SECONDS", 0)
+    monkeypatch.setattr(slurm, "job_states", answer)
+    submission = chain.Submission({step.fingerprint: job}, 1)
+    assert chain.follow([step], [step], submission).made == [step]
+
+
+def test_a_job_that_is_gone_ends_the_waiting(planned, monkeypatch):
+    step = planned[1]["packed_tokens"]
+    monkeypatch.setattr(chain, "POLL_SECONDS", 0)
+    monkeypatch.setattr(slurm, "job_states", lambda numbers: {})
+    with pytest.raises(UserError, match="the jobs ended without their artifacts"):
+        chain.follow([step], [step], chain.Submission({step.fingerprint: Job("8", "", "log", ())}, 1))

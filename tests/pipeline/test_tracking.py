@@ -3,28 +3,12 @@
 import subprocess
 import sys
 
+from execution_here import HERE
+
 from pipeline.stage import Execution
 from pipeline.tracking import NoTracker, start_tracking
 
-WHERE = {
-    "workers": 1,
-    "array": None,
-    "device": "cpu",
-    "micro_batch": 1,
-    "checkpoint_seconds": 1.0,
-    "kept_checkpoints": 2,
-    "peak_flops_per_second": None,
-    "downloads": "downloads",
-    "tracking_project": "test",
-    "tracking_entity": None,
-    "run_name": "adapted_model-0123456789ab",
-    "logs": None,
-    "debian_mirror": None,
-    "sharding": "none",
-    "attention_kernel": "sdpa",
-    "activation_checkpointing": False,
-    "compile": False,
-}
+WHERE = {name: value for name, value in HERE.items() if name != "tracking"} | {"downloads": "downloads"}
 
 
 def test_off_means_that_wandb_is_not_even_imported():

@@ -51,6 +51,43 @@ def test_what_fits_is_not_refused_and_the_rate_is_that_of_the_gpu():
     assert planned_rate(*with_gpu(steps, None)[training]) is None
 
 
+def adapted(*overrides):
+    return next(
+        (step, config)
+        for step, config in planned("cluster=one_gpu", "cluster.micro_batch=1", *overrides)
+        if step.name == "adapted_model"
+    )
+
+
+def test_optimizers_and_adapters_are_planned_as_what_they_hold():
+    full, small, muon = (plan_training(*adapted(f"optimizer={name}")) for name in ("adamw", "adamw_8bit", "muon"))
+    assert small.memory().optimizer < 0.3 * full.memory().optimizer
+    assert 0.5 < muon.memory().optimizer / full.memory().optimizer < 0.6
+    with_tables = plan_training(*adapted("adapter=lora"))
+    assert [train for train, _ in with_tables.phases] == ["embeddings", "lora"]
+    assert with_tables.most == "lora"  # as many weights, and more that is kept for the backward pass
+    phase = "{name: all, share: 1, train: all, learning_rate: 0.0001, embedding_learning_rate: 0}"
+    alone = plan_training(*adapted("adapter=lora", "training.adapter.embeddings=false", f"training.phases=[{phase}]"))
+    assert alone.memory().gradients == alone.memory().optimizer == 0
+
+
+def test_what_cannot_be_shared_is_told_before_anything_runs():
+    steps = [adapted("optimizer=muon", "cluster.sharding=full", "cluster.processes=2", "cluster.gpu=null")]
+    with pytest.raises(
+        UserError, match=r"adapted_model: cluster\.sharding=full does not go with training\.optimizer=muon"
+    ):
+        check_memory(steps)
+    check_memory([adapted("optimizer=muon", "cluster.sharding=full", "cluster.gpu=h200")])  # one shares with nobody
+    with pytest.raises(UserError, match="adapted_model needs about") as raised:
+        check_memory([adapted("optimizer=muon")])
+    assert "sharding" not in str(raised.value)
+
+
+def test_a_kept_tokenizer_is_planned_with_its_own_rows():
+    kept = plan_training(*adapted("mapping=keep", "calibration=none"))
+    assert kept.shape.table == 32_000 * 4_096
+
+
 def test_a_gpu_that_nobody_knows_is_named():
     with pytest.raises(UserError, match=r"unknown GPU \(cluster\.gpu\) 'h10'\. .*Available: a100, h100, h200"):
         load_config(["language=dutch", "cluster=one_gpu", "cluster.gpu=h10"])

@@ -32,6 +32,12 @@ def test_a_file_has_as_many_lines_afterwards(tmp_path, content):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.parametrize("lines", [[], [""], ["one", "", "two"]])
+def test_as_many_lines_are_printed(lines, capsys):
+    write_lines(lines, False, "")
+    assert capsys.readouterr().out.split("\n")[:-1] == lines
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

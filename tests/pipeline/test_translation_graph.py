@@ -48,6 +48,8 @@ def test_back_translation_adds_a_system(hydra):
     assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
     assert found["back_translation"].inputs["model"] is found["hydra_model"]
     assert found["translation"].settings.systems[-1] == "hydra_backft"
+    assert found["translation"].inputs["back_translation"] is found["back_translation"]
+    assert "back_translation" not in hydra["translation"].inputs
     assert found["bitext"].stage is hydra["bitext"].stage  # though the mapping needs none
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import tiny_vocabularies as tiny
 import torch
+from execution_here import here
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from pipeline.stage import Execution
 from stages.build_hydra.folder import VocabularySource, write_hydra
 from stages.shared.text_table import DOCUMENT, PAIR, write_rows
 from stages.shared.translation.settings import Language, Languages
@@ -16,19 +16,7 @@ PROMPT = "From {source_language} into {target_language}: {text} ="
 LANGUAGES = Languages(
     source=Language(code="en", english_name="English"), target=Language(code="tt", english_name="Tatar")
 )
-EXECUTION = Execution(
-    workers=1,
-    array=None,
-    device="cpu",
-    micro_batch=3,
-    checkpoint_seconds=60,
-    downloads=Path("downloads"),
-    tracking=None,
-    tracking_project="test",
-    tracking_entity=None,
-    run_name="test",
-    debian_mirror=None,
-)
+EXECUTION = here(micro_batch=3)
 
 
 def save_models(folder: Path) -> dict[str, Path]:

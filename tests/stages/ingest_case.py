@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from execution_here import here
+
 from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.config import load_config
@@ -24,26 +26,7 @@ SMALL = CONFIG.corpus.split
 
 
 def execution(folder: Path) -> Execution:
-    return Execution(
-        workers=1,
-        array=None,
-        device="cpu",
-        micro_batch=1,
-        checkpoint_seconds=60,
-        kept_checkpoints=2,
-        peak_flops_per_second=None,
-        downloads=folder,
-        tracking=None,
-        tracking_project="",
-        tracking_entity=None,
-        run_name="",
-        logs=None,
-        debian_mirror=None,
-        sharding="none",
-        attention_kernel="sdpa",
-        activation_checkpointing=False,
-        compile=False,
-    )
+    return here(downloads=folder)
 
 
 def card(folder: Path, name: str, kind: str, role: str = "monolingual", **options: Any) -> ResolvedCard:

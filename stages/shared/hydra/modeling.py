@@ -186,6 +186,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         for known, head in heads.items():
             self._keep_head(known, head)
         _write_with(config.base, order[0])
+        self.get_input_embeddings().padding_idx = config.base.pad_token_id
         for role in ROLES:
             setattr(config, role, getattr(config.base, role))
             setattr(self.generation_config, role, getattr(config.base, role))
@@ -222,7 +223,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         plain.model = body
         table, head = body.get_input_embeddings(), self.head(name)
         table.weight = nn.Parameter(self._rows(name).clone())
-        table.num_embeddings = len(table.weight)
+        table.num_embeddings, table.padding_idx = len(table.weight), config.pad_token_id
         own = table.weight if config.tie_word_embeddings else nn.Parameter(head.weight.detach().clone())
         plain.lm_head.weight = own
         return plain.train(self.training)

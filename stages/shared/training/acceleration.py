@@ -44,23 +44,11 @@ def accelerate_model(
             layer.compile()
     if not is_sharded(execution, accelerator):
         return None
-    check_shardable(settings)
+    if settings.unshardable:
+        raise UserError(settings.unshardable)
     loss_model = LossModel(model, settings.attention == "document")
     shard(loss_model, settings, accelerator)
     return loss_model
-
-
-def check_shardable(settings: TrainingSettings) -> None:
-    """Raise UserError for what needs whole matrices, or was not tried in parts."""
-    plain = {"adapter": "none", "optimizer": "adamw"}
-    other = [f"training.{name}={chosen}" for name in plain if (chosen := getattr(settings, name).method) != plain[name]]
-    if settings.objective != "causal":
-        other.append(f"training.objective={settings.objective}")
-    if other:
-        raise UserError(
-            f"cluster.sharding=full does not go with {', '.join(other)} yet; give cluster.sharding=none, or train a "
-            "decoder with optimizer=adamw and adapter=none"
-        )
 
 
 def attention_kernel(settings: TrainingSettings, execution: Execution) -> str:

@@ -146,6 +146,20 @@ class TrainingSettings(Section):
             raise ValueError("; ".join(problems))
         return self
 
+    @property
+    def unshardable(self) -> str | None:
+        """Why processes cannot share this model: what needs whole matrices, or was not tried in parts."""
+        plain = {"adapter": "none", "optimizer": "adamw"}
+        other = [f"training.{name}={chosen}" for name in plain if (chosen := getattr(self, name).method) != plain[name]]
+        if self.objective != "causal":
+            other.append(f"training.objective={self.objective}")
+        if not other:
+            return None
+        return (
+            f"cluster.sharding=full does not go with {', '.join(other)} yet; give cluster.sharding=none, or train a "
+            "decoder with optimizer=adamw and adapter=none"
+        )
+
     def identity(self) -> dict[str, Any]:
         """Return what is hashed; a choice that is the plain one is not named."""
         plain = {"optimizer": {"method": "adamw"}, "adapter": {"method": "none"}, "objective": "causal"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from accelerate import Accelerator  # noqa: E402
 from accelerate.state import AcceleratorState  # noqa: E402
@@ -22,11 +22,11 @@ def run_until(case: dict) -> None:
     """Run a training; one with a `stop` is left before that step, as if it had been killed."""
     sharded = case["execution"].get("sharding") == "full"
 
-    def checked_step(training, module, weights, step):
+    def checked_step(training, module, weights, step, most_loss):
         if step == case.get("stop"):
             raise KeyboardInterrupt
         assert {isinstance(weight, DTensor) for weight in training.model.parameters()} == {sharded}
-        return TAKE_STEP(training, module, weights, step)
+        return TAKE_STEP(training, module, weights, step, most_loss)
 
     loop.take_step = checked_step
     AcceleratorState._reset_state()  # of the training before, which may have had another precision

@@ -101,10 +101,10 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bytes(
     run_case(tiny_model, tiny_tokens, tmp_path / "whole", **changed)
     take_step = loop.take_step
 
-    def stop(training, module, weights, number):
+    def stop(training, module, weights, number, most_loss):
         if number == step:
             raise KeyboardInterrupt
-        return take_step(training, module, weights, number)
+        return take_step(training, module, weights, number, most_loss)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "take_step", stop)

@@ -130,10 +130,10 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bytes(encoder, tokens, tm
     run_case(encoder, tokens, tmp_path / "whole", **masked)
     take_step = loop.take_step
 
-    def stop(training, module, weights, number):
+    def stop(training, module, weights, number, most_loss):
         if number == 2:
             raise KeyboardInterrupt
-        return take_step(training, module, weights, number)
+        return take_step(training, module, weights, number, most_loss)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "take_step", stop)

@@ -12,8 +12,9 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[3]
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from execution_here import HERE  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from pipeline.stage import Execution  # noqa: E402
@@ -49,26 +50,7 @@ TRAINING = {
     "skipping": {"most_in_a_row": 5, "spikes": None},
     "watch": None,
 }
-EXECUTION = {
-    "workers": 1,
-    "array": None,
-    "device": "cpu",
-    "micro_batch": 2,
-    "checkpoint_seconds": 1e9,
-    "kept_checkpoints": 2,
-    "peak_flops_per_second": None,
-    "downloads": Path("downloads"),
-    "tracking": None,
-    "tracking_project": "test",
-    "tracking_entity": None,
-    "run_name": "test",
-    "logs": None,
-    "debian_mirror": None,
-    "sharding": "none",
-    "attention_kernel": "sdpa",
-    "activation_checkpointing": False,
-    "compile": False,
-}
+EXECUTION = HERE | {"micro_batch": 2}
 
 
 def make_model(folder: Path, tied: bool = True, dtype: torch.dtype = torch.float32, **config: Any) -> Path:

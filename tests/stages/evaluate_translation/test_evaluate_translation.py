@@ -9,9 +9,10 @@ from hydra_models import EXECUTION, LANGUAGES, PAIRS, PROMPT, save_bitext, save_
 from sacrebleu.metrics import CHRF
 
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
-from stages.evaluate_translation.stage import evaluate_translation
+from stages.evaluate_translation.stage import evaluate_translation, read_sets
 from stages.shared.page.environment import page_environment
 from stages.shared.text_settings import LanguageSettings
+from stages.shared.text_table import PAIR, write_rows
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
 from stages.write_report.translation import summary, translation_section
@@ -99,6 +100,15 @@ def test_outputs_from_a_file_are_a_row_and_the_reference_itself_wins(evaluated, 
     found = json.loads((out / "translation.json").read_text())
     assert (found["sets"][-1]["system"], found["sets"][-1]["chrf"]) == ("google", 100)
     assert {one["verdict"] for one in found["comparisons"] if one["system"] == "google"} == {"better"}
+
+
+def test_lines_of_back_translated_text_are_left_out(inputs, tmp_path):
+    chosen = settings(tmp_path, (), lines=1000)
+    before = read_sets(chosen, inputs)["held_out"]
+    seen = next(text for text in before.references if len(text.split()) > 6)
+    write_rows(tmp_path / "train.parquet", PAIR, [("1", "g", "c", "made by a machine", seen)])
+    after = read_sets(chosen, {**inputs, "back_translation": tmp_path})["held_out"]
+    assert set(before.references) - set(after.references) == {seen}
 
 
 def test_systems_tuned_on_other_pairs_are_not_compared(inputs, tmp_path):

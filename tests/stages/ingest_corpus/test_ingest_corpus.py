@@ -76,7 +76,10 @@ def test_no_held_out_line_is_in_training(corpus):
 def test_same_bytes_in_another_folder_and_process(corpus, tmp_path):
     program = "import sys; from pathlib import Path; from ingest_case import *; "
     program += "run_corpus(Path(sys.argv[1]), text_card())"
-    environment = os.environ | {"PYTHONHASHSEED": "12345", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'stages'}"}
+    environment = os.environ | {
+        "PYTHONHASHSEED": "12345",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests' / 'stages'}",
+    }
     other = tmp_path / "another name" / corpus.name
     subprocess.run([sys.executable, "-c", program, str(other)], check=True, env=environment, capture_output=True)
     assert hashes(other) == hashes(corpus)

@@ -70,18 +70,19 @@ def test_shards_and_processes_change_nothing(whole, tmp_path):
     assert one == other
 
 
+@pytest.mark.timeout(900)  # three runs, each with processes of its own: slow where others use the machine
 def test_a_killed_run_goes_on(whole, tmp_path):
     source, expected = whole
     program = """if True:
         import sys
         from pathlib import Path
-        from test_ingest_shards import *
-        if __name__ == "__main__":
+        if __name__ == "__main__":  # what stands before it, each of the shards' processes imports too
+            from test_ingest_shards import *
             given = card(Path(sys.argv[1]), "text", "text", files="*.txt", documents="blank_lines")
             ingest(Path(sys.argv[2]), given, workers=2, **small_shards())
     """
     (tmp_path / "program.py").write_text(program)
-    folders = [ROOT, ROOT / "tests" / "stages", ROOT / "tests" / "stages" / "ingest_corpus"]
+    folders = [ROOT, ROOT / "tests", ROOT / "tests" / "stages", ROOT / "tests" / "stages" / "ingest_corpus"]
     environment = os.environ | {"PYTHONPATH": ":".join(map(str, folders))}
     out, command = tmp_path / "out", [sys.executable, tmp_path / "program.py", source, tmp_path / "out"]
     for phase in ("curated", "split"):

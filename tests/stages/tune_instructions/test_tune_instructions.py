@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from tuning_case import DPO, LORA, SFT, make_data, make_model, run_case
 
-from pipeline.errors import UserError
+from pipeline.errors import OutOfTime, UserError
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.shared.model_folder import tensor_files
 from stages.tune_instructions import progress
@@ -85,10 +85,11 @@ def test_a_stopped_tuning_goes_on_as_if_nothing_had_happened(instruct, sft_input
     def stopped(self, args, state, control, logs=None, **more):
         on_log(self, args, state, control, logs, **more)
         if state.global_step == 3:  # seen at the end of the next step
-            self.interruption.signal_name = "SIGTERM"
+            self.interruption.signal_name = "SIGUSR1"
 
     monkeypatch.setattr(progress.Progress, "on_log", stopped)
-    with pytest.raises(UserError, match=r"stopped by SIGTERM after step 4 of 9; it is saved in .*goes on from there"):
+    # Slurm starts such a step again, of which a plain UserError would be the end.
+    with pytest.raises(OutOfTime, match=r"stopped by SIGUSR1 after step 4 of 9; it is saved in .*goes on from there"):
         run_case(sft_inputs, out, SFT)
     monkeypatch.undo()
     torn = out / "checkpoints" / "checkpoint-6"  # as a kill in the middle of saving leaves it

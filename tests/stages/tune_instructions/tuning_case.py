@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from execution_here import HERE
 
 from pipeline.config import load_config
 from pipeline.stage import Execution
@@ -44,19 +45,7 @@ SMOLLM2 = (
     "{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 """Its chat template, as in its tokenizer_config.json."""
-EXECUTION = {
-    "workers": 1,
-    "array": None,
-    "device": "cpu",
-    "micro_batch": 2,
-    "checkpoint_seconds": 1e9,
-    "downloads": Path("downloads"),
-    "tracking": None,
-    "tracking_project": "test",
-    "tracking_entity": None,
-    "run_name": "test",
-    "debian_mirror": None,
-}
+EXECUTION = HERE | {"micro_batch": 2}
 
 
 def make_model(folder: Path, template: str | None = SMOLLM2) -> Path:

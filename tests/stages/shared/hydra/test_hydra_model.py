@@ -201,6 +201,19 @@ def test_a_vocabulary_is_added_and_written_with(llama):
         model.add_vocabulary({"name": "yy", "tokenizer": ""}, torch.randn(7, 31))
 
 
+def test_the_padding_row_is_that_of_the_vocabulary_that_is_written(llama):
+    model, processor = load_translator(llama[2])
+    offset = processor.offset("en")
+    model.get_input_embeddings().padding_idx = model.config.base.pad_token_id = offset - 1
+    ids = ids_of(processor, [("en", "the house")]) - offset
+    exported = model.export_single("en")  # whose table may have no such row
+    assert exported.get_input_embeddings().padding_idx is None
+    logits = exported(ids).logits
+    model.swap_head("en")
+    assert model.get_input_embeddings().padding_idx is None
+    assert torch.equal(model(ids).logits, logits)
+
+
 def test_another_head_cannot_write_before_it_is_swapped(llama):
     model, processor = load_translator(llama[2])
     ids = ids_of(processor, PROMPTS[0])

@@ -1,14 +1,17 @@
 """Segments in several vocabularies become ids that stand for exactly their text."""
 
+import json
+import shutil
+
 import pytest
 import tiny_vocabularies as tiny
 from hydra_case import ENGLISH, TATAR
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, MistralConfig, PreTrainedTokenizerFast
 
-from stages.shared.hydra.processing import HydraProcessor
+from stages.shared.hydra.processing import PROCESSOR_FILE, HydraProcessor, processor_config
 from stages.shared.token_text import load_vocabulary
 
 TEXTS = st.text(alphabet="the house.\nбу йорт", max_size=12) | st.sampled_from([" book", "book", " китап", "лар", " "])
@@ -113,3 +116,23 @@ def test_faults_are_named(processor):
         processor.encode([])
     with pytest.raises(ValueError, match="unknown vocabulary 'fr'"):
         processor.swap_head("fr")
+
+
+def test_a_tokenizer_is_the_one_that_its_plain_model_has(tmp_path):
+    plain = tmp_path / "plain"
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "▁a"]
+    tokenizer = Tokenizer(
+        models.BPE({token: row for row, token in enumerate(tokens)}, [("▁", "a")], byte_fallback=True)
+    )
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    fast.save_pretrained(plain)
+    named = json.loads((plain / "tokenizer_config.json").read_text()) | {"tokenizer_class": "LlamaTokenizer"}
+    (plain / "tokenizer_config.json").write_text(json.dumps(named))
+    vocabulary = {"name": "en", "size": len(tokens), "tokenizer": "tokenizers/en"}
+    shutil.copytree(plain, tmp_path / "tokenizers/en")
+    (tmp_path / PROCESSOR_FILE).write_text(json.dumps(processor_config([vocabulary])))
+    (tmp_path / "config.json").write_text(json.dumps({"base": MistralConfig().to_dict()}))
+    MistralConfig().save_pretrained(plain)
+    expected = AutoTokenizer.from_pretrained(plain)("a</s>a  a", add_special_tokens=False).input_ids
+    assert HydraProcessor.from_pretrained(tmp_path).encode([("en", "a</s>a  a", True)])[1:] == expected

@@ -123,8 +123,9 @@ def test_settings_come_back_as_the_worker_reads_them(tmp_path):
     assert again == settings
     with pytest.raises(ValidationError, match="no test set is called 'flores'"):
         scoring(tmp_path, outputs={"google": {"flores": write(tmp_path / "g", "x")}})
-    with pytest.raises(ValidationError, match="taken by a baseline"):
-        scoring(tmp_path, outputs={"copy": {}})
+    for name in ("copy", "hydra"):
+        with pytest.raises(ValidationError, match=f"outputs.{name}: the name is taken by a system of the table"):
+            scoring(tmp_path, outputs={name: {}})
 
 
 def test_facts_tell_real_tatar_from_copies_loops_and_nothing():
