@@ -42,6 +42,10 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
         raise OutOfTime((work / RANK_STOPPED).read_text(encoding="utf-8"))
     if status != 0 and signal.SIGUSR1 in received:
         raise OutOfTime(f"{step['name']} was stopped by SIGUSR1 before it had begun; the same command goes on")
+    if status != 0 and received:
+        raise UserError(
+            f"{step['name']} was stopped by {signal.Signals(received[0]).name}; the log says where it stands"
+        )
     if status != 0:
         raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
     return json.loads((work / RANK_METRICS).read_text(encoding="utf-8"))

@@ -72,9 +72,10 @@ def _run_locked(step: dict[str, Any], step_path: Path) -> None:
         started = time.time()
         with _minding_the_time(step):
             metrics = launch_ranks(step, step_path) if step["processes"] > 1 else run_stage(step)
-        manifest = _manifest(step, metrics, started)
-        check_lock()
-        store.publish(folder, manifest)
+            _let_finish()
+            manifest = _manifest(step, metrics, started)
+            check_lock()
+            store.publish(folder, manifest)
         (work / store.BEGUN).unlink(missing_ok=True)
 
 
@@ -110,6 +111,7 @@ def _run_rank(step: dict[str, Any], work: Path) -> None:
         # torchrun has one exit status for all that ends its processes.
         (work / RANK_STOPPED).write_text(str(error), encoding="utf-8")
         raise
+    _let_finish()
     if os.environ["RANK"] == "0":
         store.write_json(work / RANK_METRICS, metrics)
 
@@ -127,6 +129,11 @@ def _minding_the_time(step: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def _let_finish() -> None:
+    """Ignore a scheduler's SIGUSR1 from now on: what a stage has finished holds nothing to go on from."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def _requeue(reason: str) -> int:

@@ -34,6 +34,7 @@ def make_step(folder: Path, processes: int = 1, tokens: int = 16_000, **training
         "makes": "adapted_model",
         "resumes": True,
         "processes": processes,
+        "nodes": 1,
         "settings": recipe["settings"],
         "recipe": recipe,
         "fingerprint": fingerprint,

@@ -53,16 +53,8 @@ def continue_pretraining(
     """
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)
-    model = load_model(inputs["model"], settings.training, load_device(accelerator, execution))
-    add_adapters(model, settings.training.adapter, settings.training.seed)
-    rows = model.get_input_embeddings().weight.shape[0]
-    data = load_data(inputs["tokens"], settings.training, rows)
-    if settings.training.objective == "masked":
-        data = hide_tokens(data, inputs["model"], settings.training.seed)
-    watcher = make_watcher(inputs, settings.training, execution.micro_batch)
     place = Place(out, accelerator, execution)
-    training = prepare(settings.training, model, data, watcher, place)
-    trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
+    training, data = set_up(settings.training, inputs, place)
     progress, earlier = resume(training)
     resumed_at, started = progress.step, perf_counter()
     after = run(training, progress, data, make_journal(settings.training, inputs, place, earlier))
@@ -96,6 +88,19 @@ class Place:
     out: Path
     accelerator: Accelerator
     execution: Execution
+
+
+def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place) -> tuple[SavedTraining, TrainingData]:
+    """Load model and data and put together what the loop needs, and check it."""
+    model = load_model(inputs["model"], settings, load_device(place.accelerator, place.execution))
+    add_adapters(model, settings.adapter, settings.seed)
+    data = load_data(inputs["tokens"], settings, rows=model.get_input_embeddings().weight.shape[0])
+    if settings.objective == "masked":
+        data = hide_tokens(data, inputs["model"], settings.seed)
+    watcher = make_watcher(inputs, settings, place.execution.micro_batch)
+    training = prepare(settings, model, data, watcher, place)
+    trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
+    return training, data
 
 
 def make_journal(

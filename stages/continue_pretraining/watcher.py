@@ -18,7 +18,7 @@ from stages.shared.training.batches import IGNORED, Batch
 from stages.shared.training.loss import LossModel
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.sharding import release
-from stages.shared.training.step import Training, to_device
+from stages.shared.training.step import Training, to_device, uncompiled
 from stages.shared.training.watching import WatchSettings
 
 PREFIX = "held_out_"
@@ -52,6 +52,10 @@ class Watcher:
 
     def look(self, training: Training, step: int, journal: Journal) -> None:
         """Score the texts, continue the prompts and write both down; all processes take part."""
+        with uncompiled():
+            self._look(training, step, journal)
+
+    def _look(self, training: Training, step: int, journal: Journal) -> None:
         training.model.eval()
         at = {"step": step, "tokens": training.tokens_after(step)}
         for text in self.texts:

@@ -63,6 +63,7 @@ def test_all_ranks_save_at_one_step_and_one_or_four_go_on(tmp_path, uninterrupte
     unfinished = artifact(work).with_name(f"{work.name}.unfinished")
     (checkpoint,) = (unfinished / "checkpoints").iterdir()
     assert f"stopped by {number.name}" in said
+    assert "failed in one of" not in said
     for processes in (1, 4) if number == signal.SIGTERM else (2,):
         with_processes(work, processes)
         kept = tmp_path / "kept"

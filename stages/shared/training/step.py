@@ -1,7 +1,7 @@
 """One optimizer step over a global batch, on any number of processes, and the loss on held-out text."""
 
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,16 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
     return _summed(accelerator, total) / targets
 
 
+def uncompiled() -> AbstractContextManager[None]:
+    """Return a context in which compiled layers run as they were written.
+
+    For what is only looked at: torch.compile keeps few forms of a function (8), and its many shapes would use them up
+    before the training has its own.
+    """
+    context: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return context
+
+
 @torch.no_grad()
 def mean_loss(training: Training, data: Blocks) -> float:
     """Return the mean loss over all predicted tokens of `data`, nats; for the processes that measure, and no other."""
@@ -114,7 +124,7 @@ def mean_loss(training: Training, data: Blocks) -> float:
     size, total = training.share.micro_batch, 0.0
     for first in tqdm(range(0, len(data), size), desc="validation loss", unit="batch", mininterval=1):
         batch = data.batch(list(range(first, min(first + size, len(data)))))
-        with training.accelerator.autocast():
+        with uncompiled(), training.accelerator.autocast():
             total += float(module(*to_device(batch, training.accelerator.device)))
     training.model.train()
     if training.sharded is not None:

@@ -3,11 +3,16 @@
 import pytest
 import torch
 from accelerate import Accelerator
+from tiny_models import TEXTS, save_tiny_model
+from torch import nn
+from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
-from training_case import EXECUTION, TRAINING, losses, make_model, run_case
+from training_case import EXECUTION, TRAINING, losses, make_model, make_tokens, run_case
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
+from stages.shared.held_out_text import write_texts
+from stages.shared.training import acceleration
 from stages.shared.training.acceleration import accelerate_model, attention_kernel
 from stages.shared.training.loss import LossModel
 from stages.shared.training.settings import TrainingSettings
@@ -54,6 +59,22 @@ def test_flash_attention_is_taken_only_where_it_can_be():
     with pytest.raises(UserError, match=r"cluster\.device=cuda; .*precision=bfloat16; .*flash-attn is not"):
         attention_kernel(document, wanted)
     assert attention_kernel(document, execution(attention_kernel="auto")) == "sdpa"
+
+
+def test_only_training_steps_are_compiled(tmp_path, monkeypatch):
+    """Texts and prompts have many shapes, and of one function torch.compile keeps few forms."""
+    model, tokens, text = save_tiny_model(tmp_path / "model"), make_tokens(tmp_path / "tokens", 129, 320), tmp_path
+    write_texts(text, [(str(number), document) for number, document in enumerate(TEXTS[:3])])
+    watch = {"every_steps": 3, "text": {"bytes": 1, "document_bytes": 1, "seed": 1}, "max_new_tokens": 12}
+    compile_layer = nn.Module.compile
+    monkeypatch.setattr(acceleration, "check_compiler", lambda device: None)
+    monkeypatch.setattr(nn.Module, "compile", lambda layer: compile_layer(layer, backend="eager"))
+    torch._dynamo.reset()
+    counters.clear()
+    texts = {"held_out_target": text}
+    run_case(model, tokens, tmp_path / "out", {"compile": True}, texts, watch=watch | {"prompts": ["een huis", "x"]})
+    assert counters["stats"]["unique_graphs"] == len(TRAINING["phases"])
+    assert counters["frames"]["total"] == counters["frames"]["ok"]
 
 
 @pytest.mark.slow

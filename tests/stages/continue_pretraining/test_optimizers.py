@@ -1,13 +1,15 @@
 """Muon for the body's matrices against its paper's algorithm, AdamW for the rest; what a machine lacks is said."""
 
+import signal
 import sys
 
 import pytest
 import torch
-from training_case import PHASES, TRAINING, losses, run_case
+from training_case import PHASES, TRAINING, hashes, losses, run_case, signalling
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
+from stages.continue_pretraining import loop
 from stages.continue_pretraining.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -75,6 +77,16 @@ def test_a_training_with_muon_learns(tiny_model, tiny_tokens, tmp_path):
     run_case(tiny_model, tiny_tokens, tmp_path / "out", optimizer=MUON)
     found = losses(tmp_path / "out")
     assert found[-1] < found[0] - 0.2
+
+
+def test_a_training_with_muon_that_was_stopped_ends_with_the_same_bytes(tiny_model, tiny_tokens, tmp_path, monkeypatch):
+    run_case(tiny_model, tiny_tokens, tmp_path / "whole", optimizer=MUON)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", signalling(signal.SIGTERM, 9))
+        with pytest.raises(UserError, match="SIGTERM after step 9"):
+            run_case(tiny_model, tiny_tokens, tmp_path / "out", optimizer=MUON)
+    run_case(tiny_model, tiny_tokens, tmp_path / "out", optimizer=MUON)
+    assert hashes(tmp_path / "out") == hashes(tmp_path / "whole")
 
 
 def test_an_optimizer_of_8_bits_needs_a_gpu_and_its_library(tiny_model, tiny_tokens, tmp_path, monkeypatch):
