@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, BatchEncoding
+from transformers import AutoConfig, AutoTokenizer, BatchEncoding
 
 PROCESSOR_FILE = "processor_config.json"
 Segment = tuple[str, str] | tuple[str, str, bool]
@@ -182,10 +182,12 @@ class HydraProcessor:
     def from_pretrained(cls, folder: str | Path, **options: Any) -> "HydraProcessor":
         """Load from a folder on this machine; `options` are those of AutoProcessor, of which none matters here."""
         config = json.loads((Path(folder) / PROCESSOR_FILE).read_text(encoding="utf-8"))
+        loading: dict[str, Any] = {"local_files_only": True}
+        if (described := Path(folder) / "config.json").is_file():
+            # Beside a Mistral transformers reads tokenizer.json as it stands, beside no model as Llama's class would.
+            loading["config"] = AutoConfig.for_model(**json.loads(described.read_text(encoding="utf-8"))["base"])
         tokenizers = {
-            vocabulary["name"]: AutoTokenizer.from_pretrained(
-                Path(folder) / vocabulary["tokenizer"], local_files_only=True
-            )
+            vocabulary["name"]: AutoTokenizer.from_pretrained(Path(folder) / vocabulary["tokenizer"], **loading)
             for vocabulary in config["vocabularies"]
         }
         return cls(config["vocabularies"], tokenizers)
