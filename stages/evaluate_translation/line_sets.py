@@ -25,7 +25,8 @@ class LineSet:
     sources: list[str]
     references: list[str]
     counts: dict[str, int]
-    """Pairs that came in, and those left out by reason: `empty_or_repeated`, `other_script`, `in_training_text`, `not_drawn`."""
+    """Pairs that came in, and those left out by reason: `empty_or_repeated`, `other_script`, `in_training_text`,
+    `not_drawn`."""
 
     def described(self) -> dict[str, object]:
         """Return what tells whether two evaluations were made on the same lines."""

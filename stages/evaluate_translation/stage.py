@@ -24,8 +24,8 @@ def evaluate_translation(
     """Write translation.json, translations.jsonl (a line a sentence, with every system's text) and the sets' lines.
 
     Inputs: `bitext`, `corpus` and, where text was back-translated, `back_translation`, in whose training text no line
-    may stand, and `system_<name>` for each model. In the table come first what copies the source and what writes another
-    line's reference, then the models in their order, then translations made elsewhere.
+    may stand, and `system_<name>` for each model. In the table come first what copies the source and what writes
+    another line's reference, then the models in their order, then translations made elsewhere.
     """
     scoring = settings.translation_scoring
     sets = read_sets(settings, inputs)

@@ -131,6 +131,8 @@ def test_the_report_shows_the_table_and_the_texts(evaluated):
     page = environment.from_string(source).render(translation=section, language=language)
     for shown in ("Base model, prompted", "Hydra", "Random reference", section["examples"][0]["reference"][:20]):
         assert shown in page
+    best = max(entry["chrf"] for entry in evaluated[1]["sets"] if entry["system"] in ("base", "hydra"))
+    assert f'<td class="best">{number(best)}</td>' in page
     assert translation_section({}) is None
 
 
