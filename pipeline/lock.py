@@ -28,16 +28,16 @@ def hold(path: Path, on_wait: Callable[[dict[str, Any]], None]) -> Iterator[Call
     Yields a function to call before anything irrevocable: it ends this process if the lock was lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    owner = _myself()
-    _acquire(path, owner, on_wait)
-    stop = threading.Event()
+    owner, stop = _myself(), threading.Event()
     thread = threading.Thread(target=_beat, args=(path, owner["token"], stop), daemon=True)
-    thread.start()
-    try:
+    try:  # also around the taking: Ctrl-C may come when the file has just appeared
+        _acquire(path, owner, on_wait)
+        thread.start()
         yield lambda: _end_if_lost(path, owner["token"])
     finally:
         stop.set()
-        thread.join()
+        if thread.is_alive():
+            thread.join()
         if (_read(path) or {}).get("token") == owner["token"]:
             path.unlink(missing_ok=True)
 

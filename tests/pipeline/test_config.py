@@ -451,10 +451,6 @@ def test_a_sweep_that_cannot_be_listed_is_one_clear_line(sweep):
         (["config", "--language", "dutch", "--args", "'unbalanced"], "cannot read ARGS: no closing quotation"),
         (["config", "--language", "dutch", "--args"], "--args needs a value"),
         (["plan", "--language", "dutch", "--args", "-m mapping=glob(x*)"], "matches none of: aligned, calibrated"),
-        (
-            ["status", "--language", "dutch", "--args", "-m mapping=mean,random"],
-            "status takes one config; leave -m out",
-        ),
         (["config", "-m", "language=dutch"], "config takes one config; leave -m out"),
         (
             ["logs", "--step", "corpus", "--args", "--multirun language=dutch"],
