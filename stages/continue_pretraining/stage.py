@@ -97,7 +97,7 @@ def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place)
     data = load_data(inputs["tokens"], settings, rows=model.get_input_embeddings().weight.shape[0])
     if settings.objective == "masked":
         data = hide_tokens(data, inputs["model"], settings.seed)
-    watcher = make_watcher(inputs, settings, place.execution.micro_batch)
+    watcher = make_watcher(inputs, settings)
     training = prepare(settings, model, data, watcher, place)
     trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
     return training, data

@@ -23,6 +23,8 @@ from stages.shared.training.watching import WatchSettings
 
 PREFIX = "held_out_"
 """Of the inputs with text to watch; the rest of the name is the text's."""
+BATCH_WINDOWS = 4
+"""Scored at once, on every machine: the last digits of a sum depend on it, and they stand in the artifact."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Watcher:
         return samples
 
 
-def make_watcher(inputs: Mapping[str, Path], settings: TrainingSettings, micro_batch: int) -> Watcher:
+def make_watcher(inputs: Mapping[str, Path], settings: TrainingSettings) -> Watcher:
     """Read the held-out texts among the inputs and cut them into windows of the training's sequence length."""
     if settings.watch is None or settings.objective == "masked":
         return Watcher(None, None, ())
@@ -89,22 +91,21 @@ def make_watcher(inputs: Mapping[str, Path], settings: TrainingSettings, micro_b
     texts = []
     for name, folder in sorted(folders.items(), reverse=True):  # the target first
         if documents := read_texts(folder):
-            texts.append(cut_text(name, documents, encoder, (settings.sequence_length, micro_batch)))
+            texts.append(cut_text(name, documents, encoder, settings.sequence_length))
         else:
             print(f"{folder} holds no held-out text, so none of the {name} is watched", file=sys.stderr)
     return Watcher(settings.watch, encoder, tuple(texts))
 
 
-def cut_text(name: str, documents: Sequence[str], encoder: DocumentEncoder, size: tuple[int, int]) -> HeldOut:
-    """Tokenize documents and put windows of at most `size[0]` tokens into batches of about `size[1]` such windows."""
-    length, rows = size
+def cut_text(name: str, documents: Sequence[str], encoder: DocumentEncoder, length: int) -> HeldOut:
+    """Tokenize documents, cut them into windows of at most `length` tokens, and put BATCH_WINDOWS of these together."""
     ids = encoder.encode(list(documents))
     windows = cut_windows([len(row) for row in ids], length)
     return HeldOut(
         name,
         bytes=sum(len(text.encode()) for text in documents),
         tokens=sum(len(row) - 1 for row in ids),
-        batches=tuple(_batch(ids, batch) for batch in make_batches(windows, length * rows)),
+        batches=tuple(_batch(ids, batch) for batch in make_batches(windows, length * BATCH_WINDOWS)),
     )
 
 

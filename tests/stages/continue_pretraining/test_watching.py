@@ -15,7 +15,7 @@ from pipeline.errors import OutOfTime
 from stages.continue_pretraining import loop
 from stages.continue_pretraining.journal import FILES
 from stages.continue_pretraining.speed import flops_per_token
-from stages.continue_pretraining.watcher import cut_text
+from stages.continue_pretraining.watcher import BATCH_WINDOWS, cut_text
 from stages.shared.document_encoder import load_encoder
 from stages.shared.held_out_text import write_texts
 from stages.shared.scoring.nll import score_documents
@@ -116,6 +116,14 @@ def test_what_differs_from_run_to_run_is_in_the_logs_alone(watched, model):
         assert line["peak_memory_gb"] > 0
 
 
+def test_what_is_seen_does_not_depend_on_how_much_a_machine_computes_at_once(watched, model, tokens, texts, tmp_path):
+    run_case(model, tokens, tmp_path / "out", {"micro_batch": 1}, texts, watch=WATCH)
+    one, other = (read_lines(out / FILES[1]) for out in (tmp_path / "out", watched))
+    begun = [line for line in other if line["step"] == 0]
+    assert begun
+    assert begun == [line for line in one if line["step"] == 0]
+
+
 def test_a_model_without_a_text_to_watch_says_so(model, tokens, tmp_path, capsys):
     (tmp_path / "texts.jsonl").write_text("")
     run_case(model, tokens, tmp_path / "out", {}, {"held_out_target": tmp_path}, watch=WATCH)
@@ -127,14 +135,13 @@ def test_a_model_without_a_text_to_watch_says_so(model, tokens, tmp_path, capsys
 @given(
     documents=st.lists(st.text(alphabet="een huis", min_size=1, max_size=60), min_size=1, max_size=5),
     length=st.integers(2, 12),
-    rows=st.integers(1, 4),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
-def test_every_token_but_the_first_of_each_document_is_scored_once(model, documents, length, rows):
+def test_every_token_but_the_first_of_each_document_is_scored_once(model, documents, length):
     encoder = load_encoder(model)
-    text = cut_text("target", documents, encoder, (length, rows))
+    text = cut_text("target", documents, encoder, length)
     scored = [label for batch in text.batches for label in batch.labels[batch.labels != IGNORED].tolist()]
     assert sorted(scored) == sorted(token for ids in encoder.encode(documents) for token in ids[1:])
     assert text.tokens == len(scored)
     assert text.bytes == sum(len(document.encode()) for document in documents)
-    assert all(batch.inputs.size <= length * rows for batch in text.batches)
+    assert all(batch.inputs.size <= length * BATCH_WINDOWS for batch in text.batches)
