@@ -225,17 +225,14 @@ def describe(training: SavedTraining, progress: Progress, data: TrainingData, af
 def validation_figures(data: TrainingData, before: float | None, after: float | None) -> dict[str, Any] | None:
     """Return the held-out losses in nats a token, and in bits a byte by the held-out text's mean token length.
 
-    There are no bits a byte of the masked objective, which predicts a part of the text alone.
+    There are no bits a byte of the masked objective, which predicts a part of the text alone. None: not finite.
     """
     if data.validation is None or before is None or after is None:
         return None
-    losses = {"tokens": len(data.validation.tokens), "loss_before": before, "loss_after": after}
-    if isinstance(data.validation, MaskedBlocks):
-        return losses
-    measured = data.meta["validation"]
-    bits = measured["tokens"] / measured["bytes"] / math.log(2)
-    return {
-        **losses,
-        "bits_per_byte_before": before * bits,
-        "bits_per_byte_after": after * bits,
-    }
+    figures = {"loss_before": before, "loss_after": after}
+    if not isinstance(data.validation, MaskedBlocks):
+        measured = data.meta["validation"]
+        bits = measured["tokens"] / measured["bytes"] / math.log(2)
+        figures |= {"bits_per_byte_before": before * bits, "bits_per_byte_after": after * bits}
+    known = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    return {"tokens": len(data.validation.tokens), **known}

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training_case import PHASES, VOCABULARY, hashes, losses, make_model, make_tokens, run_case
+from training_case import PHASES, TRAINING, VOCABULARY, hashes, losses, make_model, make_tokens, run_case
 from transformers import AutoModelForCausalLM, MixtralConfig, MixtralForCausalLM
 
 from pipeline.errors import UserError
+from stages.continue_pretraining.stage import validation_figures
+from stages.shared.training.settings import TrainingSettings
+from stages.shared.training.setup import load_data
 
 
 def test_it_learns_and_says_what_it_did(tiny_model, tiny_tokens, tmp_path):
@@ -156,3 +159,10 @@ def test_an_architecture_whose_weights_are_fused_while_loading_is_refused(tiny_t
         run_case(folder, tiny_tokens, tmp_path / "out")
     embeddings = [PHASES[0] | {"share": 1.0}]
     run_case(folder, tiny_tokens, tmp_path / "embeddings", phases=embeddings)
+
+
+def test_a_loss_that_is_not_finite_is_null_in_what_is_written(tiny_tokens):
+    data = load_data(tiny_tokens, TrainingSettings.model_validate(TRAINING), VOCABULARY)
+    figures = json.loads(json.dumps(validation_figures(data, 4.5, float("nan")), allow_nan=False))
+    assert figures["loss_before"] == 4.5
+    assert figures["loss_after"] is figures["bits_per_byte_after"] is None
