@@ -20,15 +20,15 @@ from pathlib import Path
 LINES = 20
 FILES = 8
 RUN = """
-import json, multiprocessing.forkserver, resource, sys, time
-from pathlib import Path
-from pipeline.card_sources import FileSource
-from pipeline.cards import Reader, ResolvedCard
-from pipeline.config import load_config
-from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.ingest_corpus.stage import ingest_corpus
+if __name__ == "__main__":  # imports too: each process of a shard runs this program again, but not `python -m pipeline`
+    import json, multiprocessing.forkserver, resource, sys, time
+    from pathlib import Path
+    from pipeline.card_sources import FileSource
+    from pipeline.cards import Reader, ResolvedCard
+    from pipeline.config import load_config
+    from stages.ingest_corpus.settings import IngestCorpusSettings
+    from stages.ingest_corpus.stage import ingest_corpus
 
-if __name__ == "__main__":
     source, out, workers, curation = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     config = load_config(["language=dutch", f"curation={curation}", "corpus.reading.shard_bytes=8_000_000"])
     card = ResolvedCard(
