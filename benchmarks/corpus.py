@@ -1,10 +1,11 @@
 """How fast is ingest_corpus, how much faster with two processes, and does its memory grow with the text?
 
-    .venv/bin/python benchmarks/corpus.py TEXT [TEXT ...] [--megabytes 100] [--workers 1 2] [--curation web]
+    .venv/bin/python benchmarks/corpus.py TEXT [TEXT ...] [--megabytes 100] [--workers 1 2] [--repeats 3] [--ceiling]
 
 TEXT are real Dutch texts of a paragraph a line, .gz too. From their lines, drawn with a seed, documents of twenty lines
 are made until there are so many megabytes: as varied as the text, and of any size. Each run is in a process of its own;
-its rival is the same run with the first number of workers.
+its rival is the run with the first number of workers just before it. `--ceiling` also runs two of the first at once,
+which share nothing: as much faster as they are together, two workers can be at most on this machine.
 """
 
 import argparse
@@ -58,16 +59,27 @@ def main() -> None:
     parser.add_argument("--megabytes", nargs="+", type=int, default=[100])
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--curation", default="web")
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--ceiling", action="store_true", help="two independent runs at once, too")
     options = parser.parse_args()
     lines = [line for path in options.texts for line in read_lines(path)]
     for megabytes in options.megabytes:
         with tempfile.TemporaryDirectory() as folder:
             size = write(Path(folder) / "in", lines, megabytes * 1_000_000) / 1e6
-            first = None
-            for workers in options.workers:
-                found = run(Path(folder) / "in", Path(folder) / f"out{workers}", workers, options.curation)
-                first = first or found
-                show(size, workers, found, first)
+            for _ in range(options.repeats):
+                compare(size, Path(folder), options)
+
+
+def compare(size: float, folder: Path, options: argparse.Namespace) -> None:
+    """Run with each number of workers, one after the other, and print."""
+    first = None
+    for workers in options.workers:
+        (found,) = run(folder, [workers], options.curation)
+        first = first or found
+        show(size, workers, found, first)
+    if options.ceiling and first is not None:
+        slower = max(found["seconds"] for found in run(folder, options.workers[:1] * 2, options.curation))
+        print(f"    two runs that share nothing, at once: {2 * first['seconds'] / slower:.2f} times one", flush=True)
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -90,19 +102,29 @@ def write(folder: Path, lines: list[str], size: int) -> int:
     return written
 
 
-def run(source: Path, out: Path, workers: int, curation: str) -> dict[str, float | dict[str, float]]:
-    """Ingest in a process of its own; return its figures."""
-    out.mkdir()
-    program = out.with_suffix(".py")
-    program.write_text(RUN)
+def run(folder: Path, workers: list[int], curation: str) -> list[dict]:
+    """Ingest `folder`/in at once in processes of their own, one for each number of workers; return their figures."""
     time.sleep(1)
-    command = [sys.executable, program, str(source), str(out), str(workers), curation]
     root = Path(__file__).resolve().parent.parent
     environment = {"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
-    if done.returncode:
-        sys.exit(done.stderr[-3000:])
-    return json.loads(done.stdout.splitlines()[-1])
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        running = []
+        for number, count in enumerate(workers):
+            program = Path(out) / f"{number}.py"
+            program.write_text(RUN)
+            program.with_suffix("").mkdir()
+            command = [sys.executable, program, folder / "in", program.with_suffix(""), str(count), curation]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            running.append(subprocess.Popen(command, text=True, cwd=root, env=environment, **pipes))
+        return [figures(process) for process in running]
+
+
+def figures(process: subprocess.Popen) -> dict:
+    """Wait for an ingest; return what its last line says."""
+    output, errors = process.communicate()
+    if process.returncode:
+        sys.exit(errors[-3000:])
+    return json.loads(output.splitlines()[-1])
 
 
 def show(size: float, workers: int, found: dict, first: dict) -> None:
