@@ -20,6 +20,7 @@ from stages.map_embeddings.tables import TableMaker
 from stages.shared.mapping_files import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
+from stages.shared.tokenizer_class import keep_tokenizer_class
 from stages.shared.tokenizer_folder import copy_tokenizer
 
 
@@ -41,6 +42,7 @@ def map_embeddings(
     write_model(model, fitted.tables, out)
     write_configs(model, token_ids(target), len(target), out)
     copy_tokenizer(inputs["tokenizer"], out)
+    keep_tokenizer_class(out)
     write_weights(out / WEIGHTS_FILE, explicit_unknown(initialization, source))
     np.save(out / HOW_FILE, initialization.how)
     described = {"method": mapping.method, **fitted.figures, **figures(initialization)}

@@ -10,6 +10,7 @@ import torch
 from pipeline.errors import UserError
 from stages.shared.mapping_files import FILES as MAPPING_FILES
 from stages.shared.model_folder import open_model, write_configs, write_model
+from stages.shared.tokenizer_class import keep_tokenizer_class
 from stages.shared.tokenizer_conventions import conventions_of
 from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.tune_instructions.chat import Chat
@@ -43,6 +44,7 @@ def write_tuned(weights: Mapping[str, torch.Tensor], tokenizer: Any, chat: Chat,
             shutil.copyfile(path, out / path.name)
     if chat.changed:
         write_tokenizer_folder(tokenizer.backend_tokenizer, conventions_of(tokenizer), out)
+        keep_tokenizer_class(out)
     ends = list(chat.end_ids)
     changes = {"eos_token_id": ends[0] if len(ends) == 1 else ends} if ends else {}
     write_configs(folder, changes, len(tables[folder.input_name]), out)
