@@ -25,7 +25,7 @@ def make_optimizer(model: nn.Module, groups: list[Group], settings: TrainingSett
         for group in groups
     ]
     if isinstance(settings.optimizer, Muon):
-        return MuonWithAdamW(parameters, [group.decayed for group in groups], settings.optimizer, settings.betas)
+        return MuonWithAdamW(parameters, [group.multiplied for group in groups], settings.optimizer, settings.betas)
     if isinstance(settings.optimizer, AdamW8bit):
         device = next(iter(weights.values())).device
         optimizer: torch.optim.Optimizer = adamw_8bit(device)(parameters, lr=0.0, betas=settings.betas)

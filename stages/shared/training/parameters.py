@@ -22,6 +22,8 @@ class Group:
     """Whether these are the input table and the head."""
     decayed: bool
     """Whether these are matrices of the body."""
+    multiplied: bool
+    """Whether these are matrices of the body that are multiplied with; an encoder's learned positions are looked up."""
     phases: tuple[int, ...]
     """The phases that train them."""
 
@@ -47,12 +49,14 @@ def make_groups(model: nn.Module, settings: TrainingSettings) -> list[Group]:
     tables = embedding_names(model)
     allowed = trainable_names(model, settings.adapter, tables)
     trained = [trained_names(model, phase, tables) & allowed for phase in settings.phases]
-    members: dict[tuple[bool, bool, tuple[int, ...]], list[str]] = {}
+    looked_up = {id(part.weight) for part in model.modules() if isinstance(part, nn.Embedding)}
+    members: dict[tuple[bool, bool, bool, tuple[int, ...]], list[str]] = {}
     for name, weight in model.named_parameters():
         phases = tuple(number for number, names in enumerate(trained) if name in names)
         if phases:
-            embeddings = name in tables
-            members.setdefault((embeddings, not embeddings and weight.dim() > 1, phases), []).append(name)
+            matrix = name not in tables and weight.dim() > 1
+            key = (name in tables, matrix, matrix and id(weight) not in looked_up, phases)
+            members.setdefault(key, []).append(name)
     return [Group(tuple(names), *key) for key, names in members.items()]
 
 

@@ -4,9 +4,10 @@ import signal
 import sys
 
 import pytest
+import tiny_encoders as encoders
 import torch
 from training_case import PHASES, TRAINING, hashes, losses, run_case, signalling
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from pipeline.errors import UserError
 from stages.continue_pretraining import loop
@@ -71,6 +72,19 @@ def test_muon_takes_the_steps_of_its_paper_and_adamw_those_of_all_other_weights(
         moved, wanted = weight.double() - begin[name], expected - begin[name]
         # PyTorch iterates in bfloat16.
         assert (moved - wanted).norm() < 0.03 * wanted.norm(), name
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bert"])
+def test_tables_that_an_encoder_looks_up_are_not_made_orthogonal(kind, tmp_path):
+    model = AutoModelForMaskedLM.from_pretrained(encoders.save_encoder(tmp_path / kind, kind, [" word"]))
+    settings = TrainingSettings(**TRAINING | {"optimizer": MUON, "phases": [PHASES[1] | {"share": 1.0}]})
+    optimizer = make_optimizer(model, make_groups(model, settings), settings)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    by_adamw = {names[id(weight)] for group in optimizer.parts[1].param_groups for weight in group["params"]}
+    assert {f"{kind}.embeddings.{table}_embeddings.weight" for table in ("word", "position", "token_type")} <= by_adamw
+    by_muon = {names[id(weight)] for group in optimizer.parts[0].param_groups for weight in group["params"]}
+    assert by_muon == {name for name, weight in model.named_parameters() if weight.dim() == 2} - by_adamw
+    assert any(name.endswith("attention.self.query.weight") for name in by_muon)
 
 
 def test_a_training_with_muon_learns(tiny_model, tiny_tokens, tmp_path):
