@@ -27,7 +27,8 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
     Raises OutOfTime where they were stopped by a scheduler's signal, and UserError where one failed.
     """
     work = step_path.parent
-    (work / RANK_STOPPED).unlink(missing_ok=True)
+    for stale in (work / RANK_STOPPED, work / RANK_METRICS):
+        stale.unlink(missing_ok=True)
     command = torchrun_command(step["processes"], step["nodes"], os.environ)
     environment = {**os.environ, WORKER: f"{socket.gethostname()}:{os.getpid()}"}
     here = step["nodes"] == 1  # else it is srun that starts torchrun, and hands signals on to all nodes
@@ -36,7 +37,7 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
         preexec_fn=_as_torchrun if here else die_with_parent,
         env=environment,
     )
-    with _signals_handed_on(process, here) as received:
+    with signals_handed_on(process, here, work / RANK_METRICS) as received:
         status = process.wait()
     if (work / RANK_STOPPED).exists():
         raise OutOfTime((work / RANK_STOPPED).read_text(encoding="utf-8"))
@@ -58,8 +59,11 @@ def _as_torchrun() -> None:
 
 
 @contextmanager
-def _signals_handed_on(launcher: subprocess.Popen, here: bool) -> Iterator[list[int]]:
-    """Give every rank the signals that come here, since whoever sends them may know this process only; list them."""
+def signals_handed_on(launcher: subprocess.Popen, here: bool, metrics: Path) -> Iterator[list[int]]:
+    """Give every rank the signals that come here, since whoever sends them may know this process only; list them.
+
+    A launcher without ranks is ended, as nothing has begun; but where `metrics` are there, all is done.
+    """
     received: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
@@ -71,7 +75,7 @@ def _signals_handed_on(launcher: subprocess.Popen, here: bool) -> Iterator[list[
         for rank in ranks:
             with suppress(ProcessLookupError):  # it has ended since
                 os.kill(rank, number)
-        if not ranks:  # nothing has begun
+        if not ranks and not metrics.exists():
             launcher.kill()
 
     before = {number: signal.signal(number, hand_on) for number in HANDED_ON}
