@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ WEIGHTS, OPTIMIZER, JOURNAL, STATE, SUMS = (
     "sha256.json",
 )
 FILES = (WEIGHTS, OPTIMIZER, JOURNAL, STATE)
+UNFINISHED, DELETING = ".unfinished", ".deleting"
 BLOCK_BYTES = 16 * 1024 * 1024
 
 
@@ -44,7 +46,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
     """Write a checkpoint into `folder`, keep the newest `kept`, and return its place."""
     folder.mkdir(exist_ok=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
-    part = final.with_suffix(".unfinished")
+    part = final.with_suffix(UNFINISHED)
     for stale in (part, final):
         if stale.exists():  # of a killed process, or found torn when this training was resumed
             shutil.rmtree(stale)
@@ -60,18 +62,27 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
     part.rename(final)
     _sync_folder(folder)
     for old in sorted(folder.glob("step-*[0-9]"))[:-kept]:
-        old.rename(old.with_suffix(".deleting"))
-        shutil.rmtree(old.with_suffix(".deleting"))
+        old.rename(old.with_suffix(DELETING))
+        shutil.rmtree(old.with_suffix(DELETING))
     return final
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process was writing or deleting; each may be as large as a checkpoint."""
+    for kind in (UNFINISHED, DELETING):
+        for path in sorted(folder.glob(f"step-*{kind}")):
+            shutil.rmtree(path)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest sound checkpoint, None where there is none; say which ones are torn."""
-    for candidate in sorted(folder.glob("step-*[0-9]"), reverse=True):
+    found = sorted(folder.glob("step-*[0-9]"), reverse=True)
+    for candidate, before in zip_longest(found, found[1:]):
         damage = damaged(candidate)
         if damage is None:
             return candidate
-        print(f"checkpoint {candidate} is torn ({damage}); going back to the one before it", file=sys.stderr)
+        then = f"going back to {before.name}" if before else "there is none before it to go on from"
+        print(f"checkpoint {candidate} is torn ({damage}); {then}", file=sys.stderr)
     return None
 
 

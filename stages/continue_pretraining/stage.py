@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
+from stages.continue_pretraining.checkpoints import remove_leftovers
 from stages.continue_pretraining.journal import FILES as JOURNAL_FILES
 from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
@@ -130,6 +131,7 @@ def prepare(
         for path in sorted(out.iterdir()):
             if path.name != CHECKPOINTS:
                 path.unlink()
+        remove_leftovers(out / CHECKPOINTS)
     return SavedTraining(
         accelerator=accelerator,
         model=model,

@@ -95,6 +95,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
     whole = checkpoints(folder)
     for path in sorted(folder.glob("checkpoint-*")):
         if path not in whole:
-            print(f"checkpoint {path} is torn; going back to the one before it", file=sys.stderr)
+            then = f"going back to {whole[-1].name}" if whole else "there is none to go on from"
+            print(f"checkpoint {path} is torn; {then}", file=sys.stderr)
             shutil.rmtree(path)
     return whole[-1] if whole else None

@@ -1,0 +1,30 @@
+"""What a killed training left beside its checkpoints, and what is said when none is sound."""
+
+import pytest
+from training_case import run_case
+
+from stages.continue_pretraining import loop
+from stages.continue_pretraining.checkpoints import newest_checkpoint
+
+
+def test_what_was_being_written_or_deleted_goes_when_a_training_begins(tiny_model, tiny_tokens, tmp_path, monkeypatch):
+    for name in ("step-00000003.unfinished", "step-00000001.deleting"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "weights.safetensors").write_bytes(b"half of it")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "take_step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_case(tiny_model, tiny_tokens, tmp_path, validation_tokens=0)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_where_all_are_torn_none_is_said_to_be_gone_back_to(tmp_path, capsys):
+    for step in (1, 2):
+        (tmp_path / f"step-{step:08d}").mkdir()
+    assert newest_checkpoint(tmp_path) is None
+    newer, older = capsys.readouterr().err.splitlines()
+    assert newer.endswith("going back to step-00000001")
+    assert older.endswith("there is none before it to go on from")
