@@ -22,7 +22,7 @@ from stages.continue_pretraining.loop import Progress, SavedTraining, resume, tr
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.continue_pretraining.speed import peak_memory_bytes
 from stages.continue_pretraining.watcher import Watcher, make_watcher
-from stages.shared.interruption import noted_signals
+from stages.shared.interruption import let_finish, noted_signals
 from stages.shared.mapping_files import FILES as MAPPING_FILES
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.training.acceleration import accelerate_model, load_device
@@ -64,6 +64,8 @@ def continue_pretraining(
     if accelerator.is_main_process:
         summary = describe(training, progress, data, after)
         (out / "training.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    let_finish()
+    if accelerator.is_main_process:
         shutil.rmtree(training.checkpoints, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.end_training()

@@ -18,7 +18,7 @@ import torch
 from pipeline.errors import OutOfTime, UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
-from stages.shared.interruption import noted_signals
+from stages.shared.interruption import let_finish, noted_signals
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.tune_instructions.chat import Chat, prepare_chat
 from stages.tune_instructions.encoding import encode_pairs, encode_rows
@@ -70,6 +70,7 @@ def tune_instructions(
     done = {"steps": run["steps"], "tokens": run["tokens"], "held_out": figures}
     _write_json(out / "tuning.json", described(tuning.method, data, chat) | done)
     _write_json(out / "answers.json", compared(data, before["answers"], after["answers"]))
+    let_finish()
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return {**figures, **run, "device": execution.device, "total_seconds": round(perf_counter() - began, 3)}
 
