@@ -1,12 +1,13 @@
 """The processes, the model and the data of one training, each checked before the first step."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import get_int_from_env
+from accelerate.utils import InitProcessGroupKwargs, get_int_from_env
 from transformers import AutoConfig
 
 from pipeline.errors import UserError
@@ -20,6 +21,9 @@ from stages.shared.training.masking import MaskedBlocks
 from stages.shared.training.settings import TrainingSettings
 
 MIXED = {"float32": "no", "bfloat16": "bf16"}
+LONGEST_WAIT = timedelta(hours=2)
+"""Of a process for the others. NCCL's own is 10 minutes, and the first process alone measures, writes checkpoints of 12
+bytes a weight and reads them again, and writes the model, maybe over a slow network."""
 
 
 def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accelerator:
@@ -33,6 +37,7 @@ def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accele
         cpu=execution.device == "cpu",
         mixed_precision=MIXED[settings.precision],
         gradient_accumulation_steps=1,  # the loop divides by the global batch's tokens itself
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )
     started = get_int_from_env(["WORLD_SIZE"], 1)
     if accelerator.num_processes != started:

@@ -3,14 +3,18 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from execution_here import here
 from safetensors.torch import load_file
+from training_case import TRAINING, hashes, losses, run_case
 from training_case import __file__ as script
-from training_case import hashes, losses, run_case
 
 from pipeline.errors import UserError
+from stages.shared.training.settings import TrainingSettings
+from stages.shared.training.setup import make_accelerator
 
 
 def launch(out: Path, case: dict, *launcher: str) -> subprocess.CompletedProcess:
@@ -38,6 +42,11 @@ def test_processes_that_did_not_join_are_noticed(tiny_model, tiny_tokens, tmp_pa
     monkeypatch.setattr(setup, "get_int_from_env", lambda names, default: 2)
     with pytest.raises(UserError, match="2 processes were started, but 1 joined"):
         run_case(tiny_model, tiny_tokens, tmp_path / "out")
+
+
+def test_processes_wait_while_the_first_one_writes_a_large_checkpoint():
+    joining = make_accelerator(TrainingSettings(**TRAINING), here()).init_handler
+    assert joining.timeout >= timedelta(hours=1)
 
 
 def test_a_batch_that_two_processes_cannot_share_is_refused():
