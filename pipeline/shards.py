@@ -26,6 +26,8 @@ from pipeline.stage import ArraySettings, Execution
 
 ATTEMPTS = 3
 DRAFT = ".draft-"
+MOST_JOBS = 1000
+"""Of one array: Slurm refuses a larger one (MaxArraySize is 1001) unless the cluster's administrator raised that."""
 POLL_SECONDS = 1.0
 MISSING_POLLS = 3
 """How often in a row Slurm must not know a job any more: a result may reach a network disk later than the job's end."""
@@ -118,7 +120,10 @@ def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings,
         todo = _missing(missing)
         if not todo:
             return
-        _follow(_submit(work, todo, settings), list(todo), bar)
+        outs = list(todo)
+        for first in range(0, len(outs), MOST_JOBS):
+            part = {out: todo[out] for out in outs[first : first + MOST_JOBS]}
+            _follow(_submit(work, part, settings), list(part), bar)
         for out in todo:
             problem = _problem_file(out)
             if problem.is_file():

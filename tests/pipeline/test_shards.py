@@ -9,9 +9,10 @@ import time
 import pytest
 from execution_here import here
 
+from pipeline import shards as module
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
-from pipeline.shards import run_shards
+from pipeline.shards import make_shard, run_shards
 from pipeline.stage import ArraySettings
 
 IMPORTED = ":".join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "pipeline")))
@@ -106,6 +107,24 @@ def test_no_process_outlives_a_killed_run(tmp_path):
 def forever(given, _out):
     (given / f"{os.getpid()}.pid").touch()
     time.sleep(300)
+
+
+def test_an_array_has_no_more_jobs_than_slurm_takes(tmp_path, monkeypatch):
+    array = ArraySettings(parallel=2, minutes=5, memory_gb=None, setup=(), account=None, partition=None, qos=None)
+    sizes = []
+
+    def make_here(work, todo, settings):
+        sizes.append(len(todo))
+        for out, given in todo.items():
+            make_shard(work, given, out)
+        return "1"
+
+    monkeypatch.setattr(module, "MOST_JOBS", 2)
+    monkeypatch.setattr(module, "_submit", make_here)
+    monkeypatch.setattr(module, "_follow", lambda number, outs, bar: None)
+    run_shards(write, {tmp_path / name: name for name in "abcde"}, execution(tmp_path, array=array), "test")
+    assert sizes == [2, 2, 1]
+    assert sorted(read(tmp_path)) == list("abcde")
 
 
 @pytest.mark.slurm
