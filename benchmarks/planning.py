@@ -48,6 +48,8 @@ def compare(
     options: argparse.Namespace, shape: Shape, machine: Gpu, reserved: float, measured: dict[str, Any]
 ) -> dict[str, Any]:
     """Return planned and measured figures; a ratio is measured over planned."""
+    from stages.shared.training.loss import CHUNK_BYTES  # torch comes with it
+
     planning = load_config(["language=dutch"]).planning
     batches = Batches(options.length, options.batch, options.micro_batch, processes=1)
     step = roofline.step_seconds(shape, "all", batches, machine, planning.utilisation)
@@ -57,7 +59,7 @@ def compare(
         compute_bytes=BYTES[options.precision],
         activation_bytes=planning.activation_bytes[options.precision],
         frozen_activation_bytes=planning.frozen_activation_bytes[options.precision],
-        chunk_bytes=planning.logits_chunk_bytes,
+        chunk_bytes=CHUNK_BYTES[options.device],
         reserved_bytes=reserved,
     )
     planned_gb = roofline.memory(shape, "all", batches, parts).total / 1e9

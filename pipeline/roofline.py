@@ -119,7 +119,7 @@ class Memory:
     activations: float
     logits: float
     copies: float
-    """Weights in the matrices' precision, or gathered from the other processes."""
+    """Weights in the matrices' precision, or gathered from the other processes; gradients under way to these."""
     reserved: float
 
     @property
@@ -203,10 +203,16 @@ def memory(
     if checkpointing:  # what goes into each layer, in float32, and one layer whole
         kept = WEIGHT_BYTES * shape.layers + facts.activation_bytes
     unit = shape.body // shape.layers
-    if sharded:  # two layers and the tables are gathered at a time, and the gradient of the largest is not yet shared
-        copies = facts.compute_bytes * (2 * unit + shape.tables) + GRADIENT_BYTES * max(unit, shape.tables)
+    rounded = facts.compute_bytes if facts.compute_bytes < WEIGHT_BYTES else 0
+    if (
+        sharded
+    ):  # two layers are gathered at a time, the tables in float32 all along, and the head is rounded for the loss
+        copies = facts.compute_bytes * 2 * unit + WEIGHT_BYTES * shape.tables + rounded * shape.table
+        copies += GRADIENT_BYTES * max(unit, shape.tables)  # not yet shared
     else:  # autocast keeps a copy of each matrix until the backward pass is over
-        copies = facts.compute_bytes * shape.multiplied if facts.compute_bytes < WEIGHT_BYTES else 0
+        copies = rounded * shape.multiplied
+        if batches.processes > 1:  # DistributedDataParallel's buckets, in which gradients are exchanged
+            copies += GRADIENT_BYTES * trained
     return Memory(
         weights=WEIGHT_BYTES * shape.parameters / parts,
         gradients=GRADIENT_BYTES * trained / parts,

@@ -80,8 +80,13 @@ def test_sharding_and_checkpointing_by_hand():
     needed = roofline.memory(LLAMA2, "all", BATCHES, BF16, sharded=True, checkpointing=True)
     assert needed.weights + needed.gradients + needed.optimizer == 2 * 6_738_415_616  # 16 bytes on 8 processes
     assert needed.activations == 4_096 * 4_096 * (32 * 4 + 40)
-    # Two layers of 202,383,488 and both tables in bfloat16; the tables' gradient in float32
-    assert needed.copies == 2 * (2 * 202_383_488 + 262_144_000) + 4 * 262_144_000
+    # Two layers of 202,383,488 in bfloat16, both tables and their gradient in float32, the head in bfloat16 as well
+    assert needed.copies == 2 * 2 * 202_383_488 + (4 + 4) * 262_144_000 + 2 * 131_072_000
+
+
+def test_processes_that_exchange_gradients_hold_them_twice():
+    alone, together = (roofline.memory(LLAMA2, "all", replace(BATCHES, processes=count), BF16) for count in (1, 8))
+    assert together.total - alone.total == 4 * 6_738_415_616
 
 
 def test_a_checkpoint_holds_trained_weights_and_two_moments():

@@ -6,9 +6,14 @@ from torch.nn import functional
 from training_case import VOCABULARY
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from pipeline.config import load_config
 from stages.shared.training import loss as module
 from stages.shared.training.batches import IGNORED
 from stages.shared.training.loss import ChunkedCrossEntropy, LossModel, summed_loss
+
+
+def test_plans_know_what_a_gpu_holds():
+    assert load_config(["language=dutch"]).planning.logits_chunk_bytes == module.CHUNK_BYTES["cuda"]
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])
