@@ -63,19 +63,19 @@ def _fail(message: str) -> int:
 
 def _run_locked(step: dict[str, Any], step_path: Path) -> None:
     work, folder = step_path.parent, Path(step["folder"])
-    with lock.hold(work / "lock", lambda owner: _tell_wait(step, owner)) as check_lock:
+    # Outermost: a job that waits for another one's lock is to be requeued as well, and must not fail its dependents.
+    with _minding_the_time(step), lock.hold(work / "lock", lambda owner: _tell_wait(step, owner)) as check_lock:
         if store.read_manifest(folder) is not None:
             print(f"{folder.name} was finished by another process", file=sys.stderr)
             return
         _check_inputs(step)
         store.prepare(folder, step["resumes"])
         started = time.time()
-        with _minding_the_time(step):
-            metrics = launch_ranks(step, step_path) if step["processes"] > 1 else run_stage(step)
-            _let_finish()
-            manifest = _manifest(step, metrics, started)
-            check_lock()
-            store.publish(folder, manifest)
+        metrics = launch_ranks(step, step_path) if step["processes"] > 1 else run_stage(step)
+        _let_finish()
+        manifest = _manifest(step, metrics, started)
+        check_lock()
+        store.publish(folder, manifest)
         (work / store.BEGUN).unlink(missing_ok=True)
 
 
@@ -140,9 +140,12 @@ def _requeue(reason: str) -> int:
     """Have Slurm start this job again; return the exit status by which others know that it should be."""
     print(reason, file=sys.stderr, flush=True)
     if job := os.environ.get("SLURM_JOB_ID"):
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
         # Slurm refuses for a job without a script, as of `srun` alone; then the status tells whoever waits for it.
-        said = "was requeued" if done.returncode == 0 else f"could not be requeued: {done.stderr.strip()}"
+        try:
+            done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
+            said = "was requeued" if done.returncode == 0 else f"could not be requeued: {done.stderr.strip()}"
+        except FileNotFoundError:  # a container's, into which Slurm was not bound
+            said = "could not be requeued: there is no scontrol here"
         print(f"Slurm job {job} {said}", file=sys.stderr, flush=True)
     return GO_ON
 
