@@ -35,8 +35,8 @@ def flops_per_token(model: Any, sequence_length: int) -> float:
     """Return the floating-point operations that a training step of a model needs for one token.
 
     4 for each weight that is multiplied and 2 more for each that is trained at present, which are the 6 of Kaplan et
-    al. (2020) where all are; and 12 x layers x width x length for attention, not halved for the causal mask (PaLM,
-    appendix B). An input table that is no head is looked up, not multiplied.
+    al. (2020) where all are; and 12 x layers x heads x head's width x length for attention, not halved for the causal
+    mask (PaLM, appendix B). An input table that is no head is looked up, not multiplied.
     """
     config = model.config.get_text_config()
     head: nn.Parameter = model.get_output_embeddings().weight
@@ -46,7 +46,10 @@ def flops_per_token(model: Any, sequence_length: int) -> float:
         if name not in tables or weight is head:
             multiplied += weight.numel()
             trained += weight.numel() if weight.requires_grad else 0
-    attention = 12 * config.num_hidden_layers * config.hidden_size * sequence_length
+    heads = config.num_attention_heads
+    # Of Gemma and Qwen3 all heads together are wider than the model.
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    attention = 12 * config.num_hidden_layers * heads * head_width * sequence_length
     return float(4 * multiplied + 2 * trained + attention)
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_models import TEXTS, save_tiny_model
 from training_case import hashes, make_tokens, run_case, signalling
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import OutOfTime
 from stages.continue_pretraining import loop
@@ -114,6 +114,13 @@ def test_what_differs_from_run_to_run_is_in_the_logs_alone(watched, model):
     for line in lines[5:]:  # the second phase trains all
         assert line["mfu"] == pytest.approx(line["tokens_per_s"] * flops_per_token(loaded, 8) / 1e12, abs=1e-4)
         assert line["peak_memory_gb"] > 0
+
+
+def test_attention_is_as_wide_as_its_heads():
+    shape = {"vocab_size": 50, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 3}
+    wide = LlamaForCausalLM(LlamaConfig(**shape, num_attention_heads=4, head_dim=8))
+    weights = sum(weight.numel() for weight in wide.parameters()) - wide.get_input_embeddings().weight.numel()
+    assert flops_per_token(wide, 10) == 6 * weights + 12 * 3 * 4 * 8 * 10
 
 
 def test_what_is_seen_does_not_depend_on_how_much_a_machine_computes_at_once(watched, model, tokens, texts, tmp_path):
