@@ -14,8 +14,6 @@ from pipeline.provenance import ROOT
 from pipeline.slurm_settings import JobSettings, SlurmSettings
 
 RECORD, SCRIPT = "job.json", "job.sh"
-WARNING_SECONDS = 120
-"""How long before its end a step that can go on later hears of it, so that it can save."""
 FINISHING_MINUTES = 15
 
 
@@ -68,7 +66,7 @@ def step_options(step: Step, cluster: ClusterSettings, settings: SlurmSettings) 
     nodes = settings.nodes if parallel else 1
     each = cluster.processes // nodes if parallel else 1
     asked = settings.gpu if gpu else settings.cpu
-    warned = [f"--signal=B:USR1@{WARNING_SECONDS}"] if step.stage.resumes else []
+    warned = [f"--signal=B:USR1@{settings.warning_seconds}"] if step.stage.resumes else []
     return [*job_options(asked, each), f"--nodes={nodes}", "--ntasks-per-node=1", *warned]
 
 

@@ -1,6 +1,8 @@
 """How steps become Slurm jobs, as the configuration says it."""
 
-from pydantic import PositiveInt
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.section import Section
 
@@ -30,8 +32,20 @@ class SlurmSettings(Section):
     """Stay and follow the jobs; else the command ends when they are submitted."""
     nodes: PositiveInt
     """Nodes of a training; each runs its part of `cluster.processes`."""
+    warning_seconds: Annotated[int, Field(gt=0, le=65535)]
+    """How long before its end a step that can go on later hears of it: a training has to write a checkpoint."""
     setup: tuple[str, ...]
     """Lines of shell at the start of each job, such as `module load cuda`."""
     cpu: JobSettings
     gpu: JobSettings
     """Of steps that use a GPU."""
+
+    @model_validator(mode="after")
+    def _time_to_work(self) -> Self:
+        limit = 60 * min(self.cpu.minutes, self.gpu.minutes)
+        if self.warning_seconds >= limit:
+            raise ValueError(
+                f"cluster.slurm.warning_seconds={self.warning_seconds} is no less than the {limit} seconds of a job, "
+                "which would be told to stop as it begins; raise cluster.slurm.cpu.minutes or cluster.slurm.gpu.minutes"
+            )
+        return self

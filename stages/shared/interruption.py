@@ -9,7 +9,7 @@ from threading import current_thread, main_thread
 from types import FrameType
 
 TIME_IS_UP = signal.SIGUSR1
-"""By which a scheduler says that its limit is near (`sbatch --signal=USR1@120`)."""
+"""By which a scheduler says that its limit is near (`sbatch --signal=USR1@600`)."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, TIME_IS_UP)
 ONE_WISH_SECONDS = 2.0
 """Within these the same signal may come several times: from the terminal, Slurm and the parent."""

@@ -28,6 +28,7 @@ QUEUE = """\
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
     facts = ["machine.account=me", "cluster.processes=8", "cluster.slurm.nodes=2", "cluster.slurm.gpu.gres=gpu:a100"]
+    facts += ["cluster.slurm.warning_seconds=900"]
     folder = tmp_path_factory.mktemp("artifacts")
     here = ["language=dutch", "experiment=smoke", "cluster=slurm", f"machine.artifacts={folder}"]
     config = load_config(
@@ -56,7 +57,7 @@ def test_a_training_gets_its_gpus_on_each_node_and_hears_of_its_end(planned):
     assert asked["nodes"] == "2"
     assert asked["gres"] == "gpu:a100:4"
     assert (asked["cpus-per-task"], asked["mem"], asked["time"]) == ("32", "256G", "1440")
-    assert asked["signal"] == "B:USR1@120"
+    assert asked["signal"] == "B:USR1@900"
     assert asked["account"] == "me"
     assert "constraint" in asked
     assert "partition" not in asked
@@ -69,6 +70,13 @@ def test_other_steps_get_one_gpu_or_none(planned):
     assert not {"gres", "signal", "constraint"} & set(tokenizer)
     assert (tokenizer["cpus-per-task"], tokenizer["mem"], tokenizer["time"]) == ("8", "32G", "720")
     assert planned[0].execution().workers == 8  # the job's cores, not those of the machine that submits it
+
+
+def test_a_warning_as_early_as_the_job_begins_is_refused():
+    with pytest.raises(
+        UserError, match=r"cluster\.slurm\.warning_seconds=600 is no less than the 600 seconds of a job"
+    ):
+        load_config(["language=dutch", "cluster=slurm", "cluster.slurm.gpu.minutes=10"])
 
 
 def test_processes_that_nodes_cannot_share_are_refused():
