@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm import tqdm
 
@@ -74,7 +75,7 @@ class RunningPhase:
 
 def resume(training: SavedTraining) -> tuple[Progress, dict[str, str]]:
     """Restore the newest sound checkpoint, if there is one; return the progress and the journal's files up to it."""
-    found = newest_checkpoint(training.checkpoints) if training.checkpoints.is_dir() else None
+    found = _agreed_checkpoint(training)
     if found is None:
         return Progress(), {}
     checkpoint = load_checkpoint(found)
@@ -87,6 +88,17 @@ def resume(training: SavedTraining) -> tuple[Progress, dict[str, str]]:
     if training.accelerator.is_main_process:
         print(f"going on after step {progress.step} of {training.schedule.steps}, from {found}", file=sys.stderr)
     return progress, checkpoint.journal
+
+
+def _agreed_checkpoint(training: SavedTraining) -> Path | None:
+    """Return the newest checkpoint that the first process finds sound.
+
+    It reads all of it, which for every process would take long; and where one read badly, they would go on apart.
+    """
+    main = training.accelerator.is_main_process
+    found = [newest_checkpoint(training.checkpoints) if main and training.checkpoints.is_dir() else None]
+    broadcast_object_list(found, from_process=0)
+    return found[0]
 
 
 def train(training: SavedTraining, progress: Progress, journal: Journal, interruption: Interruption) -> None:

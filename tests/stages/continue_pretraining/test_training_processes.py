@@ -26,9 +26,11 @@ def launch(out: Path, case: dict, *launcher: str) -> subprocess.CompletedProcess
 def test_two_gloo_processes_give_the_losses_of_one(tiny_model, tiny_tokens, tmp_path):
     # 500 tokens are 63 sequences of 8: in the last step the second process has none.
     training = {"global_batch": 2}
+    (tmp_path / "two" / "checkpoints" / "step-00000001").mkdir(parents=True)
     case = {"model": tiny_model, "tokens": tiny_tokens, "execution": {}, "training": training}
     done = launch(tmp_path / "two", case, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("is torn") == 1, "the first process alone looks for a checkpoint to go on from"
     run_case(tiny_model, tiny_tokens, tmp_path / "one", **training)
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
