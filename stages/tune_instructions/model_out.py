@@ -16,7 +16,7 @@ from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.tune_instructions.chat import Chat
 
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-OWN_FILES = ("metrics.jsonl", "training.json", "tuning.json", "answers.json")
+OWN_FILES = ("metrics.jsonl", "held_out.jsonl", "samples.jsonl", "training.json", "tuning.json", "answers.json")
 NOT_CARRIED = ("manifest.json", *MAPPING_FILES, *OWN_FILES, *WEIGHT_FILES)
 """What describes the input artifact rather than the model."""
 
