@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
@@ -37,7 +37,7 @@ def sft_trainer(model: Any, tokenizer: Any, rows: Sequence[Encoded], settings: S
     }
     return SFTTrainer(
         model=model,
-        args=SFTConfig(**options),
+        args=on_one_gpu(SFTConfig(**options)),
         train_dataset=Dataset.from_list([row._asdict() for row in rows]),
         processing_class=tokenizer,
         peft_config=lora_config(settings.lora),
@@ -62,7 +62,7 @@ def dpo_trainer(
     return DPOTrainer(
         model=model,
         ref_model=reference,
-        args=DPOConfig(**options),
+        args=on_one_gpu(DPOConfig(**options)),
         train_dataset=Dataset.from_list([pair.row for pair in pairs]),
         processing_class=tokenizer,
         peft_config=lora_config(settings.lora),
@@ -103,6 +103,13 @@ def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
         "disable_tqdm": False,
         "push_to_hub": False,
     }
+
+
+def on_one_gpu(options: TrainingArguments) -> Any:
+    """Return the options for the first GPU alone: transformers takes all that one process sees, which trl refuses."""
+    if options.n_gpu > 1:
+        options._n_gpu = 1
+    return options
 
 
 def lora_config(settings: LoraSettings | None) -> LoraConfig | None:
