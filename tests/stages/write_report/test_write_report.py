@@ -184,6 +184,18 @@ def test_the_page_is_whole_escapes_texts_and_loads_nothing(tokenizer, tmp_path):
     assert "2026-01-01" not in page
 
 
+def test_the_confidence_is_the_same_figure_wherever_it_stands(tokenizer, tmp_path):
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    for name in SYSTEMS:
+        path = inputs[f"evaluation_{name}"] / "evaluation.json"
+        path.write_text(path.read_text().replace('"confidence": 0.95', '"confidence": 0.975'))
+    out = tmp_path / "report-0123456789ab.unfinished"
+    out.mkdir()
+    write_report(report_settings(), inputs, out, EXECUTION)
+    page = " ".join((out / "report.html").read_text(encoding="utf-8").split())
+    assert set(re.findall(r"([\d.]+) % interval", page)) == {"97.5"}
+
+
 def test_equal_inputs_give_equal_bytes_whatever_the_folder(tokenizer, tmp_path):
     for name in ("one", "another_folder"):
         (tmp_path / name).mkdir()
