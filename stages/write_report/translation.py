@@ -108,12 +108,14 @@ def _above_the_floor(found: Mapping[str, Any], names: Sequence[str]) -> Sentence
         name: [
             CALLED.get(one["system"], one["system"])
             for one in found["comparisons"]
-            if one["set"] == name and one["against"] == FLOOR and one["verdict"] != BETTER
+            if one["set"] == name and one["against"] == FLOOR and one["verdict"] in (WORSE, TIE)
         ]
         for name in names
     }
     clauses = [f"on {_plain(name)}: {_listed(systems)}" for name, systems in failed.items() if systems]
     if not clauses:
+        if any(one["against"] == FLOOR and one["verdict"] == UNKNOWN for one in found["comparisons"]):
+            return []
         return [("Every model is better than a random reference on every set.", None)]
     return [(f"Not better than a random reference are, {'; '.join(clauses)}.", None)]
 
