@@ -133,6 +133,11 @@ def test_the_report_shows_the_table_and_the_texts(evaluated):
         assert shown in page
     best = max(entry["chrf"] for entry in evaluated[1]["sets"] if entry["system"] in ("base", "hydra"))
     assert f'<td class="best">{number(best)}</td>' in page
+    cut = {system: flags["unfinished"] for system, flags in evaluated[1]["flags"].items()}
+    assert (
+        f"reached its longest length and may be cut off: Base model, prompted {cut['base']}, Hydra {cut['hydra']}."
+        in (" ".join(page.split()))
+    )
     assert translation_section({}) is None
 
 
