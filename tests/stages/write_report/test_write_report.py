@@ -158,6 +158,10 @@ class Checker(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
         self.loading += [value for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        given = dict(attributes)
+        if "scroll" in given.get("class", "").split():  # else a wide table cannot be scrolled without a mouse
+            assert (given["tabindex"], given["role"]) == ("0", "region")
+            assert given["aria-label"]
         if tag not in self.VOID:
             self.open.append(tag)
 
