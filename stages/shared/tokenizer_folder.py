@@ -19,6 +19,7 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "merges.txt",
     "chat_template.jinja",
+    "plain_tokenizer.py",  # the code of `tokenizer_class`, named in tokenizer_config.json
 )
 INPUTS = ("input_ids", "attention_mask")
 """What every model is given; one that tells two texts apart by segments is given these too."""

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig
 
+from stages.shared.generation import GREEDY
 from stages.tune_instructions.chat import render
 from stages.tune_instructions.encoding import IGNORED, Encoded, Pair
 
@@ -69,9 +70,8 @@ def answers(
 ) -> list[str]:
     """Return the model's greedy answer to each prompt, a list of turns that ends with the user's."""
     model.eval()
-    # A config of its own: the folder's may sample, or stop at other tokens.
     config = GenerationConfig(  # type: ignore[no-untyped-call]
-        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=list(ends), pad_token_id=ends[0] if ends else 0
+        **GREEDY, max_new_tokens=max_new_tokens, eos_token_id=list(ends), pad_token_id=ends[0] if ends else 0
     )
     written = []
     for prompt in prompts:

@@ -31,6 +31,8 @@ COMPARED = (("hydra", "base"), ("hydra_parft", "base_parft"), ("hydra_parft", "h
 """What the sentences are about: the same treatment of both models, and what tuning does to the Hydra model."""
 FLOOR = "random_in_distribution"
 WITHOUT_MODEL = ("copy", FLOOR)
+CUT_OFF = "unfinished"
+"""Flag of a line whose translation reached the longest length."""
 EXAMPLES = 4
 """Lines of each set that are shown with every system's text: the first ones, none picked out."""
 
@@ -50,6 +52,12 @@ def translation_section(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
         "tables": [
             {"name": name, "rows": [entry for entry in found["sets"] if entry["set"] == name], "best": best[name]}
             for name in names
+        ],
+        "lines_each": sum(size["sentences"] for size in found["lines"]),
+        "cut_off": [
+            (SYSTEMS.get(system, system), flags[CUT_OFF])
+            for system, flags in found["flags"].items()
+            if CUT_OFF in flags
         ],
         "examples": _examples(folder / "translations.jsonl", names),
     }
@@ -108,12 +116,14 @@ def _above_the_floor(found: Mapping[str, Any], names: Sequence[str]) -> Sentence
         name: [
             CALLED.get(one["system"], one["system"])
             for one in found["comparisons"]
-            if one["set"] == name and one["against"] == FLOOR and one["verdict"] != BETTER
+            if one["set"] == name and one["against"] == FLOOR and one["verdict"] in (WORSE, TIE)
         ]
         for name in names
     }
     clauses = [f"on {_plain(name)}: {_listed(systems)}" for name, systems in failed.items() if systems]
     if not clauses:
+        if any(one["against"] == FLOOR and one["verdict"] == UNKNOWN for one in found["comparisons"]):
+            return []
         return [("Every model is better than a random reference on every set.", None)]
     return [(f"Not better than a random reference are, {'; '.join(clauses)}.", None)]
 

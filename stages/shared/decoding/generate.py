@@ -22,6 +22,7 @@ from stages.shared.decoding.settings import (
     TopKSettings,
     TypicalSettings,
 )
+from stages.shared.generation import GREEDY
 
 SEED_STRIDE = 1_000_003
 
@@ -85,12 +86,8 @@ def generation_config(
         "eos_token_id": sorted(limits.end_ids),
         "pad_token_id": limits.padding_id,
         "num_return_sequences": texts,
-        "repetition_penalty": 1.0,
-        "no_repeat_ngram_size": 0,
-        "num_beams": 1,
-        "do_sample": False,
     }
-    return GenerationConfig(**common | method_options(settings))  # type: ignore[no-untyped-call]
+    return GenerationConfig(**GREEDY | common | method_options(settings))  # type: ignore[no-untyped-call]
 
 
 def method_options(settings: GreedySettings | BeamSettings | SamplingSettings) -> dict[str, Any]:

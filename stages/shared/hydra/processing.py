@@ -1,6 +1,6 @@
 """Texts in several vocabularies to ids, and back.
 
-Copied into model folders, so it imports nothing but torch and transformers.
+Copied into model folders, so it imports nothing but torch, transformers and what that needs.
 """
 
 import json
@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import snapshot_download
 from transformers import AutoConfig, AutoTokenizer, BatchEncoding
 
 PROCESSOR_FILE = "processor_config.json"
+HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 Segment = tuple[str, str] | tuple[str, str, bool]
 """A vocabulary or a language that one reads, and a text; with True, names of special tokens in it are such tokens."""
 
@@ -180,14 +182,15 @@ class HydraProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> "HydraProcessor":
-        """Load from a folder on this machine; `options` are those of AutoProcessor, of which none matters here."""
-        config = json.loads((Path(folder) / PROCESSOR_FILE).read_text(encoding="utf-8"))
+        """Load from a folder, or from a repository of the hub that AutoProcessor names, with its `options`."""
+        place = Path(folder) if Path(folder).is_dir() else _fetched(str(folder), options)
+        config = json.loads((place / PROCESSOR_FILE).read_text(encoding="utf-8"))
         loading: dict[str, Any] = {"local_files_only": True}
-        if (described := Path(folder) / "config.json").is_file():
+        if (described := place / "config.json").is_file():
             # Beside a Mistral transformers reads tokenizer.json as it stands, beside no model as Llama's class would.
             loading["config"] = AutoConfig.for_model(**json.loads(described.read_text(encoding="utf-8"))["base"])
         tokenizers = {
-            vocabulary["name"]: AutoTokenizer.from_pretrained(Path(folder) / vocabulary["tokenizer"], **loading)
+            vocabulary["name"]: AutoTokenizer.from_pretrained(place / vocabulary["tokenizer"], **loading)
             for vocabulary in config["vocabularies"]
         }
         return cls(config["vocabularies"], tokenizers)
@@ -204,6 +207,12 @@ def processor_config(vocabularies: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "auto_map": {"AutoProcessor": "processing.HydraProcessor"},
         "vocabularies": list(vocabularies),
     }
+
+
+def _fetched(repository: str, options: dict[str, Any]) -> Path:
+    """Return the folder that a repository is downloaded to, all but the weights."""
+    asked = {key: options[key] for key in HUB_OPTIONS if options.get(key) is not None}
+    return Path(snapshot_download(repository, ignore_patterns=["*.safetensors"], **asked))
 
 
 def _padded(values: list[int], length: int, filling: int, side: bool | str) -> list[int]:

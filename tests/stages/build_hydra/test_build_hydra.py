@@ -5,14 +5,15 @@ import json
 import pytest
 import torch
 from hydra_case import ENGLISH, TATAR, write_plain
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.build_hydra.settings import BuildHydraSettings, HydraHeads
 from stages.build_hydra.stage import build_hydra
-from stages.shared.hydra.loading import load_translator
+from stages.shared.hydra.loading import load_processor, load_translator
 from stages.shared.text_settings import LanguageSettings
+from stages.shared.tokenizer_class import keep_tokenizer_class
 
 SETTINGS = BuildHydraSettings(
     heads=HydraHeads(method="hydra", source_languages={"en": "English", "de": "German"}),
@@ -46,6 +47,18 @@ def test_files_without_a_table_are_linked_and_the_model_is_whole(tmp_path):
     described = json.loads((out / "config.json").read_text())
     assert described["auto_map"]["AutoModelForCausalLM"] == "modeling.HydraForCausalLM"
     assert described["head"] == "tt"
+
+
+def test_the_new_tokenizer_of_a_qwen2_model_stays_what_it_is(tmp_path):
+    source = write_plain(tmp_path / "source", "qwen2", True, ENGLISH, "byte_level", 1)
+    adapted = write_plain(tmp_path / "adapted", "qwen2", True, TATAR, "sentencepiece", 2)
+    keep_tokenizer_class(adapted)
+    out, _ = build(tmp_path, source, adapted)
+    text = " бу йорт зур.  1234"
+    ids = PreTrainedTokenizerFast(tokenizer_file=str(adapted / "tokenizer.json"))(text).input_ids
+    assert load_processor(out).tokenizers["tt"](text).input_ids == ids
+    trusted = AutoTokenizer.from_pretrained(out / "tokenizers" / "tt", trust_remote_code=True)
+    assert trusted(text).input_ids == ids
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path):

@@ -133,6 +133,11 @@ def test_the_report_shows_the_table_and_the_texts(evaluated):
         assert shown in page
     best = max(entry["chrf"] for entry in evaluated[1]["sets"] if entry["system"] in ("base", "hydra"))
     assert f'<td class="best">{number(best)}</td>' in page
+    cut = {system: flags["unfinished"] for system, flags in evaluated[1]["flags"].items()}
+    assert (
+        f"reached its longest length and may be cut off: Base model, prompted {cut['base']}, Hydra {cut['hydra']}."
+        in (" ".join(page.split()))
+    )
     assert translation_section({}) is None
 
 
@@ -162,3 +167,10 @@ def test_the_sentences_follow_from_the_intervals():
         "are, on flores: the base model prompted and the Hydra model."
     )
     assert [verdict for _, verdict in pieces if verdict] == ["tie", "better"]
+
+
+def test_of_one_sentence_nothing_is_said_about_the_floor():
+    entries = [{"set": "own", "system": name, "chrf": 9.0} for name in ("random_in_distribution", "base")]
+    ends = {"difference_low": None, "difference_high": None, "verdict": "unknown"}
+    compared = [{"set": "own", "system": "base", "against": "random_in_distribution", **ends}]
+    assert not any("random" in text for text, _ in summary({"sets": entries, "comparisons": compared}, ["own"]))

@@ -158,6 +158,10 @@ class Checker(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
         self.loading += [value for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        given = dict(attributes)
+        if "scroll" in given.get("class", "").split():  # else a wide table cannot be scrolled without a mouse
+            assert (given["tabindex"], given["role"]) == ("0", "region")
+            assert given["aria-label"]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -182,6 +186,18 @@ def test_the_page_is_whole_escapes_texts_and_loads_nothing(tokenizer, tmp_path):
     assert "huis" in page
     assert "abababababab" in page
     assert "2026-01-01" not in page
+
+
+def test_the_confidence_is_the_same_figure_wherever_it_stands(tokenizer, tmp_path):
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    for name in SYSTEMS:
+        path = inputs[f"evaluation_{name}"] / "evaluation.json"
+        path.write_text(path.read_text().replace('"confidence": 0.95', '"confidence": 0.975'))
+    out = tmp_path / "report-0123456789ab.unfinished"
+    out.mkdir()
+    write_report(report_settings(), inputs, out, EXECUTION)
+    page = " ".join((out / "report.html").read_text(encoding="utf-8").split())
+    assert set(re.findall(r"([\d.]+) % interval", page)) == {"97.5"}
 
 
 def test_equal_inputs_give_equal_bytes_whatever_the_folder(tokenizer, tmp_path):

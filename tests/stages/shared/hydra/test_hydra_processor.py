@@ -136,3 +136,15 @@ def test_a_tokenizer_is_the_one_that_its_plain_model_has(tmp_path):
     MistralConfig().save_pretrained(plain)
     expected = AutoTokenizer.from_pretrained(plain)("a</s>a  a", add_special_tokens=False).input_ids
     assert HydraProcessor.from_pretrained(tmp_path).encode([("en", "a</s>a  a", True)])[1:] == expected
+
+
+def test_it_loads_from_a_repository_of_the_hub(processor, tmp_path):
+    snapshot = tmp_path / "models--me--hydra" / "snapshots" / ("0" * 40)
+    processor.save_pretrained(snapshot)
+    (tmp_path / "models--me--hydra" / "refs").mkdir()
+    (tmp_path / "models--me--hydra" / "refs" / "main").write_text("0" * 40)
+    # As AutoProcessor calls it.
+    options = {"cache_dir": str(tmp_path), "local_files_only": True, "revision": None, "trust_remote_code": True}
+    loaded = HydraProcessor.from_pretrained("me/hydra", **options)
+    prompt = [("first", "the house"), ("gpt", " йорт")]
+    assert loaded.encode(prompt) == processor.encode(prompt)
