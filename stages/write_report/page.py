@@ -9,6 +9,7 @@ from stages.shared.artifact import read_json
 from stages.shared.page.environment import page_environment
 from stages.shared.token_text import load_vocabulary
 from stages.write_report import charts, provenance
+from stages.write_report.questions import question_section
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import NAMES, System
 from stages.write_report.table import interval, number
@@ -80,6 +81,7 @@ def _context(report: Report) -> dict[str, Any]:
         "samples": _samples(report.systems),
         "tuning": read_tuning(inputs),
         "translation": translation_section(inputs),
+        "questions": question_section(inputs),
         "cards": provenance.read_cards(inputs),
         "recipes": provenance.recipes(manifests),
         "versions": provenance.versions(manifests),
