@@ -16,6 +16,7 @@ from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_dictionary.settings import IngestDictionarySettings
 from stages.ingest_instructions.settings import IngestInstructionsSettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.merge_models.settings import MergeModelsSettings
 from stages.mix_tokens.settings import MixTokensSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
@@ -149,3 +150,4 @@ ANSWER_QUESTIONS = Stage(
     libraries=(*TORCH, "tokenizers", "numpy"),
     uses_gpus=True,
 )
+MERGE_MODELS = Stage("merge_models", "merged_model", MergeModelsSettings, libraries=TORCH)

@@ -20,7 +20,7 @@ from stages.write_report.tuning import read_tuning
 from stages.write_report.verdict import signed, summary
 
 TEMPLATES = Path(__file__).parent / "templates"
-WRITING = ("source", "source_finetuned", "mapped", "adapted")
+WRITING = ("source", "source_finetuned", "mapped", "adapted", "merged")
 """Systems whose generated text is shown."""
 ABOUT = {
     "source": "as it came, its own tokenizer",
@@ -28,6 +28,7 @@ ABOUT = {
     "random": "new tokenizer, random new rows, not trained",
     "mapped": "new tokenizer, mapped rows, not trained",
     "adapted": "mapped, then trained",
+    "merged": "two models, each from one language's bitext alone, averaged after their training",
 }
 OWN_TOKENIZER = {"adapted": "trained, its own tokenizer"}
 """Where the source model's tokenizer was kept."""
