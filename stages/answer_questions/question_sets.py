@@ -43,30 +43,41 @@ class AskedSet:
         return {"set": self.name, "questions": len(self.questions), "counts": self.counts, "sha256": digest.hexdigest()}
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """Which questions and examples are taken."""
+
+    questions: int
+    """At most so many."""
+    shots: int
+    """Examples for each."""
+    seed: int
+    least_words: int
+
+
 def select(
     name: str,
     questions: list[Question],
     trained_on: Iterable[tuple[Path, str]],
-    least_words: int,
-    drawing: tuple[int, int, int],
+    drawing: Drawing,
 ) -> AskedSet:
     """Return the questions to ask, in the file's order, none of which stands in training text.
 
-    `trained_on` are tables and a column of target text in each; `drawing` is how many questions, the seed, and how many
-    examples. Raises UserError where no question is left, or only some have choices.
+    `trained_on` are tables and a column of target text in each. Raises UserError where no question is left, or where
+    only some have choices.
     """
-    wanted, seed, shots = drawing
     if len({bool(one.choices) for one in questions}) > 1:
         raise UserError(f"question set '{name}': only some of its questions have choices; make two sets of it")
-    known = in_training_text([one.question for one in questions], trained_on, least_words)
+    known = in_training_text([one.question for one in questions], trained_on, drawing.least_words)
     unseen = [one for one, seen in zip(questions, known, strict=True) if not seen]
-    drawn = set(sorted(unseen, key=lambda one: _draw(seed, one))[:wanted])
+    drawn = set(sorted(unseen, key=lambda one: _draw(drawing.seed, one))[: drawing.questions])
     asked = [one for one in unseen if one in drawn]
     counts = {"questions": len(questions), "in_training_text": len(questions) - len(unseen)}
     counts["not_drawn"] = len(unseen) - len(asked)
     if not asked:
         raise UserError(f"question set '{name}' has no question left: {counts}; give more, or leave the set out")
-    return AskedSet(name, asked, [examples_for(one, unseen, shots, seed) for one in asked], counts)
+    examples = [examples_for(one, unseen, drawing.shots, drawing.seed) for one in asked]
+    return AskedSet(name, asked, examples, counts)
 
 
 def examples_for(question: Question, pool: Sequence[Question], shots: int, seed: int) -> tuple[Question, ...]:

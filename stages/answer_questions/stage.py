@@ -10,7 +10,7 @@ from pipeline.stage import Execution, Metrics
 from stages.answer_questions.answers import Answerer, Answers, random_answers
 from stages.answer_questions.prompts import Asking
 from stages.answer_questions.question_files import read_questions
-from stages.answer_questions.question_sets import AskedSet, select
+from stages.answer_questions.question_sets import AskedSet, Drawing, select
 from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.answer_questions.table import Outcome, compare_systems, table_rows
 from stages.shared.artifact import run_id
@@ -63,11 +63,8 @@ def read_sets(settings: AnswerQuestionsSettings, inputs: Mapping[str, Path]) -> 
     """Return the questions of each set, none of which stands in training text."""
     given = settings.question_answering
     trained_on = [(inputs["corpus"] / "train.parquet", "text"), (inputs["bitext"] / "train.parquet", "target_text")]
-    drawing = (given.questions, given.seed, max(given.shots))
-    return {
-        name: select(name, read_questions(one), trained_on, given.least_words, drawing)
-        for name, one in given.sets.items()
-    }
+    drawing = Drawing(given.questions, max(given.shots), given.seed, given.least_words)
+    return {name: select(name, read_questions(one), trained_on, drawing) for name, one in given.sets.items()}
 
 
 def answer_sets(

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import UserError
 from stages.answer_questions.question_files import read_questions
-from stages.answer_questions.question_sets import examples_for, select
+from stages.answer_questions.question_sets import Drawing, examples_for, select
 from stages.answer_questions.settings import QuestionSet
 from stages.shared.text_table import DOCUMENT, write_rows
 
@@ -99,13 +99,13 @@ def test_questions_in_training_text_are_left_out(tmp_path):
     seen = next(one for one in questions if len(one.question.split()) >= 6)
     write_rows(tmp_path / "train.parquet", DOCUMENT, [("1", "g", "c", f"Het examen. {seen.question} Weet u het?")])
     trained_on = [(tmp_path / "train.parquet", "text")]
-    asked = select("own", questions, trained_on, 5, (100, 1, 1))
+    asked = select("own", questions, trained_on, Drawing(100, 1, 1, 5))
     assert set(questions) - set(asked.questions) == {seen}
     assert asked.counts == {"questions": len(questions), "in_training_text": 1, "not_drawn": 0}
-    few = select("own", questions, trained_on, 5, (3, 1, 0))
+    few = select("own", questions, trained_on, Drawing(3, 0, 1, 5))
     assert few.counts["not_drawn"] == len(questions) - 4
     assert few.questions == [one for one in questions if one in few.questions]
-    assert select("own", questions, trained_on, 5, (3, 1, 0)) == few
+    assert select("own", questions, trained_on, Drawing(3, 0, 1, 5)) == few
 
 
 def test_examples_are_on_other_texts_and_grow():
@@ -121,4 +121,4 @@ def test_examples_are_on_other_texts_and_grow():
 def test_a_set_of_two_kinds_is_refused():
     mixed = [*read(kind="jsonl", file=OWN / "en-nl.jsonl"), *read(kind="jsonl", file=OWN / "en-nl.choices.jsonl")]
     with pytest.raises(UserError, match="only some of its questions have choices"):
-        select("mixed", mixed, [], 5, (10, 1, 0))
+        select("mixed", mixed, [], Drawing(10, 0, 1, 5))
