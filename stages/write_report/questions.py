@@ -34,7 +34,8 @@ def summary(found: Mapping[str, Any]) -> Sentence:
             continue
         ends = (entry["difference_low"], entry["difference_high"])
         said = "one text gives no interval" if None in ends else f"{signed(ends[0])} to {signed(ends[1])}"
-        where = f"{entry['set'].replace('_', ' ')} with {entry['shots']} examples"
+        examples = "1 example" if entry["shots"] == 1 else f"{entry['shots']} examples"
+        where = f"{entry['set'].replace('_', ' ')} with {examples}"
         sentences += [(f"On {where}, the Hydra model is ", None), (PHRASES[entry["verdict"]], entry["verdict"])]
         interval = f"{found['confidence'] * 100:g} % interval of the difference"
         sentences.append((f" the base model ({METRICS[entry['metric']][0]}; {interval}: {said}). ", None))
