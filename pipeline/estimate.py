@@ -33,6 +33,8 @@ USUAL = {
     "back_translate": (30, 1),
     "tune_translation": (20, 1),
     "evaluate_translation": (30, 1),
+    "answer_questions": (30, 1),
+    "merge_models": (5, 1),
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
@@ -45,6 +47,7 @@ MODEL_FOLDERS = {
     "tune_instructions": 1,
     "build_hydra": 1,
     "tune_translation": 1,
+    "merge_models": 1,
 }
 TRAININGS = ("continue_pretraining", "tune_instructions")
 TUNING_CHECKPOINTS = 3  # two are kept while tuning, and one more is being written

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.card_lock import Lock
 from pipeline.mapping_graph import plan_data, plan_mapping
+from pipeline.merging_graph import plan_late_merge
 from pipeline.plan import Planner, Step, only
 from pipeline.settings import Config
 from pipeline.stage_catalogue import (
@@ -18,7 +19,7 @@ from pipeline.translation_graph import plan_hydra
 from pipeline.tuning_graph import plan_tuning
 from stages.map_embeddings.settings import NoCalibration
 
-SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
+SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted", "merged")
 
 
 def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[Step]:
@@ -35,6 +36,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
     if config.training.objective == "masked":  # nothing evaluates an encoder yet
         return only(plan.steps, lambda one: one is adapted)
     trained = {"adapted_model": adapted}
+    trained |= plan_late_merge(plan, config, {**data, **shown}, {"tokens": tokens, **watched})
     if "source_finetuned" in config.evaluation.baselines and not config.mapping.keeps_tokenizer:
         finetuning = {"model": base_model, "tokens": plan_tokens(plan, config, data, match=tokens)}
         # Watched on nothing that the mapping decides: mappings with and without bitext share this model.

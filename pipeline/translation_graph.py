@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pipeline.card_lock import Lock
 from pipeline.mapping_graph import plan_bitext
 from pipeline.plan import Planner, Step
+from pipeline.question_graph import plan_questions
 from pipeline.settings import Config
 from pipeline.stage_catalogue import BACK_TRANSLATE, BUILD_HYDRA, EVALUATE_TRANSLATION, TUNE_TRANSLATION
 from stages.back_translate.settings import FileBackTranslation, NoBackTranslation
@@ -22,7 +23,9 @@ def plan_hydra(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Ste
     models = {name: made[name] for name in ("base_model", "adapted_model")}
     hydra = plan.step(BUILD_HYDRA, inputs=models)
     translation = plan_translation(plan, config, config.heads, {**made, "bitext": bitext, "hydra_model": hydra})
-    return {"hydra_model": hydra, "translation": translation}
+    asked = {**models, "hydra_model": hydra, "corpus": made["corpus"], "bitext": bitext}
+    answers = plan_questions(plan, config, translated_languages(config, config.heads), asked)
+    return {"hydra_model": hydra, "translation": translation, **answers}
 
 
 def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Mapping[str, Step]) -> Step:

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.errors import UserError
 from stages.evaluate_translation.settings import FilesSet, HeldOutSet, LineSetSettings, TableSet
 from stages.shared.language_identification import script_share
-from stages.shared.overlap import SentenceIndex, batches, line_keys
 from stages.shared.text_lines import paired_lines, text_lines
-from stages.shared.text_table import read_lines, read_rows
+from stages.shared.text_table import read_rows
+from stages.shared.training_overlap import in_training_text
 
 Pair = tuple[str, str]
 
@@ -88,7 +86,7 @@ def select(name: str, pairs: list[Pair], trained_on: Mapping[Path, str], selecti
     stripped = [(" ".join(source.split()), " ".join(target.split())) for source, target in pairs]
     full = [pair for pair in dict.fromkeys(stripped) if all(pair)]
     written = [pair for pair in full if script_share(pair[1], selection.script) >= selection.script_share]
-    known = in_training_text([target for _, target in written], trained_on, selection.least_words)
+    known = in_training_text([target for _, target in written], trained_on.items(), selection.least_words)
     unseen = [pair for pair, seen in zip(written, known, strict=True) if not seen]
     drawn = set(sorted(unseen, key=lambda pair: _draw(pair, selection.seed))[: selection.lines])
     chosen = [pair for pair in unseen if pair in drawn]
@@ -97,15 +95,6 @@ def select(name: str, pairs: list[Pair], trained_on: Mapping[Path, str], selecti
     if not chosen:
         raise UserError(f"test set '{name}' has no line left: {counts}; give more lines, or leave the set out")
     return LineSet(name, [source for source, _ in chosen], [target for _, target in chosen], counts)
-
-
-def in_training_text(targets: list[str], trained_on: Mapping[Path, str], least_words: int) -> np.ndarray:
-    """Tell of each line whether it shares a sentence or 13 words in a row with the training text: a bool array."""
-    index = SentenceIndex.of_keys(np.unique(line_keys(targets, least_words)[0]))
-    found = [np.empty(0, np.uint64)]
-    for path, column in trained_on.items():
-        found += [index.restricted_to(batch).set.keys for batch in batches(read_lines(path, column))]
-    return SentenceIndex.of_keys(np.unique(np.concatenate(found))).overlapping(targets)
 
 
 def _draw(pair: Pair, seed: int) -> bytes:

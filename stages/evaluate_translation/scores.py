@@ -10,18 +10,9 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from stages.shared.bootstrap import resampled_totals
+from stages.shared.paired import Bootstrap, compare_samples, interval
 
 METRICS: dict[str, Any] = {"chrf": CHRF, "chrf_plus_plus": partial(CHRF, word_order=2), "bleu": BLEU}
-WORSE, TIE, BETTER, UNKNOWN = "worse", "tie", "better", "unknown"
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made."""
-
-    samples: int
-    confidence: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -65,35 +56,10 @@ def figures(scored: Scored, confidence: float) -> dict[str, float | None]:
     return found
 
 
-def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
-    """Return the percentile interval of bootstrap samples."""
-    if not len(values):
-        return None, None
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
 def compare(system: Scored, other: Scored, metric: str, confidence: float) -> dict[str, Any]:
-    """Return the difference in a metric, `system` minus `other`, with its paired interval, p-value and verdict.
+    """Return how `system` stands to `other` in a metric, as `compare_samples` does.
 
-    Paired: both were resampled with the same sentences. The p-value is that of sacrebleu's paired bootstrap (Koehn
-    2004): how often a sample's difference is as far from the samples' mean as the difference is from 0.
+    Paired: both were resampled with the same sentences.
     """
     difference = system.values[metric] - other.values[metric]
-    samples = system.resampled[metric] - other.resampled[metric]
-    low, high = interval(samples, confidence)
-    p_value = None
-    if len(samples):
-        as_far = np.abs(samples - samples.mean()) >= abs(difference)
-        p_value = float((as_far.sum() + 1) / (len(samples) + 1))
-    found = {"difference": difference, "difference_low": low, "difference_high": high, "p_value": p_value}
-    return found | {"verdict": judge(low, high)}
-
-
-def judge(low: float | None, high: float | None) -> str:
-    """Return what the interval of a difference says: more is better, one that holds 0 is a tie."""
-    if low is None or high is None:
-        return UNKNOWN
-    if low > 0:
-        return BETTER
-    return WORSE if high < 0 else TIE
+    return compare_samples(difference, system.resampled[metric] - other.resampled[metric], confidence)

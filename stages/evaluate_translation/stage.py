@@ -10,11 +10,11 @@ from typing import Any
 from pipeline.stage import Execution, Metrics
 from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
 from stages.evaluate_translation.line_sets import LineSet, Selection, read_pairs, select
-from stages.evaluate_translation.scores import Bootstrap
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
 from stages.evaluate_translation.table import Outputs, compare_systems, score_systems
 from stages.shared.artifact import read_json, run_id
 from stages.shared.hydra.loading import load_translator
+from stages.shared.paired import Bootstrap
 from stages.shared.translation.translate import translate_lines
 
 

@@ -9,6 +9,7 @@ from stages.shared.artifact import read_json
 from stages.shared.page.environment import page_environment
 from stages.shared.token_text import load_vocabulary
 from stages.write_report import charts, provenance
+from stages.write_report.questions import question_section
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import NAMES, System
 from stages.write_report.table import interval, number
@@ -19,7 +20,7 @@ from stages.write_report.tuning import read_tuning
 from stages.write_report.verdict import signed, summary
 
 TEMPLATES = Path(__file__).parent / "templates"
-WRITING = ("source", "source_finetuned", "mapped", "adapted")
+WRITING = ("source", "source_finetuned", "mapped", "adapted", "merged")
 """Systems whose generated text is shown."""
 ABOUT = {
     "source": "as it came, its own tokenizer",
@@ -27,6 +28,7 @@ ABOUT = {
     "random": "new tokenizer, random new rows, not trained",
     "mapped": "new tokenizer, mapped rows, not trained",
     "adapted": "mapped, then trained",
+    "merged": "two models, each from one language's bitext alone, averaged after their training",
 }
 OWN_TOKENIZER = {"adapted": "trained, its own tokenizer"}
 """Where the source model's tokenizer was kept."""
@@ -80,6 +82,7 @@ def _context(report: Report) -> dict[str, Any]:
         "samples": _samples(report.systems),
         "tuning": read_tuning(inputs),
         "translation": translation_section(inputs),
+        "questions": question_section(inputs),
         "cards": provenance.read_cards(inputs),
         "recipes": provenance.recipes(manifests),
         "versions": provenance.versions(manifests),

@@ -12,7 +12,13 @@ from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import System
 from stages.write_report.verdict import judge, summary
 
-COMPARED = (("adapted", "source"), ("adapted", "source_finetuned"), ("adapted", "mapped"), ("mapped", "random"))
+COMPARED = (
+    ("adapted", "source"),
+    ("adapted", "source_finetuned"),
+    ("adapted", "mapped"),
+    ("mapped", "random"),
+    ("merged", "adapted"),
+)
 REFERENCE = "source"
 """The system whose tokenizer the normalised perplexities are stated for: the base model's own."""
 

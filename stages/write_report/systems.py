@@ -15,6 +15,7 @@ NAMES = {
     "random": "Random start",
     "mapped": "Mapped",
     "adapted": "Adapted",
+    "merged": "Merged late",
 }
 
 

@@ -32,8 +32,14 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "back_translation/file": [
             f"back_translation.{end}.path={tmp_path / 'table.tsv'}" for end in ("source", "target")
         ],
+        "question_answering/files": [
+            "heads=hydra",
+            f"+question_answering.sets.own={{kind: jsonl, file: {{path: {tmp_path / 'table.tsv'}}}}}",
+        ],
+        "question_answering/tests": ["heads=hydra"],
+        "merging/late": ["pivots=packaged"],
     }.get(f"{choice.parent.name}/{choice.stem}", ["instructions=packaged"] if choice.parent.name == "tuning" else [])
-    language = "tatar" if choice.parent.name == "pivots" else "dutch"
+    language = "tatar" if choice.parent.name in ("pivots", "merging") else "dutch"
     config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])
     if choice.name == "chocollama.yaml" and choice.parent.name == "corpus" and not (ROOT / "data").is_dir():
         with pytest.raises(UserError, match=r"data/job_descriptions.*put the files there, as the data card says"):

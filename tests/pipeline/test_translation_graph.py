@@ -56,3 +56,25 @@ def test_back_translation_adds_a_system(hydra):
 def test_translation_needs_bitext():
     with pytest.raises(UserError, match="heads=hydra: translation is tuned and measured on bitext"):
         load_config([*SMOKE, "heads=hydra", "mapping=mean", "bitext.cards=[]"])
+
+
+def test_questions_are_asked_of_three_models_where_they_are_wanted(hydra):
+    found = planned("heads=hydra", "question_answering=tests")
+    asked = found["question_answering"]
+    assert asked.settings.systems == ("base", "adapted", "hydra")
+    assert asked.inputs["system_adapted"] is found["adapted_model"]
+    assert set(found) - set(hydra) == {"question_answering"}
+    assert all(found[name].fingerprint == step.fingerprint for name, step in hydra.items() if name != "report")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["question_answering=tests"], "prompts in two vocabularies need a Hydra model: give heads=hydra"),
+        (["heads=hydra", "question_answering=files"], "question_answering.*sets"),
+        (["heads=hydra", "question_answering=tests", "question_answering.shots=[0,0]"], "a number stands there twice"),
+    ],
+)
+def test_questions_that_cannot_be_asked_are_refused(overrides, message):
+    with pytest.raises(UserError, match=message):
+        load_config([*SMOKE, *overrides])

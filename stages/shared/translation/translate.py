@@ -8,6 +8,7 @@ import torch
 from tqdm import tqdm
 
 from stages.shared.decoding.generate import Limits, best_first, sequences_at_once, write_ids
+from stages.shared.decoding.settings import DecodingSettings
 from stages.shared.hydra.processing import HydraProcessor
 from stages.shared.translation.prompts import (
     NOTHING_WRITTEN,
@@ -49,7 +50,8 @@ def translate_lines(
         progress.update(len(lines) - len(prompts))
         batches = make_batches(prompts, settings.batch_tokens, sequences_at_once(settings.decoding))
         for number, batch in enumerate(batches):
-            for prompt, texts in zip(batch, write_batch(model, processor, batch, settings, number), strict=True):
+            made = write_batch(model, processor, batch, settings.decoding, number)
+            for prompt, texts in zip(batch, made, strict=True):
                 (text, more), *others = texts
                 written[prompt.number] = Translated(text, flags[prompt.number] + more, tuple(one for one, _ in others))
             progress.update(len(batch))
@@ -57,7 +59,7 @@ def translate_lines(
 
 
 def write_batch(
-    model: Any, processor: HydraProcessor, batch: Sequence[Prompt], settings: TranslationSettings, number: int
+    model: Any, processor: HydraProcessor, batch: Sequence[Prompt], decoding: DecodingSettings, number: int
 ) -> list[list[tuple[str, tuple[str, ...]]]]:
     """Return what the model writes after each prompt of one limit, best first, up to the line's end, and flags.
 
@@ -70,9 +72,9 @@ def write_batch(
     ).to(model.device)
     mask = torch.tensor([[0] * more + [1] * (longest - more) for more in padding]).to(model.device)
     limits = Limits(max_new_tokens=batch[0].limit, end_ids=stops, padding_id=stops[0])
-    candidates = write_ids(model, {"input_ids": given, "attention_mask": mask}, settings.decoding, limits, number)
+    candidates = write_ids(model, {"input_ids": given, "attention_mask": mask}, decoding, limits, number)
     lines = [[first_line(processor, ids, stops) for ids in texts] for texts in candidates]
-    return [[texts[place] for place in best_first(settings.decoding, [text for text, _ in texts])] for texts in lines]
+    return [[texts[place] for place in best_first(decoding, [text for text, _ in texts])] for texts in lines]
 
 
 def first_line(processor: HydraProcessor, ids: Sequence[int], stops: Sequence[int]) -> tuple[str, tuple[str, ...]]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
-from stages.evaluate_translation.scores import Bootstrap, compare, figures, interval, judge, score
+from stages.evaluate_translation.scores import compare, figures, score
+from stages.shared.paired import Bootstrap, interval, judge
 
 PAIRS = [line.split("\t") for line in Path("tests/data/en-nl.tsv").read_text(encoding="utf-8").splitlines()[:60]]
 REFERENCES = [target for _, target in PAIRS]

@@ -1,0 +1,50 @@
+"""Intervals of bootstrap samples, and what the difference of two systems says."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+WORSE, TIE, BETTER, UNKNOWN = "worse", "tie", "better", "unknown"
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made."""
+
+    samples: int
+    confidence: float
+    seed: int
+
+
+def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
+    """Return the percentile interval of bootstrap samples."""
+    if not len(values):
+        return None, None
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def compare_samples(difference: float, samples: np.ndarray, confidence: float) -> dict[str, Any]:
+    """Return a difference of two systems with its interval, p-value and verdict; more is better.
+
+    `samples` are the differences in each bootstrap sample, for which both were resampled with the same draws. The
+    p-value is that of sacrebleu's paired bootstrap (Koehn 2004): how often a sample's difference is as far from the
+    samples' mean as the difference is from 0.
+    """
+    low, high = interval(samples, confidence)
+    p_value = None
+    if len(samples):
+        as_far = np.abs(samples - samples.mean()) >= abs(difference)
+        p_value = float((as_far.sum() + 1) / (len(samples) + 1))
+    found = {"difference": difference, "difference_low": low, "difference_high": high, "p_value": p_value}
+    return found | {"verdict": judge(low, high)}
+
+
+def judge(low: float | None, high: float | None) -> str:
+    """Return what the interval of a difference says: more is better, one that holds 0 is a tie."""
+    if low is None or high is None:
+        return UNKNOWN
+    if low > 0:
+        return BETTER
+    return WORSE if high < 0 else TIE
