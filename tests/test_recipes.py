@@ -20,8 +20,14 @@ RECIPES = {
     "mistral_ft_dutch": ("dutch", "tiny_random_mistral"),
 }
 """A language that tests/data has text of, and a random model with the architecture of the recipe's base model."""
-PLANNED_ALONE = ("tweety_dutch_instruct", "hydra_tower_tatar")
-"""What these add to a training - tuning, translation - has tests of its own."""
+PLANNED_ALONE = (
+    "tweety_dutch_instruct",
+    "chocollama_dutch_instruct",
+    "chocollama3_dutch_instruct",
+    "tokentrans_dutch_instruct",
+    "hydra_tower_tatar",
+)
+"""What these add to a training - tuning, translation - has tests of its own; one of them runs whole below."""
 LANGUAGES = {
     "tweety_tatar": "tatar",
     "tweety_armenian": "armenian",
@@ -35,9 +41,13 @@ NEW_TOKENIZER = {
     "tweety_dutch",
     "tweety_italian",
     "tokentrans_dutch",
-    *PLANNED_ALONE,
+    "tweety_dutch_instruct",
+    "tokentrans_dutch_instruct",
+    "hydra_tower_tatar",
 }
-ADAPTERS = {"chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch"}
+LORA = ("chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch")
+ADAPTERS = {*LORA, *(f"{recipe}_instruct" for recipe in LORA)}
+TUNED = ("instruct_model", "preferred_model")
 IN_EVERY_RUN = ("chocollama_dutch",)
 TINY = [
     "corpus=tests",
@@ -124,6 +134,24 @@ def test_a_recipe_runs_to_its_report(recipe, artifacts):
     assert (adapted.config.vocab_size == base.config.vocab_size) == (recipe not in NEW_TOKENIZER)
     page = (steps["report"].folder / "report.html").read_text()
     assert ("and by the new one" in page) == (recipe in NEW_TOKENIZER)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_an_instruct_recipe_ends_with_a_model_that_was_tuned_twice(artifacts):
+    chosen = ["language=dutch", "experiment=chocollama_dutch_instruct", "base_model=tiny_random_untied"]
+    # The real data is on the hub; the model has a context of 512 tokens.
+    tiny = ["instructions=tests", "tuning.answers.prompts=1", "tuning.answers.max_new_tokens=3"]
+    tiny += ["tuning.sft.epochs=4"]  # an epoch is a single step, and the first one's learning rate is 0
+    tiny += [f"tuning.{method}.{name}" for method in ("sft", "dpo") for name in ("max_length=256", "held_out_rows=8")]
+    steps = make([*chosen, *tiny, f"machine.artifacts={artifacts}"])
+    tuned = {name: json.loads((steps[name].folder / "tuning.json").read_text()) for name in TUNED}
+    assert tuned["instruct_model"]["held_out"]["loss_after"] < tuned["instruct_model"]["held_out"]["loss_before"]
+    assert tuned["preferred_model"]["held_out"]["pairs"] > 0
+    assert "tokenizer" not in steps
+    page = (steps["report"].folder / "report.html").read_text()
+    assert ">Instruction tuning</h2>" in page
 
 
 @pytest.mark.slow
