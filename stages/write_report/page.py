@@ -73,6 +73,7 @@ def _context(report: Report) -> dict[str, Any]:
         "differences": differences,
         "difference_ticks": difference_ticks,
         "losses": charts.loss_chart(report.systems),
+        "held_out": charts.held_out_charts(report.systems, _watched(report)),
         "sentences": cut_samples(settings.report.sample_sentence, settings.language, cut_by),
         "cut_by": list(cut_by),
         "alignment": _alignment(inputs, settings.report.aligned_words),
@@ -84,6 +85,12 @@ def _context(report: Report) -> dict[str, Any]:
         "recipes": provenance.recipes(manifests),
         "versions": provenance.versions(manifests),
     }
+
+
+def _watched(report: Report) -> dict[str, str]:
+    """Return what the report calls the texts that trainings are watched on."""
+    language = report.settings.language
+    return {"target": language.english_name, "source": f"The source language ({language.source_code})"}
 
 
 def _facts(report: Report, manifests: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
