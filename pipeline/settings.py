@@ -29,8 +29,9 @@ from stages.ingest_instructions.settings import InstructionsSettings
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.mix_tokens.settings import ReplaySettings
-from stages.probe_initialization.settings import OtherDomain, ProbeSettings
+from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.decoding.settings import DecodingSettings
+from stages.shared.other_domain import OtherDomain
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.translation.settings import TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
@@ -75,6 +76,17 @@ class LeaderboardSettings(Section):
         if not isinstance(other, Mapping) or (other.get("path") and Path(other["path"]).is_file()):
             return values
         return {**values, "other_domain": None}
+
+
+class CurvesSettings(Section):
+    """What `make curves` compares."""
+
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    """Orders of the training text, `training.seed`; both models are trained in each."""
+    replay: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files of conf/replay/; both models are trained with each."""
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    """Of the intervals over the seeds."""
 
 
 class PivotSettings(Section):
@@ -137,6 +149,7 @@ class Config(Section):
     translation_scoring: TranslationScoringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
+    curves: CurvesSettings
     cluster: ClusterSettings
     machine: MachineSettings
     run: RunSettings

@@ -5,6 +5,7 @@ from stages.align_tokens.settings import AlignTokensSettings
 from stages.back_translate.settings import BackTranslateSettings
 from stages.build_hydra.settings import BuildHydraSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
+from stages.compare_training.settings import CompareTrainingSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.evaluate_model.settings import EvaluateModelSettings
@@ -112,6 +113,7 @@ PROBE_INITIALIZATION = Stage(
     uses_gpus=True,
 )
 COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings)
+COMPARE_TRAINING = Stage("compare_training", "training_curves", CompareTrainingSettings, libraries=("scipy",))
 INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",
     "instructions",

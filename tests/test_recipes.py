@@ -6,6 +6,8 @@ import pytest
 
 from pipeline import graph, store, worker
 from pipeline.config import CONF, load_config
+from pipeline.curves import pair
+from pipeline.curves_graph import curves
 from pipeline.plan import step_file, unique
 from pipeline.sources import current_lock
 
@@ -89,7 +91,10 @@ def fresh_accelerator():
 def make(overrides):
     """Make all that a config plans, in this process; return the steps by name."""
     config = load_config([*TINY, *overrides])
-    steps = unique([graph.adapt(config, current_lock(config))])
+    return make_steps(unique([graph.adapt(config, current_lock(config))]), config)
+
+
+def make_steps(steps, config):
     for step in steps:
         step.work.mkdir(parents=True, exist_ok=True)
         store.write_json(step.work / "step.json", step_file(step, config.execution(), processes=1, nodes=1))
@@ -98,7 +103,7 @@ def make(overrides):
 
 
 def test_every_recipe_is_tried():
-    others = {"smoke"}
+    others = {"smoke", "curves_dutch", "curves_dutch_gpu"}
     assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} - others == {*RECIPES, *PLANNED_ALONE}
 
 
@@ -169,6 +174,28 @@ def test_replay_gives_every_system_the_same_text(artifacts):
     assert ours["tokens"] == pytest.approx(20000, rel=0.1)
     assert (ours["bytes"], ours["replay"]["bytes"]) == (theirs["bytes"], theirs["replay"]["bytes"])
     assert steps["adapted_model"].metrics()["tokens"] == ours["tokens"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_curves_are_drawn_from_real_trainings(artifacts):
+    chosen = ["language=dutch", "base_model=tiny_random", "mapping=trans_tokenize", "curves.replay=[none,tests]"]
+    chosen += ["curves.seeds=[1,2]", "training.watch.every_steps=4", "training.schedule=constant"]
+    pairings = pair([*TINY, *chosen, f"machine.artifacts={artifacts}"])
+    config = pairings[0].config
+    steps = make_steps(unique([curves(config, current_lock(config), pairings)]), config)
+    found = json.loads((steps["training_curves"].folder / "training_curves.json").read_text())
+    assert len(found["trainings"]) == 8
+    ends = {(one["system"], one["replay"], one["seed"]): one["curves"]["target"] for one in found["trainings"]}
+    for replay in ("none", "tests"):
+        ours, theirs = ends["adapted", replay, 2], ends["source_finetuned", replay, 2]
+        assert ours["bytes"][-1] == pytest.approx(theirs["bytes"][-1])  # the same text
+        assert ours["flops"][-1] != pytest.approx(theirs["flops"][-1], rel=0.05)
+        assert len(ours["bytes"]) > 3
+    assert {(row["at_equal"], row["replay"]) for row in found["comparisons"] if row["text"] == "target"} == {
+        (axis, replay) for axis in ("bytes", "flops") for replay in ("none", "tests")
+    }
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.shared.artifact import read_json, read_json_lines
-from stages.write_report.verdict import BETTER, ORDER, PHRASES, TIE, UNKNOWN, WORSE, Sentence
+from stages.shared.verdict import BETTER, ORDER, PHRASES, TIE, UNKNOWN, WORSE
+from stages.write_report.verdict import Sentence
 
 SYSTEMS = {
     "copy": "Source copied",

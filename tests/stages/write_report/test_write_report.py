@@ -18,11 +18,11 @@ from tiny_models import save_tiny_model
 from pipeline.provenance import ROOT
 from pipeline.stage import Execution
 from stages.map_embeddings.stage import map_embeddings
+from stages.shared.verdict import judge
 from stages.write_report.charts import axis
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.stage import write_report
 from stages.write_report.table import comparison_table, results_table
-from stages.write_report.verdict import judge
 
 EXECUTION = Execution.model_construct()
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
