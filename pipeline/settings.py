@@ -19,6 +19,7 @@ from stages.align_tokens.settings import AlignmentSettings
 from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
+from stages.compare_training.settings import CurvesSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.evaluate_translation.settings import TranslationScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
@@ -76,17 +77,6 @@ class LeaderboardSettings(Section):
         if not isinstance(other, Mapping) or (other.get("path") and Path(other["path"]).is_file()):
             return values
         return {**values, "other_domain": None}
-
-
-class CurvesSettings(Section):
-    """What `make curves` compares."""
-
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    """Orders of the training text, `training.seed`; both models are trained in each."""
-    replay: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Files of conf/replay/; both models are trained with each."""
-    confidence: Annotated[float, Field(gt=0, lt=1)]
-    """Of the intervals over the seeds."""
 
 
 class PivotSettings(Section):

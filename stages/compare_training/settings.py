@@ -8,6 +8,17 @@ from pipeline.section import Section
 from stages.shared.training.settings import TrainingSettings
 
 
+class CurvesSettings(Section):
+    """What `make curves` compares."""
+
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    """Orders of the training text, `training.seed`; both models are trained in each."""
+    replay: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files of conf/replay/; both models are trained with each."""
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    """Of the intervals over the seeds."""
+
+
 class Variant(Section):
     """One way to train both models, in several orders of the text."""
 
