@@ -50,12 +50,12 @@ INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
 
-.PHONY: adapt train leaderboard corpus plan fetch status config logs explain translate trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
+.PHONY: adapt train leaderboard curves corpus plan fetch status config logs explain translate trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
 adapt plan fetch status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
 
-train leaderboard corpus: $(INSTALLED)
+train leaderboard curves corpus: $(INSTALLED)
 	@$(PIPELINE) $@ $(if $(filter 1,$(value PLAN)),--plan) $(PLANNED)
 
 logs: $(INSTALLED)
@@ -128,6 +128,7 @@ help:
 		'  ARGS="cluster=slurm"             as a chain of Slurm jobs; you may log out' \
 		'make train LANG=dutch              the adapted model alone; Ctrl-C saves, again goes on; PLAN=1: what would run' \
 		'make leaderboard LANG=dutch        every initialisation method on the same text; PLAN=1: what would run' \
+		'make curves LANG=dutch             adapted and source model at equal bytes and equal FLOPs; PLAN=1: what would run' \
 		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
 		'make plan LANG=dutch               what would run and why, tokens, disk, time, GPU-hours; runs nothing' \
 		'make fetch LANG=dutch              only what needs the network, for a login node' \

@@ -19,7 +19,12 @@ PLANNED = {
     "status": commands.status,
     "config": commands.config,
 }
-DRY = {"train": commands.train, "leaderboard": commands.leaderboard, "corpus": commands.corpus}
+DRY = {
+    "train": commands.train,
+    "leaderboard": commands.leaderboard,
+    "curves": commands.curves,
+    "corpus": commands.corpus,
+}
 # EEXIST and ENOTDIR: a file stands where a folder is to be.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 DISK_REMEDY = "Make room (`make du`, `make gc APPLY=1`), or set machine.artifacts in conf/local.yaml"

@@ -13,6 +13,7 @@ from rich.table import Table
 from pipeline import explain, graph, runs, store
 from pipeline.chain import carry_out
 from pipeline.config import as_yaml, languages, load_config, split_sweep
+from pipeline.curves import run_curves
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk, existing
 from pipeline.job_status import failure_lines, statuses
@@ -117,6 +118,11 @@ def plan(overrides: Sequence[str], multirun: bool) -> int:
 def leaderboard(overrides: Sequence[str], dry: bool) -> int:
     """Compare all initialisation methods on the same text and budget; end with the table."""
     return run_leaderboard(overrides, dry, _show_plan, console)
+
+
+def curves(overrides: Sequence[str], dry: bool) -> int:
+    """Train the adapted and the source model alike; compare them at equal bytes and at equal operations."""
+    return run_curves(overrides, dry, _show_plan, console)
 
 
 def train(overrides: Sequence[str], dry: bool) -> int:

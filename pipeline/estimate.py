@@ -38,6 +38,7 @@ USUAL = {
     "evaluate_model": (15, 1),
     "probe_initialization": (60, 1),
     "compare_initializations": (10, 1),
+    "compare_training": (10, 1),
     "write_report": (10, 2),
 }
 MODEL_FOLDERS = {

@@ -20,13 +20,20 @@ RUN = "run.json"
 LINKED = {
     "report": ("results.json", "report.html"),
     "leaderboard": ("leaderboard.json",),
+    "training_curves": ("training_curves.json",),
     "corpus": ("corpus.json",),
     "corpus_report": ("corpus_report.json",),
     "translation": ("translation.json",),
     "question_answering": ("question_answering.json",),
 }
 """By artifact: files that stand in the run's folder itself."""
-KEPT = ("leaderboard.json", "corpus_report.json", "translation.json", "question_answering.json")
+KEPT = (
+    "leaderboard.json",
+    "training_curves.json",
+    "corpus_report.json",
+    "translation.json",
+    "question_answering.json",
+)
 """Of them, those that `latest` keeps where a run makes none."""
 
 
@@ -85,8 +92,8 @@ def finish_begun(folder: Path) -> Path:
     """Link the artifacts of a begun run whose steps are all made, point `latest` at it, and return its folder.
 
     What was written down at its begin is enough: no configuration is read, which may have changed since. `latest` keeps
-    the leaderboard and the corpus report of the run before where this one makes none, and the adaptation where this one
-    has none; each file names its own run. Raises UserError where a step is not made.
+    the leaderboard, the curves and the corpus report of the run before where this one makes none, and the adaptation
+    where this one has none; each file names its own run. Raises UserError where a step is not made.
     """
     record = _read_run(folder / RUN)
     made, last, latest = record["folders"], record["last"], folder.parent.parent / "latest"

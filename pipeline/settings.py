@@ -20,6 +20,7 @@ from stages.answer_questions.settings import NoQuestionAnswering, QuestionAnswer
 from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
+from stages.compare_training.settings import CurvesSettings
 from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.evaluate_translation.settings import TranslationScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
@@ -31,8 +32,9 @@ from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
 from stages.merge_models.settings import LateMerging, MergingSettings
 from stages.mix_tokens.settings import ReplaySettings
-from stages.probe_initialization.settings import OtherDomain, ProbeSettings
+from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.decoding.settings import DecodingSettings
+from stages.shared.other_domain import OtherDomain
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.translation.settings import TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
@@ -141,6 +143,7 @@ class Config(Section):
     question_answering: QuestionAnsweringSettings
     evaluation: EvaluationSettings
     leaderboard: LeaderboardSettings
+    curves: CurvesSettings
     cluster: ClusterSettings
     machine: MachineSettings
     run: RunSettings

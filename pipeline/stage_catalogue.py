@@ -6,6 +6,7 @@ from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.back_translate.settings import BackTranslateSettings
 from stages.build_hydra.settings import BuildHydraSettings
 from stages.compare_initializations.settings import CompareInitializationsSettings
+from stages.compare_training.settings import CompareTrainingSettings
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.evaluate_model.settings import EvaluateModelSettings
@@ -103,7 +104,7 @@ BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=
 EVALUATE_MODEL = Stage(
     "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=2, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=3, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization",
@@ -114,6 +115,7 @@ PROBE_INITIALIZATION = Stage(
     uses_gpus=True,
 )
 COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings)
+COMPARE_TRAINING = Stage("compare_training", "training_curves", CompareTrainingSettings, libraries=("scipy",))
 INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",
     "instructions",

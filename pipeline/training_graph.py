@@ -47,7 +47,16 @@ def plan_watched(plan: Planner, config: Config, made: Mapping[str, Step]) -> dic
     origins = {"held_out_target": "corpus", "held_out_source": "bitext"}
     text = config.training.watch.text
     return {
-        name: plan.step(SAMPLE_HELD_OUT, name, inputs={origin: made[origin]}, text=text)
+        name: plan.step(SAMPLE_HELD_OUT, name, inputs={origin: made[origin]}, text=text, other_domain=None)
         for name, origin in origins.items()
         if origin in made
     }
+
+
+def plan_watched_by_both(plan: Planner, config: Config, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the texts that both trainings of a comparison are watched on: all there are, of another domain too."""
+    watched, watch, other = plan_watched(plan, config, made), config.training.watch, config.leaderboard.other_domain
+    if watch is None or other is None:
+        return watched
+    lines = plan.step(SAMPLE_HELD_OUT, "held_out_other", inputs={}, text=watch.text, other_domain=other)
+    return {**watched, "held_out_other": lines}

@@ -6,6 +6,8 @@ import pytest
 
 from pipeline import graph, store, worker
 from pipeline.config import CONF, load_config
+from pipeline.curves import pair
+from pipeline.curves_graph import curves
 from pipeline.plan import step_file, unique
 from pipeline.sources import current_lock
 
@@ -20,8 +22,14 @@ RECIPES = {
     "mistral_ft_dutch": ("dutch", "tiny_random_mistral"),
 }
 """A language that tests/data has text of, and a random model with the architecture of the recipe's base model."""
-PLANNED_ALONE = ("tweety_dutch_instruct", "hydra_tower_tatar")
-"""What these add to a training - tuning, translation - has tests of its own."""
+PLANNED_ALONE = (
+    "tweety_dutch_instruct",
+    "chocollama_dutch_instruct",
+    "chocollama3_dutch_instruct",
+    "tokentrans_dutch_instruct",
+    "hydra_tower_tatar",
+)
+"""What these add to a training - tuning, translation - has tests of its own; one of them runs whole below."""
 LANGUAGES = {
     "tweety_tatar": "tatar",
     "tweety_armenian": "armenian",
@@ -35,9 +43,13 @@ NEW_TOKENIZER = {
     "tweety_dutch",
     "tweety_italian",
     "tokentrans_dutch",
-    *PLANNED_ALONE,
+    "tweety_dutch_instruct",
+    "tokentrans_dutch_instruct",
+    "hydra_tower_tatar",
 }
-ADAPTERS = {"chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch"}
+LORA = ("chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch")
+ADAPTERS = {*LORA, *(f"{recipe}_instruct" for recipe in LORA)}
+TUNED = ("instruct_model", "preferred_model")
 IN_EVERY_RUN = ("chocollama_dutch",)
 TINY = [
     "corpus=tests",
@@ -79,7 +91,10 @@ def fresh_accelerator():
 def make(overrides):
     """Make all that a config plans, in this process; return the steps by name."""
     config = load_config([*TINY, *overrides])
-    steps = unique([graph.adapt(config, current_lock(config))])
+    return make_steps(unique([graph.adapt(config, current_lock(config))]), config)
+
+
+def make_steps(steps, config):
     for step in steps:
         step.work.mkdir(parents=True, exist_ok=True)
         store.write_json(step.work / "step.json", step_file(step, config.execution(), processes=1, nodes=1))
@@ -88,7 +103,7 @@ def make(overrides):
 
 
 def test_every_recipe_is_tried():
-    others = {"smoke"}
+    others = {"smoke", "curves_dutch", "curves_dutch_gpu"}
     assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} - others == {*RECIPES, *PLANNED_ALONE}
 
 
@@ -129,6 +144,24 @@ def test_a_recipe_runs_to_its_report(recipe, artifacts):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("fresh_accelerator")
+def test_an_instruct_recipe_ends_with_a_model_that_was_tuned_twice(artifacts):
+    chosen = ["language=dutch", "experiment=chocollama_dutch_instruct", "base_model=tiny_random_untied"]
+    # The real data is on the hub; the model has a context of 512 tokens.
+    tiny = ["instructions=tests", "tuning.answers.prompts=1", "tuning.answers.max_new_tokens=3"]
+    tiny += ["tuning.sft.epochs=4"]  # an epoch is a single step, and the first one's learning rate is 0
+    tiny += [f"tuning.{method}.{name}" for method in ("sft", "dpo") for name in ("max_length=256", "held_out_rows=8")]
+    steps = make([*chosen, *tiny, f"machine.artifacts={artifacts}"])
+    tuned = {name: json.loads((steps[name].folder / "tuning.json").read_text()) for name in TUNED}
+    assert tuned["instruct_model"]["held_out"]["loss_after"] < tuned["instruct_model"]["held_out"]["loss_before"]
+    assert tuned["preferred_model"]["held_out"]["pairs"] > 0
+    assert "tokenizer" not in steps
+    page = (steps["report"].folder / "report.html").read_text()
+    assert ">Instruction tuning</h2>" in page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
 def test_replay_gives_every_system_the_same_text(artifacts):
     chosen = ["language=dutch", "base_model=tiny_random", "mapping=mean", "replay=tests", "replay.share=0.3"]
     # Whole documents are taken, of up to a thousand tokens: fewer tokens would miss the share by a document.
@@ -141,6 +174,28 @@ def test_replay_gives_every_system_the_same_text(artifacts):
     assert ours["tokens"] == pytest.approx(20000, rel=0.1)
     assert (ours["bytes"], ours["replay"]["bytes"]) == (theirs["bytes"], theirs["replay"]["bytes"])
     assert steps["adapted_model"].metrics()["tokens"] == ours["tokens"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_curves_are_drawn_from_real_trainings(artifacts):
+    chosen = ["language=dutch", "base_model=tiny_random", "mapping=trans_tokenize", "curves.replay=[none,tests]"]
+    chosen += ["curves.seeds=[1,2]", "training.watch.every_steps=4", "training.schedule=constant"]
+    pairings = pair([*TINY, *chosen, f"machine.artifacts={artifacts}"])
+    config = pairings[0].config
+    steps = make_steps(unique([curves(config, current_lock(config), pairings)]), config)
+    found = json.loads((steps["training_curves"].folder / "training_curves.json").read_text())
+    assert len(found["trainings"]) == 8
+    ends = {(one["system"], one["replay"], one["seed"]): one["curves"]["target"] for one in found["trainings"]}
+    for replay in ("none", "tests"):
+        ours, theirs = ends["adapted", replay, 2], ends["source_finetuned", replay, 2]
+        assert ours["bytes"][-1] == pytest.approx(theirs["bytes"][-1])  # the same text
+        assert ours["flops"][-1] != pytest.approx(theirs["flops"][-1], rel=0.05)
+        assert len(ours["bytes"]) > 3
+    assert {(row["at_equal"], row["replay"]) for row in found["comparisons"] if row["text"] == "target"} == {
+        (axis, replay) for axis in ("bytes", "flops") for replay in ("none", "tests")
+    }
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from stages.shared.training.operations import attention_width, operations_per_token
 from stages.shared.training.parameters import embedding_names
 
 
@@ -32,11 +33,9 @@ class Speedometer:
 
 
 def flops_per_token(model: Any, sequence_length: int) -> float:
-    """Return the floating-point operations that a training step of a model needs for one token.
+    """Return the floating-point operations that a training step of a model needs for one token as it is trained now.
 
-    4 for each weight that is multiplied and 2 more for each that is trained at present, which are the 6 of Kaplan et
-    al. (2020) where all are; and 12 x layers x heads x head's width x length for attention, not halved for the causal
-    mask (PaLM, appendix B). An input table that is no head is looked up, not multiplied.
+    An input table that is no head is looked up, not multiplied.
     """
     config = model.config.get_text_config()
     head: nn.Parameter = model.get_output_embeddings().weight
@@ -46,11 +45,7 @@ def flops_per_token(model: Any, sequence_length: int) -> float:
         if name not in tables or weight is head:
             multiplied += weight.numel()
             trained += weight.numel() if weight.requires_grad else 0
-    heads = config.num_attention_heads
-    # Of Gemma and Qwen3 all heads together are wider than the model.
-    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    attention = 12 * config.num_hidden_layers * heads * head_width * sequence_length
-    return float(4 * multiplied + 2 * trained + attention)
+    return operations_per_token(multiplied, trained, attention_width(config) * sequence_length)
 
 
 def peak_memory_bytes() -> int:

@@ -49,8 +49,8 @@ def continue_pretraining(
     """Write the trained model, metrics.jsonl (one line an optimizer step) and training.json.
 
     Where the training is watched, held_out.jsonl and samples.jsonl as well: how it does on the texts of the inputs
-    `held_out_target` and `held_out_source`, each of which may be missing, and how it continues the prompts. Goes on
-    from the checkpoints that an interrupted run left in `out`.
+    `held_out_target`, `held_out_source` and `held_out_other`, each of which may be missing, and how it continues the
+    prompts. Goes on from the checkpoints that an interrupted run left in `out`.
     """
     began = perf_counter()
     accelerator = make_accelerator(settings.training, execution)

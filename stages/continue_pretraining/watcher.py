@@ -32,7 +32,7 @@ class HeldOut:
     """A text in the model's tokens."""
 
     name: str
-    """`target` or `source`."""
+    """`target`, `source`, or `other` for the target language in another domain."""
     bytes: int
     tokens: int
     """Predicted ones."""

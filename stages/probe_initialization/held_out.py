@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from stages.probe_initialization.settings import OtherDomain, ProbeSettings
+from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.document_encoder import DocumentEncoder
+from stages.shared.other_domain import OtherDomain
 from stages.shared.scoring.nll import score_documents
-from stages.shared.scoring.sample import Document, excerpt, read_lines, read_sample, sample_digest
+from stages.shared.scoring.sample import Document, read_lines, read_sample, sample_digest, take_lines
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,11 @@ def read_held_out(
         "own": read_sample(corpus / "test.parquet", probe.domain_bytes, probe.document_bytes, probe.text_seed),
     }
     if other is not None:
-        texts["other"] = chosen_lines(read_lines(other.path), other.lines, probe)
+        texts["other"] = take_lines(read_lines(other.path), other.lines, probe.domain_bytes, probe.document_bytes)
     return {
         name: HeldOut(documents, encoder.encode([document.text for document in documents]))
         for name, documents in texts.items()
     }
-
-
-def chosen_lines(documents: Sequence[Document], lines: str, probe: ProbeSettings) -> list[Document]:
-    """Return the odd or even documents (the first is odd) in their order, until there are enough bytes."""
-    first = {"odd": 0, "even": 1, "all": 0}[lines]
-    chosen: list[Document] = []
-    left = probe.domain_bytes
-    for document in documents[first :: 1 if lines == "all" else 2]:
-        if left <= 0:
-            break
-        chosen.append(Document(document.id, excerpt(document.text, probe.document_bytes)))
-        left -= chosen[-1].bytes
-    return chosen
 
 
 def document_losses(model: Any, text: HeldOut, probe: ProbeSettings) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.stage import Execution, Metrics
 from stages.sample_held_out.settings import SampleHeldOutSettings
 from stages.shared.held_out_text import write_texts
-from stages.shared.scoring.sample import Document, take_sample
+from stages.shared.scoring.sample import Document, read_lines, take_lines, take_sample
 from stages.shared.text_table import read_rows
 
 SPLIT = "validation"
@@ -19,15 +19,19 @@ def sample_held_out(
 ) -> Metrics:
     """Write texts.jsonl, a sample of the target language out of a `corpus` or of the source language out of a `bitext`.
 
-    The file is empty where the validation split is: a small corpus may have put all into the others.
+    The file is empty where the validation split is: a small corpus may have put all into the others. Without an input
+    it is lines of the target language in another domain, from the first on.
     """
-    wanted = settings.text
+    wanted, other = settings.text, settings.other_domain
     documents: Iterable[tuple[str, ...]]
-    if "bitext" in inputs:
-        documents = joined(read_rows(inputs["bitext"] / f"{SPLIT}.parquet", ["group", "source_text"]))
+    if other is not None:
+        sample = take_lines(read_lines(other.path), other.lines, wanted.bytes, wanted.document_bytes)
     else:
-        documents = read_rows(inputs["corpus"] / f"{SPLIT}.parquet", ["id", "text"])
-    sample = take_sample((Document(*row) for row in documents), wanted.bytes, wanted.document_bytes, wanted.seed)
+        if "bitext" in inputs:
+            documents = joined(read_rows(inputs["bitext"] / f"{SPLIT}.parquet", ["group", "source_text"]))
+        else:
+            documents = read_rows(inputs["corpus"] / f"{SPLIT}.parquet", ["id", "text"])
+        sample = take_sample((Document(*row) for row in documents), wanted.bytes, wanted.document_bytes, wanted.seed)
     write_texts(out, [(document.id, document.text) for document in sample])
     return {"documents": len(sample), "bytes": sum(document.bytes for document in sample)}
 

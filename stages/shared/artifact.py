@@ -10,6 +10,12 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_json_lines(path: Path) -> list[Any]:
+    """Read lines of JSON."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
 def run_id(out: Path) -> str:
     """Return the short recipe hash in an artifact folder's name: the same config is the same run.
 

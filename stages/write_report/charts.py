@@ -1,28 +1,21 @@
 """Geometry of the charts: what the templates draw, in per cent of the drawing area."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stages.shared.page.axis import axis
+from stages.shared.page.plot import Curve, Plot, Tick, make_plot
 from stages.write_report.systems import System
 
 SMOOTHED_FROM = 60
 """Steps from which on a moving average is drawn over the single steps."""
-DRAWN_POINTS = 1500
-"""Points a line at most; more could not be told apart and would only make the page heavy."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis."""
-
-    place: float
-    """Per cent of the axis, from its beginning."""
-    label: str
+X_TITLE = "share of the training text seen"
+X_MARKS = tuple((float(share), f"{share} %") for share in (0, 25, 50, 75, 100))
+"""The axis of what is drawn over a training: one text has different numbers of tokens for different tokenizers."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +29,6 @@ class Bar:
     width: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Line:
-    """One system's training loss."""
-
-    system: str
-    label: str
-    points: str
-    """Coordinates of the single steps for an SVG polyline, in a square of 100 x 100 with y downwards."""
-    smooth: str
-    """The moving average, empty for a short training."""
-    first: float
-    last: float
-
-
-@dataclass(frozen=True)
-class LossChart:
-    """The training losses over the share of the text that was seen."""
-
-    lines: list[Line]
-    y_ticks: list[Tick]
-    x_ticks: list[Tick]
 
 
 def bars(systems: Sequence[dict[str, Any]], labels: dict[str, str]) -> tuple[list[Bar], list[Tick]]:
@@ -87,29 +57,34 @@ def bits_per_byte_curve(system: System) -> tuple[np.ndarray, np.ndarray]:
     return 100 * tokens / tokens[-1], loss * tokens_per_byte / math.log(2)
 
 
-def loss_chart(systems: Sequence[System]) -> LossChart | None:
+def loss_chart(systems: Sequence[System]) -> Plot | None:
     """Return the chart of all systems that were trained for at least two steps, None where there is none."""
-    curves = {system.name: bits_per_byte_curve(system) for system in systems if len(system.curve) > 1}
-    if not curves:
-        return None
-    drawn = [system for system in systems if system.name in curves]
-    values = np.concatenate([curve[1] for curve in curves.values()])
-    marks = axis(float(values.min()), float(values.max()))
-    low, span = marks[0], marks[-1] - marks[0]
+    curves = []
+    for system in systems:
+        if len(system.curve) > 1:
+            x, y = bits_per_byte_curve(system)
+            smooth = moving_average(y) if len(y) >= SMOOTHED_FROM else None
+            curves.append(Curve(system.name, system.label, x, y, smooth))
+    return make_plot("Training loss", curves, X_MARKS, X_TITLE) if curves else None
 
-    def place(x: np.ndarray, y: np.ndarray) -> str:
-        kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), DRAWN_POINTS)).round().astype(int))
-        return " ".join(f"{x[row]:.2f},{100 - 100 * (y[row] - low) / span:.2f}" for row in kept)
 
-    lines = []
-    for system in drawn:
-        x, y = curves[system.name]
-        smooth = moving_average(y) if len(y) >= SMOOTHED_FROM else None
-        ends = (y if smooth is None else smooth)[[0, -1]]
-        average = "" if smooth is None else place(x, smooth)
-        lines.append(Line(system.name, system.label, place(x, y), average, float(ends[0]), float(ends[1])))
-    y_ticks = [Tick(round(100 * (mark - low) / span, 3), f"{mark:g}") for mark in marks]
-    return LossChart(lines, y_ticks, [Tick(share, f"{share} %") for share in (0, 25, 50, 75, 100)])
+def held_out_charts(systems: Sequence[System], names: Mapping[str, str]) -> list[Plot]:
+    """Return a chart for each watched text, in the order of `names`, which says what each is called.
+
+    A system has a line where it was looked at twice. Its training's last look is after its last token.
+    """
+    charts = []
+    for text, name in names.items():
+        curves = []
+        for system in systems:
+            looks = [look for look in system.looks if look["text"] == text and look["bits_per_byte"] is not None]
+            if len(looks) > 1:
+                tokens = np.array([look["tokens"] for look in looks], dtype=np.float64)
+                bits = np.array([look["bits_per_byte"] for look in looks], dtype=np.float64)
+                curves.append(Curve(system.name, system.label, 100 * tokens / system.tokens_trained, bits))
+        if curves:
+            charts.append(make_plot(name, curves, X_MARKS, X_TITLE))
+    return charts
 
 
 def moving_average(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 from stages.shared.artifact import read_json
 from stages.shared.page.environment import page_environment
 from stages.shared.token_text import load_vocabulary
+from stages.shared.verdict import signed
 from stages.write_report import charts, provenance
 from stages.write_report.questions import question_section
 from stages.write_report.settings import WriteReportSettings
@@ -17,7 +18,7 @@ from stages.write_report.token_table import token_table
 from stages.write_report.tokenization import cut_samples
 from stages.write_report.translation import translation_section
 from stages.write_report.tuning import read_tuning
-from stages.write_report.verdict import signed, summary
+from stages.write_report.verdict import summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 WRITING = ("source", "source_finetuned", "mapped", "adapted", "merged")
@@ -75,6 +76,7 @@ def _context(report: Report) -> dict[str, Any]:
         "differences": differences,
         "difference_ticks": difference_ticks,
         "losses": charts.loss_chart(report.systems),
+        "held_out": charts.held_out_charts(report.systems, _watched(report)),
         "sentences": cut_samples(settings.report.sample_sentence, settings.language, cut_by),
         "cut_by": list(cut_by),
         "alignment": _alignment(inputs, settings.report.aligned_words),
@@ -87,6 +89,13 @@ def _context(report: Report) -> dict[str, Any]:
         "recipes": provenance.recipes(manifests),
         "versions": provenance.versions(manifests),
     }
+
+
+def _watched(report: Report) -> dict[str, str]:
+    """Return what the report calls the texts that trainings are watched on."""
+    language = report.settings.language
+    source = f"The source language ({language.source_code})"
+    return {"target": language.english_name, "other": f"{language.english_name}, another domain", "source": source}
 
 
 def _facts(report: Report, manifests: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

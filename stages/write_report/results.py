@@ -8,9 +8,10 @@ import numpy as np
 
 from stages.shared.bootstrap import bits_per_byte_interval
 from stages.shared.perplexity import normalized_perplexity
+from stages.shared.verdict import judge
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.systems import System
-from stages.write_report.verdict import judge, summary
+from stages.write_report.verdict import summary
 
 COMPARED = (
     ("adapted", "source"),

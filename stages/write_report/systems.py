@@ -1,12 +1,11 @@
 """The evaluated systems, read from their artifacts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.shared.artifact import read_json
+from stages.shared.artifact import read_json, read_json_lines
 
 TRAINED_MODELS = {"adapted": "adapted_model", "source_finetuned": "source_finetuned_model"}
 NAMES = {
@@ -30,6 +29,8 @@ class System:
     """samples.json."""
     curve: list[dict[str, Any]]
     """metrics.jsonl of its training, the optimizer steps that have a loss; empty where it was not trained."""
+    looks: list[dict[str, Any]]
+    """held_out.jsonl of its training; empty where nothing was watched."""
     tokens_trained: int
     """Tokens seen in training."""
 
@@ -47,12 +48,14 @@ def read_systems(names: Sequence[str], inputs: Mapping[str, Path]) -> list[Syste
     systems = []
     for name in names:
         folder, trained = inputs[f"evaluation_{name}"], inputs.get(TRAINED_MODELS.get(name, ""))
-        steps = read_steps(trained / "metrics.jsonl") if trained else []
+        steps = read_json_lines(trained / "metrics.jsonl") if trained else []
+        watched = trained / "held_out.jsonl" if trained else None
         system = System(
             name=name,
             evaluation=read_json(folder / "evaluation.json"),
             samples=read_json(folder / "samples.json"),
             curve=[step for step in steps if step["loss"] is not None],
+            looks=read_json_lines(watched) if watched and watched.is_file() else [],
             tokens_trained=steps[-1]["tokens"] if steps else 0,
         )
         systems.append(system)
@@ -60,9 +63,3 @@ def read_systems(names: Sequence[str], inputs: Mapping[str, Path]) -> list[Syste
     if len(samples) > 1:
         raise ValueError(f"the systems {', '.join(names)} were scored on different text and cannot be compared")
     return systems
-
-
-def read_steps(path: Path) -> list[dict[str, Any]]:
-    """Read metrics.jsonl; the loss of a step that was skipped is None."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.strip()]

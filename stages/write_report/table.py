@@ -6,7 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from stages.write_report.verdict import BETTER, TIE, WORSE, signed, verdict_of
+from stages.shared.verdict import BETTER, TIE, WORSE, signed
+from stages.write_report.verdict import verdict_of
 
 COLOURS = {WORSE: "red", BETTER: "green", TIE: "yellow"}
 

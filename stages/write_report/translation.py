@@ -5,9 +5,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stages.shared.artifact import read_json
-from stages.write_report.systems import read_steps
-from stages.write_report.verdict import BETTER, ORDER, PHRASES, TIE, UNKNOWN, WORSE, Sentence
+from stages.shared.artifact import read_json, read_json_lines
+from stages.shared.verdict import BETTER, ORDER, PHRASES, TIE, UNKNOWN, WORSE
+from stages.write_report.verdict import Sentence
 
 SYSTEMS = {
     "copy": "Source copied",
@@ -68,7 +68,7 @@ def _trained(found: Mapping[str, Any], name: str) -> list[float]:
 
 
 def _examples(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    lines = read_steps(path)
+    lines = read_json_lines(path)
     return [line for name in names for line in islice((one for one in lines if one["set"] == name), EXAMPLES)]
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-WORSE, TIE, BETTER, UNKNOWN = "worse", "tie", "better", "unknown"
-ORDER = (WORSE, TIE, UNKNOWN, BETTER)
-"""Bad news first."""
-PHRASES = {WORSE: "worse than", TIE: "tied with", UNKNOWN: "not comparable with", BETTER: "better than"}
+from stages.shared.verdict import BETTER, ORDER, PHRASES, TIE, UNKNOWN, WORSE, signed
+
 AGAINST = {
     "source": "{base} as it came",
     "source_finetuned": "{base} trained on the same text with its own tokenizer",
@@ -14,24 +12,6 @@ AGAINST = {
 
 Sentence = list[tuple[str, str | None]]
 """Pieces of text, each with the verdict that it states or None."""
-
-
-def judge(low: float | None, high: float | None) -> str:
-    """Return what the interval of a difference in bits per byte says: fewer are better, one that holds 0 is a tie."""
-    if low is None or high is None:
-        return UNKNOWN
-    if low > 0:
-        return WORSE
-    return BETTER if high < 0 else TIE
-
-
-def signed(value: float) -> str:
-    """Return a number with its sign and three decimals.
-
-    >>> signed(-0.1234), signed(0.00001)
-    ('−0.123', '+0.000')
-    """
-    return f"{value:+.3f}".replace("-", "−")
 
 
 def summary(results: dict[str, Any], language: str) -> Sentence:

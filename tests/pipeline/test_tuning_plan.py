@@ -74,10 +74,11 @@ def test_a_card_of_another_role_or_language_is_refused():
         planned("language=tatar", "tuning=sft", "instructions=packaged")
 
 
-def test_the_experiment_is_the_other_with_tuning_after_it():
-    base, instruct = (load_config([*DUTCH, f"experiment=tweety_dutch{end}"]) for end in ("", "_instruct"))
-    assert instruct.training == base.training
-    assert instruct.base_model == base.base_model
+@pytest.mark.parametrize("recipe", ["tweety_dutch", "chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch"])
+def test_the_experiment_is_the_other_with_tuning_after_it(recipe):
+    base, instruct = (load_config([*DUTCH, f"experiment={recipe}{end}"]) for end in ("", "_instruct"))
+    untuned = type(base).model_fields.keys() - {"instructions", "tuning", "planning"}
+    assert {name for name in untuned if getattr(instruct, name) != getattr(base, name)} == set()
     assert (instruct.tuning.dpo.learning_rate, instruct.tuning.dpo.global_batch) == (5e-7, 64)
     assert len(instruct.instructions.cards) == 5
 

@@ -54,6 +54,19 @@ def take_sample(documents: Iterable[Document], total_bytes: int, document_bytes:
     return sample
 
 
+def take_lines(documents: Sequence[Document], lines: str, total_bytes: int, document_bytes: int) -> list[Document]:
+    """Return `odd` or `even` documents (the first is odd), or `all`, in their order, until there are enough bytes."""
+    first = {"odd": 0, "even": 1, "all": 0}[lines]
+    chosen: list[Document] = []
+    left = total_bytes
+    for document in documents[first :: 1 if lines == "all" else 2]:
+        if left <= 0:
+            break
+        chosen.append(Document(document.id, excerpt(document.text, document_bytes)))
+        left -= chosen[-1].bytes
+    return chosen
+
+
 def _order(name: str, seed: int) -> bytes:
     return hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest() + name.encode()
 

@@ -22,7 +22,9 @@ def sample(folder, kind, rows, columns, **wanted):
     (folder / "out").mkdir()
     table = pa.table({name: pa.array([row[place] for row in rows], pa.string()) for place, name in enumerate(columns)})
     pq.write_table(table, folder / kind / "validation.parquet")
-    settings = SampleHeldOutSettings(text={"bytes": 1000, "document_bytes": 1000, "seed": 1} | wanted)
+    text = {"bytes": 1000, "document_bytes": 1000, "seed": 1} | wanted
+    settings = SampleHeldOutSettings(text=text, other_domain=None)
+    assert settings.identity() == {"text": text}
     metrics = sample_held_out(settings, {kind: folder / kind}, folder / "out", EXECUTION)
     return metrics, read_texts(folder / "out")
 
@@ -44,3 +46,14 @@ def test_documents_are_taken_until_there_is_enough(tmp_path):
 def test_a_split_without_text_gives_an_empty_sample(tmp_path):
     metrics, texts = sample(tmp_path, "corpus", [], ("id", "text"))
     assert (metrics, texts) == ({"documents": 0, "bytes": 0}, [])
+
+
+def test_of_another_domain_every_other_line_is_taken_until_there_is_enough(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("".join(f"line {number}\n" for number in range(1, 10)), encoding="utf-8")
+    other = {"path": str(path), "sha256": None, "lines": "even"}
+    settings = SampleHeldOutSettings(text={"bytes": 15, "document_bytes": 100, "seed": 1}, other_domain=other)
+    metrics = sample_held_out(settings, {}, tmp_path, EXECUTION)
+    assert read_texts(tmp_path) == ["line 2", "line 4", "line 6"]
+    assert metrics == {"documents": 3, "bytes": 18}
+    assert settings.identity()["other_domain"]["path"] is None  # a place is no part of the recipe

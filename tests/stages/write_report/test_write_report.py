@@ -18,11 +18,11 @@ from tiny_models import save_tiny_model
 from pipeline.provenance import ROOT
 from pipeline.stage import Execution
 from stages.map_embeddings.stage import map_embeddings
+from stages.shared.verdict import judge
 from stages.write_report.charts import axis
 from stages.write_report.settings import WriteReportSettings
 from stages.write_report.stage import write_report
 from stages.write_report.table import comparison_table, results_table
-from stages.write_report.verdict import judge
 
 EXECUTION = Execution.model_construct()
 SYSTEMS = ("source", "source_finetuned", "random", "mapped", "adapted")
@@ -96,7 +96,7 @@ def report_settings(systems=SYSTEMS, target="Nee, ik ben geen giraf."):
 def make(folder, tokenizer, bits, systems=SYSTEMS, without=(), name="report-0123456789ab.unfinished"):
     inputs = prepare(folder / "inputs", tokenizer, bits, systems)
     out = folder / name
-    out.mkdir()
+    out.mkdir(parents=True)
     kept = {key: path for key, path in inputs.items() if key not in without}
     write_report(report_settings(systems), kept, out, EXECUTION)
     return json.loads((out / "results.json").read_text()), (out / "report.html").read_text(encoding="utf-8")
@@ -230,6 +230,30 @@ def test_without_baseline_alignment_and_bitext_the_rest_is_shown(tokenizer, tmp_
     assert "trained on the same text" not in results["summary"]
     assert "best-aligned" not in page
     assert "Training loss" in page
+
+
+def test_held_out_text_is_drawn_for_each_language_with_who_was_watched_on_it(tokenizer, tmp_path):
+    assert "Held-out text while training" not in make(tmp_path / "unwatched", tokenizer, BITS)[1]
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    looks = {"adapted_model": {"target": (4.0, 3.0, 2.0), "source": (1.0, None, 1.5)}}
+    looks["source_finetuned_model"] = {"target": (2.5, 2.5, 2.25)}
+    for name, texts in looks.items():
+        lines = [
+            {"step": 40 * place, "tokens": 4000 * place, "text": text, "bits_per_byte": value}
+            for text, values in texts.items()
+            for place, value in enumerate(values)
+        ]
+        (inputs[name] / "held_out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = tmp_path / "report-0123456789ab.unfinished"
+    out.mkdir()
+    write_report(report_settings(), inputs, out, EXECUTION)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    said = "Dutch in bits per byte: Source, fine-tuned from 2.50 to 2.25; Adapted from 4.00 to 2.00"
+    assert f'aria-label="{said}"' in page
+    assert 'aria-label="The source language (en) in bits per byte: Adapted from 1.00 to 1.50"' in page
+    # 2 to 4 bits per byte from bottom to top, the text from left to right; a look without a finite loss is passed over.
+    assert '<polyline class="adapted" points="0.00,0.00 50.00,50.00 100.00,100.00"/>' in page
+    assert '<polyline class="adapted" points="0.00,100.00 100.00,0.00"/>' in page
 
 
 def test_evaluations_of_different_text_are_not_compared(tokenizer, tmp_path):

@@ -1,0 +1,24 @@
+"""Settings of the text of another domain that models are measured on."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from pipeline.section import LocalPath, Section, with_sha256
+
+
+class OtherDomain(Section):
+    """Text of another domain than the corpus: a UTF-8 file of one document a line."""
+
+    path: LocalPath
+    sha256: str
+    """Of the file, taken from it when the run is planned."""
+    lines: Literal["odd", "even", "all"]
+    """Which lines are scored, counted from 1: a method that was designed on the odd ones is judged on the even ones."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fingerprint(cls, values: Any) -> Any:
+        missing = "another domain needs its text: leaderboard.other_domain.path=FILE"
+        return with_sha256(values, "path", missing, Path.cwd())
