@@ -56,7 +56,7 @@ class Decoder:
     """Weights of the input table."""
     tied: bool
     width: int
-    """Layers x hidden size."""
+    """Of all attention heads together, over all layers."""
 
 
 def read_trainings(
