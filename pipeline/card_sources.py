@@ -155,6 +155,8 @@ class HubSource(Section):
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     """Glob patterns over the repository's paths."""
     repository: Literal["dataset", "model"] = "dataset"
+    first_bytes: Annotated[PositiveInt | None, Field(exclude_if=lambda value: value is None)] = None
+    """Only the beginnings of the files, of so many bytes unpacked, are fetched; filled in from hub.first_bytes."""
 
 
 class UrlSource(Section):

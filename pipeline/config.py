@@ -171,6 +171,8 @@ def _bad_override(error: ConfigCompositionException, overrides: Sequence[str], l
     siblings = _siblings(parent, overrides) if parent else _top_keys()
     if siblings is None:
         return unknown("key", key.group(1), _top_keys()) + origin
+    if not siblings:
+        return f"{parent} names nothing yet: write +{key.group(1)}=... to add to it{origin}"
     return unknown(f"key in {parent}" if parent else "key", name, siblings) + origin
 
 

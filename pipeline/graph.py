@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.card_lock import Lock
-from pipeline.mapping_graph import plan_data, plan_mapping
+from pipeline.mapping_graph import plan_bitext, plan_data, plan_mapping
 from pipeline.merging_graph import plan_late_merge
 from pipeline.plan import Planner, Step, only
 from pipeline.settings import Config
@@ -77,9 +77,12 @@ def plan_start(
 
 
 def corpus(config: Config, lock: Lock) -> list[Step]:
-    """Plan the corpus alone, and its report, which tells what a tokenizer makes of it."""
+    """Plan the corpus and the bitext that the mapping needs, if any, and the report of both."""
     plan = Planner(config.sections(), config.artifacts, config.language.name)
     base_model, text, tokenizer = plan_data(plan, config, lock)
+    told = {"corpus": text, "tokenizer": tokenizer, "base_model": base_model}
+    if config.mapping.needs_bitext and (bitext := plan_bitext(plan, config, lock, text)):
+        told["bitext"] = bitext
     names = {"language_name": config.language.name, "base_model_name": config.base_model.name}
-    plan.step(DESCRIBE_CORPUS, inputs={"corpus": text, "tokenizer": tokenizer, "base_model": base_model}, **names)
+    plan.step(DESCRIBE_CORPUS, inputs=told, **names)
     return plan.steps

@@ -33,6 +33,8 @@ def plan_data(plan: Planner, config: Config, lock: Lock) -> tuple[Step, Step, St
     All problems of the config's data cards are reported here.
     """
     usable_cards(config.used_cards, config.language.code)
+    pivots = (name for names in config.pivots.cards.values() for name in names)
+    config.hub.check((*config.corpus.cards, *config.bitext.cards, *pivots, *config.replay.cards))
     base_model = plan.step(FETCH_BASE_MODEL, inputs={})
     corpus = plan.step(INGEST_CORPUS, inputs={}, cards=_cards(config.corpus.cards, config, lock))
     if config.mapping.keeps_tokenizer:
@@ -90,7 +92,7 @@ def plan_pivots(
         pair: dict[str, Any] = {
             "language": config.language.model_copy(update={"source_code": code}),
             "bitext": config.bitext.model_copy(update={"cards": names}),
-            "cards": resolve_cards(names, code, config.language.code, lock),
+            "cards": config.hub.shortened(resolve_cards(names, code, config.language.code, lock)),
         }
         text = plan.step(INGEST_BITEXT, f"bitext_{code}", inputs=texts, **pair)
         aligned = plan.step(ALIGN_TOKENS, f"alignment_{code}", inputs={"bitext": text, **both})
@@ -113,4 +115,5 @@ def plan_dictionary(plan: Planner, config: Config, lock: Lock) -> dict[str, Step
 
 
 def _cards(names: tuple[str, ...], config: Config, lock: Lock) -> tuple[ResolvedCard, ...]:
-    return resolve_cards(names, config.language.source_code, config.language.code, lock)
+    cards = resolve_cards(names, config.language.source_code, config.language.code, lock)
+    return config.hub.shortened(cards)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from pipeline.cards import CardNames
+from pipeline.hub_cards import HubSettings
 from pipeline.machine_settings import ClusterSettings, MachineSettings, RunSettings
 from pipeline.plan import SHARED
 from pipeline.planning_settings import PlanningSettings
@@ -118,6 +119,7 @@ class Config(Section):
     language: LanguageSettings
     cards: dict[str, CardLists]
     packaged: PackagedSizes
+    hub: HubSettings
     base_model: BaseModelSettings
     corpus: CorpusSettings
     bitext: BitextSettings

@@ -60,7 +60,9 @@ INGEST_CORPUS = Stage(
     uses_network=True,
     resumes=True,
 )
-DESCRIBE_CORPUS = Stage("describe_corpus", "corpus_report", DescribeCorpusSettings)
+DESCRIBE_CORPUS = Stage(
+    "describe_corpus", "corpus_report", DescribeCorpusSettings, version=2, libraries=(*TOKENIZING, "numpy", "xxhash")
+)
 INGEST_BITEXT = Stage(
     "ingest_bitext",
     "bitext",

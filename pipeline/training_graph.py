@@ -16,6 +16,7 @@ def plan_replay(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:
         return {}
     usable_cards(replay.cards, replay.language.code)
     cards = resolve_cards(replay.cards, replay.language.source_code, replay.language.code, lock)
+    cards = config.hub.shortened(cards)
     spoken = {"language": replay.language, "corpus": config.replayed_corpus()}
     return {"replay": plan.step(INGEST_CORPUS, "replay_corpus", inputs={}, cards=cards, **spoken)}
 

@@ -37,24 +37,51 @@ class Columns:
 
 def render_page(found: Mapping[str, Any]) -> str:
     """Return the page."""
-    reasons = sorted({reason for source in found["sources"] for reason in source["dropped"]})
     environment = page_environment(TEMPLATES)
     return environment.get_template("report.html.j2").render(
         found=found,
-        reasons=reasons,
-        fates=[fate(source, reasons) for source in found["sources"]],
+        **fates(found["sources"], "input_documents"),
         mix=shares(first(found["languages"], LANGUAGES)),
         licences=shares(found["licences"]),
         rules=shares({name: seconds for name, seconds in found["rule_seconds"].items() if seconds}),
         sizes=shares(found["near_duplicates"].get("sizes", {})),
         lengths=length_columns(found["lengths"]),
         scores=[score_columns(name, bins) for name, bins in found["scores"].items()],
+        pairs=bitext_values(found["bitext"]) if found["bitext"] else None,
     )
 
 
-def fate(source: Mapping[str, Any], reasons: Sequence[str]) -> list[Bar]:
-    """Return what became of a source's documents, as parts of one bar; colour 0 is what was kept."""
-    whole = max(source["input_documents"], 1)
+def bitext_values(bitext: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the bitext's part of the page shows: fates, licences, and histograms of both sides and directions."""
+    directions = {"target_by_source": "target / source", "source_by_target": "source / target"}
+    return {
+        **fates(bitext["sources"], "pairs"),
+        "licences": shares(bitext["licences"]),
+        "lengths": [
+            _doubling(f"Words of the {side} side", bins, "words", "pairs", "documents")
+            for side, bins in bitext["lengths"].items()
+        ],
+        "ratios": [
+            ratio_columns(f"{unit.capitalize()}, {told}", bitext["ratios"][unit][name]["bins"])
+            for unit in ("words", "characters")
+            for name, told in directions.items()
+        ],
+        "repeats": [
+            _doubling(f"{name.replace('_', ' ').capitalize()}", bins, "pairs", "texts", "texts")
+            for name, bins in bitext["repeats"].items()
+        ],
+    }
+
+
+def fates(sources: Sequence[Mapping[str, Any]], input_key: str) -> dict[str, Any]:
+    """Return all reasons, and for each source the parts of its bar."""
+    reasons = sorted({reason for source in sources for reason in source["dropped"]})
+    return {"reasons": reasons, "fates": [fate(source, reasons, input_key) for source in sources]}
+
+
+def fate(source: Mapping[str, Any], reasons: Sequence[str], input_key: str) -> list[Bar]:
+    """Return what became of a source's documents or pairs, as parts of one bar; colour 0 is what was kept."""
+    whole = max(source[input_key], 1)
     parts = {"kept": source["kept"], **{reason: source["dropped"].get(reason, 0) for reason in reasons}}
     return [
         Bar(name, f"{count:,}", round(100 * count / whole, 3), number)
@@ -81,23 +108,35 @@ def first(counts: Mapping[str, int], number: int) -> dict[str, int]:
 
 
 def length_columns(bins: Sequence[Mapping[str, int]]) -> Columns:
-    """Return the histogram of lengths, whose bins double."""
-    told = [f"{bar['from']:,} to {bar['below'] - 1:,} words: {bar['documents']:,} documents" for bar in bins]
+    """Return the histogram of documents by their lengths."""
+    return _doubling("Words a document", bins, "words", "documents", "documents")
+
+
+def ratio_columns(title: str, bins: Sequence[Mapping[str, float]]) -> Columns:
+    """Return the histogram of pairs by a ratio of their sides, with a label at each doubling."""
+    told = [f"{bar['from']:g} to {bar['below']:g}: {bar['pairs']:,} pairs" for bar in bins]
+    step = len(bins) // 6
+    labels = [(100 * place / len(bins), f"{bins[place]['from']:g}") for place in range(0, len(bins), step)]
+    return _columns(title, [bar["pairs"] for bar in bins], told, [*labels, (100.0, f"{bins[-1]['below']:g}")])
+
+
+def _doubling(title: str, bins: Sequence[Mapping[str, int]], unit: str, counted: str, key: str) -> Columns:
+    """Return a histogram whose bins double; `key` is what the bins call their count of what is `counted`."""
+    told = [f"{bar['from']:,} to {bar['below'] - 1:,} {unit}: {bar[key]:,} {counted}" for bar in bins]
     labels = [(100 * place / len(bins), f"{bar['from']:,}") for place, bar in enumerate(bins)]
-    return _columns("Words a document", bins, told, labels)
+    return _columns(title, [bar[key] for bar in bins], told, labels)
 
 
 def score_columns(name: str, bins: Sequence[Mapping[str, float]]) -> Columns:
     """Return the histogram of one score, with five labels below it."""
     told = [f"{bar['from']:.3g} to {bar['below']:.3g}: {bar['documents']:,} documents" for bar in bins]
     labels = [(100 * place / len(bins), f"{bins[place]['from']:.3g}") for place in range(0, len(bins), 5)]
-    return _columns(name, bins, told, [*labels, (100.0, f"{bins[-1]['below']:.3g}")])
+    ends = [*labels, (100.0, f"{bins[-1]['below']:.3g}")]
+    return _columns(name, [bar["documents"] for bar in bins], told, ends)
 
 
-def _columns(
-    title: str, bins: Sequence[Mapping[str, float]], told: list[str], labels: list[tuple[float, str]]
-) -> Columns:
-    marks = axis(0, max((bar["documents"] for bar in bins), default=1))
-    heights = [round(100 * bar["documents"] / marks[-1], 3) for bar in bins]
+def _columns(title: str, counts: Sequence[float], told: list[str], labels: list[tuple[float, str]]) -> Columns:
+    marks = axis(0, max(counts, default=1))
+    heights = [round(100 * count / marks[-1], 3) for count in counts]
     ticks = [(round(100 * mark / marks[-1], 3), f"{mark:,.0f}") for mark in marks]
     return Columns(title, heights, told, labels, ticks)

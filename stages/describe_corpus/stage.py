@@ -1,4 +1,4 @@
-"""describe_corpus: what a corpus holds, and what was left out of it and why, for people and for programs."""
+"""describe_corpus: what corpus and bitext hold, and what was left out of them and why, for people and for programs."""
 
 import json
 from collections import Counter
@@ -11,7 +11,9 @@ from stages.describe_corpus.confusion import by_source, measured_confusion
 from stages.describe_corpus.examples import examples
 from stages.describe_corpus.histograms import Histograms
 from stages.describe_corpus.page import render_page
+from stages.describe_corpus.pairs import describe_bitext
 from stages.describe_corpus.settings import DescribeCorpusSettings
+from stages.describe_corpus.tokens import SourceText, load_tokenizers, of_validation
 from stages.shared.artifact import read_json, run_id
 from stages.shared.split import SPLITS
 from stages.shared.text_table import record_batches
@@ -20,7 +22,7 @@ from stages.shared.text_table import record_batches
 def describe_corpus(
     settings: DescribeCorpusSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
 ) -> Metrics:
-    """Write report.html and corpus_report.json: the corpus, and what the tokenizers make of its validation text."""
+    """Write report.html and corpus_report.json: the corpus, what the tokenizers make of it, and the bitext, if any."""
     found = description(settings, inputs, run_id(out))
     text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
     (out / "corpus_report.json").write_text(text, encoding="utf-8")
@@ -31,15 +33,16 @@ def describe_corpus(
 def description(settings: DescribeCorpusSettings, inputs: Mapping[str, Path], run: str) -> dict[str, Any]:
     """Return what corpus_report.json holds."""
     corpus = read_json(inputs["corpus"] / "corpus.json")
-    histograms = Histograms()
+    tokenizers = load_tokenizers(inputs["base_model"], inputs["tokenizer"])
+    histograms, texts = Histograms(), SourceText()
     for split in SPLITS:
-        for batch in record_batches(inputs["corpus"] / f"{split}.parquet", ["text", "scores"]):
-            for text, scores in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        for batch in record_batches(inputs["corpus"] / f"{split}.parquet", ["id", "card", "text", "scores"]):
+            for name, card, text, scores in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 histograms.add(text, scores)
+                texts.add(card, split, name, text)
     licences = Counter[str]()
     for source in corpus["sources"]:
         licences[source["licence"]] += source["bytes"]
-    tokenizer = read_json(inputs["tokenizer"] / "tokenizer_metrics.json")
     seconds = read_json(inputs["corpus"] / "manifest.json")["metrics"]["rule_seconds"]
     kept = {name: sum(source[name] for source in corpus["sources"]) for name in ("words", "bytes")}
     return {
@@ -55,9 +58,11 @@ def description(settings: DescribeCorpusSettings, inputs: Mapping[str, Path], ru
         "licences": dict(licences.most_common()),
         "lengths": histograms.lengths(),
         "scores": histograms.scores(),
-        "tokens_per_word": {"base": tokenizer["base_tokens_per_word"], "new": tokenizer["tokens_per_word"]},
+        "tokens_per_word": of_validation(inputs["corpus"], tokenizers),
+        "tokens_per_word_by_source": texts.figures(tokenizers),
         "examples": examples(inputs["corpus"] / "dropped.parquet"),
         "line_examples": corpus["line_examples"],
+        "bitext": describe_bitext(inputs["bitext"], tokenizers) if "bitext" in inputs else None,
     }
 
 

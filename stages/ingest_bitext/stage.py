@@ -32,7 +32,7 @@ from stages.ingest_bitext.splitting import HELD_OUT, SOURCE_KEYS, TARGET_KEYS, S
 from stages.ingest_bitext.summary import Found, summarise
 from stages.ingest_bitext.word_alignment import train_lexicons
 from stages.shared.artifact import read_json
-from stages.shared.card_documents import portions
+from stages.shared.card_documents import part_notes, portions
 from stages.shared.cleaning import Cleaner
 from stages.shared.overlap import SentenceIndex
 from stages.shared.sources.fetch import fetch_source
@@ -86,7 +86,7 @@ def ingest_bitext(
     summary |= {
         "pairs_before_overlap": {name: sum(map(_rows, [one / f"{name}.parquet" for one in parts])) for name in SPLITS},
         "split": split.model_dump(),
-        "notes": [*notes, *(note for one in phases for note in one[0]["notes"])],
+        "notes": [*notes, *part_notes(settings.cards), *(note for one in phases for note in one[0]["notes"])],
     }
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (out / "bitext.json").write_text(text, encoding="utf-8")

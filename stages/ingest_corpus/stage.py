@@ -27,6 +27,7 @@ from stages.ingest_corpus.splitting import HELD_OUT, TRAIN_BYTES, SplitTask, spl
 from stages.ingest_corpus.summary import seconds, summarise
 from stages.ingest_corpus.training_text import TRAIN, TrainingTask, training_shard
 from stages.shared.artifact import read_json
+from stages.shared.card_documents import part_notes
 from stages.shared.curation.curate import notes
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.mixture import Size, cap_limit, check_weights
@@ -67,7 +68,7 @@ def ingest_corpus(
     train = _training(found, split, settings, work, execution)
     shards = [Shard(one.card.name, one.curated, *both) for one, *both in zip(found, split, train, strict=True)]
     _place(shards, [folder / BROKEN for _, folder in raw], out)
-    told = [*notes(corpus.rules, settings.language), *_notes(raw)]
+    told = [*notes(corpus.rules, settings.language), *part_notes(settings.cards), *_notes(raw)]
     measured = _measure(shards, work, execution)
     summary = summarise(settings, out, shards, measured, raw) | {"near_duplicates": clusters, "notes": told}
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"

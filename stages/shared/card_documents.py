@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.card_sources import HubSource
 from pipeline.cards import ResolvedCard
 from pipeline.stage import Execution
 from stages.shared.documents import Document
@@ -27,6 +28,16 @@ def card_documents(
     folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
     how = Handling(catalogue_bytes, MAX_LINE_BYTES, stop, tell)
     return tqdm(read_card(card, folder, how), desc=card.name, unit=" documents")
+
+
+def part_notes(cards: Iterable[ResolvedCard]) -> list[str]:
+    """Return a line for each card of whose files only the beginnings are read."""
+    return [
+        f"data card {card.name}: of its files only the first {card.source.first_bytes:,} bytes or a little more, "
+        "unpacked, were fetched (hub.first_bytes)"
+        for card in cards
+        if isinstance(card.source, HubSource) and card.source.first_bytes is not None
+    ]
 
 
 def portions(card: ResolvedCard, folder: Path, settings: ReadingSettings) -> list[tuple[str, ...] | None]:

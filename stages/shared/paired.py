@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-WORSE, TIE, BETTER, UNKNOWN = "worse", "tie", "better", "unknown"
+from stages.shared.verdict import judge_gain
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,4 @@ def compare_samples(difference: float, samples: np.ndarray, confidence: float) -
         as_far = np.abs(samples - samples.mean()) >= abs(difference)
         p_value = float((as_far.sum() + 1) / (len(samples) + 1))
     found = {"difference": difference, "difference_low": low, "difference_high": high, "p_value": p_value}
-    return found | {"verdict": judge(low, high)}
-
-
-def judge(low: float | None, high: float | None) -> str:
-    """Return what the interval of a difference says: more is better, one that holds 0 is a tie."""
-    if low is None or high is None:
-        return UNKNOWN
-    if low > 0:
-        return BETTER
-    return WORSE if high < 0 else TIE
+    return found | {"verdict": judge_gain(low, high)}

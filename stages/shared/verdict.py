@@ -1,4 +1,4 @@
-"""What the interval of a difference in bits per byte says, in words."""
+"""What the interval of a difference says, in words."""
 
 WORSE, TIE, BETTER, UNKNOWN = "worse", "tie", "better", "unknown"
 ORDER = (WORSE, TIE, UNKNOWN, BETTER)
@@ -13,6 +13,11 @@ def judge(low: float | None, high: float | None) -> str:
     if low > 0:
         return WORSE
     return BETTER if high < 0 else TIE
+
+
+def judge_gain(low: float | None, high: float | None) -> str:
+    """Return what the interval of a difference in a score says, of which more is better."""
+    return judge(None if high is None else -high, None if low is None else -low)
 
 
 def signed(value: float) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from pipeline.stage import Execution, Metrics
 from stages.shared.byte_level_bpe import train_byte_level_bpe
+from stages.shared.fertility import TokenCounter, first_texts
 from stages.shared.tokenizer_conventions import TokenizerConventions, read_conventions
 from stages.shared.tokenizer_folder import write_tokenizer_folder
-from stages.train_tokenizer.measure import byte_fallback, read_sample, tokens_per_word
+from stages.train_tokenizer.measure import byte_fallback
 from stages.train_tokenizer.sentencepiece_bpe import to_tokenizer, train_sentencepiece
 from stages.train_tokenizer.settings import TokenizerSettings, TrainTokenizerSettings
 from stages.train_tokenizer.training_text import training_texts
@@ -49,13 +50,14 @@ def write_tokenizer(settings: TokenizerSettings, parquet: Path, base: TokenizerC
 
 def measure(settings: TokenizerSettings, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Return the figures on the validation split, the base model's tokenizer beside the new one."""
-    texts = read_sample(inputs["corpus"] / "validation.parquet", MEASURED_BYTES)
-    spelled = byte_fallback(out, texts) if settings.kind == "sentencepiece" else {}
+    texts = first_texts(inputs["corpus"] / "validation.parquet", MEASURED_BYTES)
+    new, base = TokenCounter(out), TokenCounter(inputs["base_model"])
+    spelled = byte_fallback(new, texts) if settings.kind == "sentencepiece" else {}
     return {
         "kind": settings.kind,
         "vocabulary_size": settings.vocabulary_size,
         "validation_bytes": sum(len(text.encode()) for text in texts),
-        "tokens_per_word": tokens_per_word(out, texts),
-        "base_tokens_per_word": tokens_per_word(inputs["base_model"], texts),
+        "tokens_per_word": new.tokens_per_word(texts),
+        "base_tokens_per_word": base.tokens_per_word(texts),
         **spelled,
     }

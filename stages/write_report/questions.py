@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.shared.artifact import read_json
+from stages.shared.verdict import PHRASES
 from stages.write_report.translation import SYSTEMS, signed
-from stages.write_report.verdict import PHRASES, Sentence
+from stages.write_report.verdict import Sentence
 
 LABELS = {**SYSTEMS, "adapted": "Adapted model, its one vocabulary", "base": "Base model, its own vocabulary"}
 METRICS = {"f1": ("F1", "exact_match", "Exact match"), "accuracy_per_byte": ("Chosen, per byte", "accuracy", "Chosen")}

@@ -126,23 +126,32 @@ def open_bytes(path: Path) -> BinaryIO:
     # Nothing is not the compressed form of anything, but the libraries read it as no text.
     if path.suffix in COMPRESSED and not path.stat().st_size:
         raise EOFError("0 bytes")
-    match path.suffix:
+    return unpacked(path, path.suffix)
+
+
+def unpacked(file: Path | BinaryIO, suffix: str) -> BinaryIO:
+    """Open a file, or wrap an open one, so that it reads unpacked, as files of this ending are packed."""
+    match suffix:
         case ".gz":
-            return cast(BinaryIO, gzip.open(path))
+            return cast(BinaryIO, gzip.open(file))
         case ".bz2":
-            return cast(BinaryIO, bz2.open(path))
+            return cast(BinaryIO, bz2.open(file))
         case ".xz":
-            return cast(BinaryIO, lzma.open(path))
+            return cast(BinaryIO, lzma.open(file))
         case ".zst":
-            return cast(BinaryIO, io.BufferedReader(ZstdFrames(path)))
-    return path.open("rb")
+            return cast(BinaryIO, io.BufferedReader(ZstdFrames(_opened(file))))
+    return _opened(file)
+
+
+def _opened(file: Path | BinaryIO) -> BinaryIO:
+    return file.open("rb") if isinstance(file, Path) else file
 
 
 class ZstdFrames(io.RawIOBase):
     """A Zstandard file of one or more frames; unlike the library's reader it says when the last one is cut off."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("rb")
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
         self.frame = zstandard.ZstdDecompressor().decompressobj()
         self.begun = False
         self.waiting = b""

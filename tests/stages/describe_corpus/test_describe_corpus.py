@@ -1,13 +1,20 @@
-"""The corpus report on a real ingested corpus of a few documents."""
+"""The corpus report on a real ingested corpus of a few documents, and a bitext of a few hundred pairs."""
 
 import json
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from ingest_case import DATA, execution, run_corpus, text_card
+import tiny_vocabularies
+from ingest_case import DATA, execution, pair_card, run_bitext, run_corpus, text_card
+from markupsafe import escape
 from rich.console import Console
+from transformers import AutoTokenizer
 
 from stages.describe_corpus.confusion import measured_confusion
 from stages.describe_corpus.histograms import Histograms
+from stages.describe_corpus.pairs import repeats
+from stages.describe_corpus.samples import Sample
 from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.describe_corpus.stage import describe_corpus
 from stages.describe_corpus.table import corpus_table
@@ -22,19 +29,26 @@ def report(tmp_path_factory):
     (here / "dutch.txt").write_text("\n\n".join([*texts, texts[0], ENGLISH, "Mail <b>jan</b>@voorbeeld.nl of kort"]))
     corpus = run_corpus(here / "corpus", text_card(here))
     (corpus / "manifest.json").write_text(json.dumps({"metrics": {"rule_seconds": {"language": 2.0, "script": 1.0}}}))
-    tokenizer = here / "tokenizer"
-    tokenizer.mkdir()
-    figures = {"tokens_per_word": 1.5, "base_tokens_per_word": 2.5}
-    (tokenizer / "tokenizer_metrics.json").write_text(json.dumps(figures))
+    inputs = {
+        "corpus": corpus,
+        "bitext": run_bitext(here / "bitext", corpus, pair_card()),
+        "base_model": tiny_vocabularies.make(here / "base", "byte_level", []),
+        "tokenizer": tiny_vocabularies.make(here / "new", "byte_level", [" de", " het", " een", " van", "en"]),
+    }
     out = here / "corpus_report-abc.unfinished"
     out.mkdir()
     settings = DescribeCorpusSettings(language_name="dutch", base_model_name="Tiny")
-    describe_corpus(settings, {"corpus": corpus, "tokenizer": tokenizer}, out, execution(here))
-    return out, json.loads((corpus / "corpus.json").read_text())
+    describe_corpus(settings, inputs, out, execution(here))
+    return out, json.loads((corpus / "corpus.json").read_text()), inputs
+
+
+@pytest.fixture
+def bitext(report):
+    return json.loads((report[0] / "corpus_report.json").read_text())["bitext"]
 
 
 def test_says_what_was_kept_and_dropped(report):
-    out, corpus = report
+    out, corpus, _ = report
     found = json.loads((out / "corpus_report.json").read_text())
     assert found["run"] == "abc"
     assert found["totals"]["documents"] == corpus["ids"]["kept"] == sum(bar["documents"] for bar in found["lengths"])
@@ -43,7 +57,20 @@ def test_says_what_was_kept_and_dropped(report):
     assert [len(shown) for shown in found["examples"].values()] == [1, 1]
     assert found["licences"] == {"mpl-2.0": found["totals"]["bytes"]}
     assert max(found["languages"], key=found["languages"].get) == "nl"
-    assert found["tokens_per_word"] == {"base": 2.5, "new": 1.5}
+
+
+def test_tells_tokens_a_word_of_each_source_by_both_tokenizers(report):
+    out, _, inputs = report
+    found = json.loads((out / "corpus_report.json").read_text())
+    texts = pq.read_table(inputs["corpus"] / "validation.parquet")["text"].to_pylist()
+    for name, folder in (("base", "base_model"), ("new", "tokenizer")):
+        ids = AutoTokenizer.from_pretrained(inputs[folder])(texts, add_special_tokens=False)["input_ids"]
+        share = sum(map(len, ids)) / sum(len(text.split()) for text in texts)
+        assert found["tokens_per_word"][name] == pytest.approx(share, abs=1e-4)
+    own = found["tokens_per_word_by_source"]["text"]
+    assert own["text"] == "held out"
+    assert own["words"] == sum(found["splits"][split]["words"] for split in ("validation", "test"))
+    assert 3 < own["new"] < own["base"] < 8
 
 
 def test_page_holds_the_examples_and_needs_nothing_beside_itself(report):
@@ -52,7 +79,67 @@ def test_page_holds_the_examples_and_needs_nothing_beside_itself(report):
     assert "<b>jan</b>" not in page
     assert "http" not in page.replace("http-equiv", "")
     found = json.loads((report[0] / "corpus_report.json").read_text())
-    assert page.count("<summary>") == 1 + len(found["examples"]) + len(found["line_examples"])
+    pairs = 1 + len(found["bitext"]["examples"])
+    assert page.count("<summary>") == 1 + len(found["examples"]) + len(found["line_examples"]) + pairs
+
+
+def test_a_bitext_is_told_of_both_sides_and_in_both_directions(report, bitext):
+    rows = [
+        row
+        for split in ("train", "validation", "test")
+        for row in pq.read_table(report[2]["bitext"] / f"{split}.parquet").to_pylist()
+    ]
+    (source,) = bitext["sources"]
+    assert source["pairs"] == 400 == bitext["totals"]["pairs"] == len(rows) + sum(source["dropped"].values())
+    for side in ("source", "target"):
+        assert source[f"{side}_words"] == sum(len(row[f"{side}_text"].split()) for row in rows)
+        assert source[f"{side}_characters"] == sum(len(row[f"{side}_text"]) for row in rows)
+        assert sum(bar["documents"] for bar in bitext["lengths"][side]) == len(rows)
+        shown = [pair[side] for pair in bitext["kept_examples"]]
+        assert len(shown) == 10
+        assert set(shown) <= {row[f"{side}_text"][:300] for row in rows}
+    for unit in ("words", "characters"):
+        there, back = (bitext["ratios"][unit][name] for name in ("target_by_source", "source_by_target"))
+        assert there["mean"] * back["mean"] == pytest.approx(1, abs=1e-3)
+        counts = [[bar["pairs"] for bar in direction["bins"]] for direction in (there, back)]
+        assert counts[0] == counts[1][::-1]
+        assert sum(counts[0]) == len(rows)
+    assert bitext["licences"] == {"mpl-2.0": len(rows)}
+    assert bitext["tokens_per_word"]["target"]["new"] < bitext["tokens_per_word"]["target"]["base"]
+
+
+def test_the_page_shows_pairs_that_went_and_pairs_that_stayed(report, bitext):
+    page = (report[0] / "report.html").read_text()
+    (reason, shown), *_ = bitext["examples"].items()
+    assert f"pairs: {reason} ({len(shown)})" in page
+    for pair in (shown[0], bitext["kept_examples"][0]):
+        assert str(escape(f"{pair['source']}\n{pair['target']}")) in page
+
+
+def test_without_a_bitext_the_report_has_no_part_of_it(report, tmp_path):
+    inputs = {name: folder for name, folder in report[2].items() if name != "bitext"}
+    settings = DescribeCorpusSettings(language_name="dutch", base_model_name="Tiny")
+    describe_corpus(settings, inputs | {"tokenizer": inputs["base_model"]}, tmp_path, execution(tmp_path))
+    found = json.loads((tmp_path / "corpus_report.json").read_text())
+    assert found["bitext"] is None
+    assert found["tokens_per_word"]["new"] == found["tokens_per_word"]["base"]
+    assert "<h2>Bitext</h2>" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_sample_is_the_same_whatever_the_order():
+    texts = {f"d{number}": f"{number} " * 20 for number in range(200)}
+    samples = [Sample(500), Sample(500)]
+    for sample, names in zip(samples, (list(texts), list(texts)[::-1]), strict=True):
+        for name in names:
+            sample.add(name, texts[name])
+    assert samples[0].texts == samples[1].texts
+    assert 500 <= sum(map(len, samples[0].texts)) < 600
+
+
+def test_repeated_sides_are_counted_by_powers_of_two():
+    hashes = np.array([7, 7, 7, 8, 9, 9], np.uint64)
+    assert [(bar["from"], bar["texts"]) for bar in repeats([hashes[:4], hashes[4:]])] == [(1, 1), (2, 2)]
+    assert repeats([hashes[:0]]) == []
 
 
 def test_tells_what_lines_went_and_what_each_source_was_taken_for(report):
