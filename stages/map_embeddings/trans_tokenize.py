@@ -10,7 +10,7 @@ from stages.map_embeddings.initialization import ALIGNED, COPIED, SMOOTHED, UNMA
 from stages.map_embeddings.methods import init_method
 from stages.map_embeddings.smoothing import smooth
 from stages.map_embeddings.token_counts import added_counts, aligned_counts
-from stages.shared.alignment_table import read_table
+from stages.shared.alignment_table import read_columns
 
 
 @init_method(needs=("table",))
@@ -19,8 +19,8 @@ def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
     assert task.table is not None  # the registry has checked `needs`
     began = perf_counter()
     # Sums of counts: each language has as much to say on a token as it has evidence (the paper's early merge).
-    pairs = chain.from_iterable(map(read_table, (task.table, *task.pivot_tables)))
-    aligned = aligned_counts(pairs, task.source, task.target, min_count)
+    tables = chain.from_iterable(map(read_columns, (task.table, *task.pivot_tables)))
+    aligned = aligned_counts(tables, task.source, task.target, min_count)
     counts = csr_matrix(aligned + added_counts(task.source, task.target))
     counts.sort_indices()
     counted = perf_counter()
