@@ -1,5 +1,6 @@
 """Trans-Tokenization (Remy, Delobelle et al., COLM 2024, arXiv 2408.04303)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from time import perf_counter
 
@@ -20,8 +21,10 @@ def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
     began = perf_counter()
     # Sums of counts: each language has as much to say on a token as it has evidence (the paper's early merge).
     tables = chain.from_iterable(map(read_columns, (task.table, *task.pivot_tables)))
-    aligned = aligned_counts(tables, task.source, task.target, min_count)
-    counts = csr_matrix(aligned + added_counts(task.source, task.target))
+    with ThreadPoolExecutor(1) as beside:  # the tokenizers, which it asks about numbers, leave Python free
+        added = beside.submit(added_counts, task.source, task.target)
+        aligned = aligned_counts(tables, task.source, task.target, min_count)
+    counts = csr_matrix(aligned + added.result())
     counts.sort_indices()
     counted = perf_counter()
     weights, smoothed = smooth(counts, task.source, task.target)
