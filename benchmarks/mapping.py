@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerFast
 from stages.map_embeddings.initialization import normalize_rows
 from stages.map_embeddings.smoothing import smooth
 from stages.map_embeddings.token_counts import added_counts, aligned_counts
-from stages.shared.alignment_table import read_table
+from stages.shared.alignment_table import read_columns
 from stages.shared.token_text import LETTER_OF_BYTE, Vocabulary, byte_level_token, load_vocabulary
 
 SYLLABLES = [first + vowel + last for first in "bdfghklmnprstvz" for vowel in "aeiou" for last in ("", "n", "r", "s")]
@@ -59,7 +59,7 @@ def time_command(table: Path, source: Path, target: Path, out: Path) -> None:
 
 def compare_smoothing(table: Path, source: Vocabulary, target: Vocabulary) -> None:
     """Time smoothing on all tokens, and the quadratic definition on some of them, which must agree."""
-    aligned = aligned_counts(read_table(table), source, target, min_count=10)
+    aligned = aligned_counts(read_columns(table), source, target, min_count=10)
     counts = csr_matrix(aligned + added_counts(source, target))
     began = perf_counter()
     weights, smoothed = smooth(counts, source, target)

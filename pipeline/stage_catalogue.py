@@ -86,7 +86,7 @@ MAP_EMBEDDINGS = Stage(
     "map_embeddings",
     "initialized_model",
     MapEmbeddingsSettings,
-    version=3,
+    version=4,
     libraries=("numpy", "scipy", "regex", *TORCH, *TOKENIZING),
     uses_gpus=True,
 )

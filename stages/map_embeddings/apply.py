@@ -1,7 +1,6 @@
 """Makes new embedding tables from an initialisation and the model's own."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,11 +8,10 @@ from scipy.sparse import csr_matrix
 
 from pipeline.errors import UserError
 from stages.map_embeddings.initialization import Fallback, Initialization
+from stages.map_embeddings.normal_rows import Draw, normal_rows
 
 BLOCK_ROWS = 4096
 """Target rows computed at once: bounds the memory beside the two tables themselves."""
-Draw = Callable[[int], np.ndarray]
-"""From how many rows are needed next to these rows, or to one that serves them all; float32."""
 
 
 def apply_initialization(
@@ -37,7 +35,8 @@ def apply_initialization(
     cuts, hidden = np.cumsum([part.shape[1] for part in parts])[:-1], parts[0].shape[1]
     new = [torch.empty((tokens, *table.shape[1:]), dtype=table.dtype) for table in tables]
     empty = np.diff(weights.indptr) == 0
-    draw = fallback_rows(initialization.fallback, parts, unknown, [seed, int(head)]) if empty.any() else None
+    number = int(empty.sum())
+    draw = fallback_rows(initialization.fallback, parts, unknown, number, [seed, int(head)]) if number else None
     for start in range(0, tokens, BLOCK_ROWS):
         rows = np.arange(start, min(start + BLOCK_ROWS, tokens))
         block = mapped_rows(weights[rows[0] : rows[-1] + 1], source)
@@ -63,10 +62,13 @@ def mapped_rows(weights: csr_matrix, source: np.ndarray) -> np.ndarray:
     return rows
 
 
-def fallback_rows(fallback: Fallback, parts: Sequence[np.ndarray], unknown: int | None, seed: list[int]) -> Draw:
+def fallback_rows(
+    fallback: Fallback, parts: Sequence[np.ndarray], unknown: int | None, rows: int, seed: list[int]
+) -> Draw:
     """Return what gives the rows of tokens without evidence, as they come; however many at once, they are the same.
 
-    `parts` are the columns of the source table and those of each bias, float32, shapes (source tokens, columns).
+    There are `rows` of them in all. `parts` are the columns of the source table and those of each bias, float32, shapes
+    (source tokens, columns).
     """
     source = np.hstack(parts) if len(parts) > 1 else parts[0]
     if fallback == "unk":
@@ -82,36 +84,4 @@ def fallback_rows(fallback: Fallback, parts: Sequence[np.ndarray], unknown: int 
         )
         generator = np.random.default_rng(seed)
         return lambda number: np.asarray(spread * generator.standard_normal((number, source.shape[1])), np.float32)
-    return normal_rows(source, seed)
-
-
-def normal_rows(source: np.ndarray, seed: list[int]) -> Draw:
-    """Draw rows from the normal distribution with the mean and covariance of the source rows.
-
-    With the triangle R of the centred rows, R^T R / (n - 1) is their covariance, whatever its rank; no covariance needs
-    to be inverted. One thread, since the sums depend on their number.
-    """
-    generator = np.random.default_rng(seed)
-    with one_thread():
-        rows = torch.from_numpy(source).to(torch.float64)
-        mean = rows.mean(dim=0)
-        rows -= mean
-        triangle = torch.linalg.qr(rows, mode="r").R / max(len(rows) - 1, 1) ** 0.5
-
-    def draw(number: int) -> np.ndarray:
-        drawn = torch.from_numpy(generator.standard_normal((number, triangle.shape[0])))
-        with one_thread():
-            return np.asarray((mean + drawn @ triangle).to(torch.float32).numpy())
-
-    return draw
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch to one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return normal_rows(source, rows, seed)

@@ -15,8 +15,8 @@ values it may only rise, as sparsemax's threshold and the n-th largest do: so a 
 Found = TypeVar("Found")
 LANES, DEPTH = 256, 16
 """Columns are bounded together in groups of DEPTH, LANES groups side by side, so that maxima run along the memory."""
-BLOCK_ROWS, BLOCK_NUMBERS = 512, 1 << 24
-"""Rows that are multiplied at once; fewer where that would be more numbers (64 MB)."""
+BLOCK_ROWS, BLOCK_NUMBERS = 256, 1 << 22
+"""Rows that are multiplied at once; fewer where that would be more numbers (16 MB)."""
 EXACT_NUMBERS = 1 << 17
 """Numbers gathered at once for exact products: 1 MB, which stays in the cache."""
 SLACK = 1e-5
@@ -42,7 +42,6 @@ class Search(NamedTuple):
 
     left: np.ndarray
     right: np.ndarray
-    """float64."""
     screen: Screen
     group_rest: np.ndarray
     """The largest of the columns' rests in each group, shape (tiles, LANES)."""
@@ -68,7 +67,7 @@ def for_candidates(
     tiles = -(-len(right) // (LANES * DEPTH))
     screen = make_screen(left, right)
     rest = _filled(screen.right_rest[None], tiles).reshape(tiles, DEPTH, LANES).max(axis=1)
-    search = Search(left, right.astype(np.float64), screen, rest, lower_bound)
+    search = Search(left, right, screen, rest, lower_bound)
     step = max(1, min(BLOCK_ROWS, len(left), BLOCK_NUMBERS // max(len(right), 1)))
     memories: SimpleQueue[Memory] = SimpleQueue()
     for _ in range(THREADS):
@@ -135,12 +134,14 @@ def _exact_cosines(left: np.ndarray, right: np.ndarray, columns: np.ndarray) -> 
     numbers, dimension = (columns >= 0).sum(axis=1), left.shape[1]
     order = np.argsort(-numbers, kind="stable")  # rows with as many candidates are computed together
     step = max(1, EXACT_NUMBERS // (columns.shape[1] * dimension))
-    gathered = np.empty((step * columns.shape[1], dimension))
+    # Gathered as they are, which is half as much to fetch, and only then made longer.
+    single = np.empty((step * columns.shape[1], dimension), dtype=right.dtype)
+    double = np.empty(single.shape)
     for start in range(0, len(left), step):
         rows = order[start : start + step]
         most = numbers[rows[0]]
         part = columns[rows, :most]
-        taken = np.take(right, part.ravel(), axis=0, out=gathered[: part.size], mode="clip")
-        found = np.einsum("rcd,rd->rc", taken.reshape(*part.shape, dimension), left[rows])
+        double[: part.size] = np.take(right, part.ravel(), axis=0, out=single[: part.size], mode="clip")
+        found = np.einsum("rcd,rd->rc", double[: part.size].reshape(*part.shape, dimension), left[rows])
         cosines[rows, :most] = np.where(part >= 0, found, NOTHING)
     return cosines

@@ -1,5 +1,7 @@
 """Tokens of two vocabularies that stand for the same text, or for the same role."""
 
+from itertools import repeat
+
 import numpy as np
 
 from stages.shared.token_text import WORDPIECE, Vocabulary
@@ -23,9 +25,12 @@ def same_text_partners(source: Vocabulary, target: Vocabulary) -> tuple[np.ndarr
     """
     by_text = source.by_text()
     loose = WORDPIECE in (source.style, target.style)
-    pairs = [(row, _partner(row, source, target, by_text, loose)) for row in range(len(target))]
-    found = np.array([pair for pair in pairs if pair[1] >= 0], dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+    partner = np.fromiter(map(by_text.get, target.text, repeat(-1)), np.int64, len(target))
+    apart = target.special | target.byte_fallback | np.array([not text for text in target.text], dtype=bool)
+    for row in np.flatnonzero(apart | (partner < 0) if loose else apart):
+        partner[row] = _partner(row, source, target, by_text, loose)
+    rows = np.flatnonzero(partner >= 0)
+    return rows, partner[rows]
 
 
 def _partner(row: int, source: Vocabulary, target: Vocabulary, by_text: dict[bytes, int], loose: bool) -> int:

@@ -1,15 +1,16 @@
 """From aligned words to integer counts of token pairs (Trans-Tokenization, Remy et al. 2024, and its code)."""
 
-from collections import defaultdict
 from collections.abc import Iterable
+from itertools import compress, repeat
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
 from pipeline.errors import UserError
 from stages.map_embeddings.same_text import same_text_partners, special_partners
-from stages.shared.alignment_table import NULL, WordPair, split_unit
+from stages.shared.alignment_table import JOINER, NULL, TableColumns, split_units
 from stages.shared.token_text import Vocabulary
 
 TIE = 1_000_000_000
@@ -17,54 +18,83 @@ TIE = 1_000_000_000
 LARGEST_NUMBER = 9_998
 LARGEST_PADDED = 98
 
-Group = tuple[list[int], list[int], list[int]]
-"""Source ids and target ids of word pairs of one shape, one pair after the other; their counts."""
 PairCounts = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Target ids, source ids, counts; pairs may repeat."""
 
 
-def aligned_counts(pairs: Iterable[WordPair], source: Vocabulary, target: Vocabulary, min_count: int) -> csr_matrix:
+class UnitTokens(NamedTuple):
+    """The tokens of many units."""
+
+    ids: np.ndarray
+    """Those of one unit after those of the other, shape (tokens,)."""
+    lengths: np.ndarray
+    """How many are of each unit, shape (units,)."""
+
+    def of(self, units: np.ndarray) -> np.ndarray:
+        """Return the tokens of units that have the same number of them, shape (units, number)."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        found: np.ndarray = self.ids[starts[units, None] + np.arange(self.lengths[units[0]])]
+        return found
+
+
+def aligned_counts(table: Iterable[TableColumns], source: Vocabulary, target: Vocabulary, min_count: int) -> csr_matrix:
     """Spread the counts of word pairs over their tokens; int64, shape (target tokens, source tokens).
 
     A word pair with integer count c, both of them one token, gives c to that token pair. Otherwise all pairs of
     their tokens share h = max(1, c // 2), and so do the pairs of tokens in order. Pairs below `min_count` are left
     out, and so are tokens that the vocabularies do not have. Raises UserError where that leaves nothing of a table.
     """
-    groups: dict[tuple[int, int], Group] = defaultdict(lambda: ([], [], []))
+    found: list[PairCounts] = []
     largest = -1
-    for pair in pairs:
-        count = int(pair.expected_count)
-        largest = max(largest, count)
-        if count < min_count or pair.source == NULL or pair.target == NULL:
-            continue
-        parts = _unit_ids(pair.source, source.ids), _unit_ids(pair.target, target.ids)
-        group = groups[len(parts[0]), len(parts[1])]
-        group[0].extend(parts[0])
-        group[1].extend(parts[1])
-        group[2].append(count)
-    found = []
-    for m, n in sorted(groups):
-        sources, targets, numbers = (np.array(part, dtype=np.int64) for part in groups[m, n])
-        found.append(spread(sources.reshape(-1, m), targets.reshape(-1, n), numbers))
-    counts = sum_pairs(found, source, target)
+    for columns in table:
+        counts = columns.expected_counts.astype(np.int64)
+        largest = max(largest, int(counts.max(initial=-1)))
+        units = zip(columns.sources, columns.targets, (counts >= min_count).tolist(), strict=True)
+        taken = [enough and one != NULL and other != NULL for one, other, enough in units]
+        sources = unit_tokens(list(compress(columns.sources, taken)), source.ids)
+        targets = unit_tokens(list(compress(columns.targets, taken)), target.ids)
+        found += spread_units(sources, targets, counts[taken])
+    summed = sum_pairs(found, source, target)
     if largest < 0:
         raise UserError("the alignment table has no pairs: align more text, or give another table")
-    if not groups:
+    if not found:
         raise UserError(
             f"no pair of words in the alignment table has a count of at least min_count={min_count} (the largest of "
             f"any line is {largest}): align more text, or lower mapping.options.min_count"
         )
-    if not counts.nnz:
+    if not summed.nnz:
         raise UserError(
             f"none of the alignment table's tokens are in the vocabularies of {source.folder} and {target.folder}. "
             "Give the tokenizers that the table was made with, the source first."
         )
-    return counts
+    return summed
 
 
-def _unit_ids(unit: str, vocabulary: dict[str, int]) -> list[int]:
-    """Return the ids of a unit's tokens, -1 for a token that is not in the vocabulary."""
-    return [vocabulary.get(token, -1) for token in split_unit(unit, vocabulary)]
+def unit_tokens(units: list[str], vocabulary: dict[str, int]) -> UnitTokens:
+    """Look up the tokens of each unit, -1 for a token that is not in the vocabulary.
+
+    >>> unit_tokens(["a", "a—c—b"], {"a": 0, "b": 1})
+    UnitTokens(ids=array([ 0,  0, -1,  1]), lengths=array([1, 3]))
+    """
+    whole = np.fromiter(map(vocabulary.get, units, repeat(-1)), np.int64, len(units))
+    several = whole < 0
+    rest = list(compress(units, several.tolist()))
+    tokens = split_units(rest)
+    lengths = np.ones(len(units), dtype=np.int64)
+    lengths[several] = [unit.count(JOINER) + 1 for unit in rest]
+    ids = np.repeat(whole, lengths)
+    ids[np.repeat(several, lengths)] = np.fromiter(map(vocabulary.get, tokens, repeat(-1)), np.int64, len(tokens))
+    return UnitTokens(ids, lengths)
+
+
+def spread_units(sources: UnitTokens, targets: UnitTokens, counts: np.ndarray) -> list[PairCounts]:
+    """Spread the counts of word pairs, shape (pairs,), those of the same two lengths together."""
+    if not len(counts):
+        return []
+    shapes = sources.lengths * (targets.lengths.max() + 1) + targets.lengths
+    order = np.argsort(shapes, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(shapes[order])) + 1)
+    return [spread(sources.of(rows), targets.of(rows), counts[rows]) for rows in groups]
 
 
 def spread(sources: np.ndarray, targets: np.ndarray, counts: np.ndarray) -> PairCounts:

@@ -1,5 +1,6 @@
 """Trans-Tokenization (Remy, Delobelle et al., COLM 2024, arXiv 2408.04303)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from time import perf_counter
 
@@ -10,7 +11,7 @@ from stages.map_embeddings.initialization import ALIGNED, COPIED, SMOOTHED, UNMA
 from stages.map_embeddings.methods import init_method
 from stages.map_embeddings.smoothing import smooth
 from stages.map_embeddings.token_counts import added_counts, aligned_counts
-from stages.shared.alignment_table import read_table
+from stages.shared.alignment_table import read_columns
 
 
 @init_method(needs=("table",))
@@ -19,9 +20,11 @@ def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
     assert task.table is not None  # the registry has checked `needs`
     began = perf_counter()
     # Sums of counts: each language has as much to say on a token as it has evidence (the paper's early merge).
-    pairs = chain.from_iterable(map(read_table, (task.table, *task.pivot_tables)))
-    aligned = aligned_counts(pairs, task.source, task.target, min_count)
-    counts = csr_matrix(aligned + added_counts(task.source, task.target))
+    tables = chain.from_iterable(map(read_columns, (task.table, *task.pivot_tables)))
+    with ThreadPoolExecutor(1) as beside:  # the tokenizers, which it asks about numbers, leave Python free
+        added = beside.submit(added_counts, task.source, task.target)
+        aligned = aligned_counts(tables, task.source, task.target, min_count)
+    counts = csr_matrix(aligned + added.result())
     counts.sort_indices()
     counted = perf_counter()
     weights, smoothed = smooth(counts, task.source, task.target)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,16 @@ class Vocabulary:
 
     def by_text(self) -> dict[bytes, int]:
         """Return the token for each text; a plain token before a byte token, then the lower in the order of strings."""
+        return self._by_text
+
+    @cached_property
+    def _by_text(self) -> dict[bytes, int]:
         found: dict[bytes, int] = {}
-        order = sorted(range(len(self)), key=lambda row: (bool(self.byte_fallback[row]), self.tokens[row]))
-        for row in order:
-            if not self.special[row]:
-                found.setdefault(self.text[row], row)
+        order = sorted(range(len(self)), key=self.tokens.__getitem__)
+        for byte_fallback in (False, True):
+            for row in order:
+                if not self.special[row] and self.byte_fallback[row] == byte_fallback:
+                    found.setdefault(self.text[row], row)
         return found
 
 

@@ -7,7 +7,8 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from stages.evaluate_translation.scores import compare, figures, score
-from stages.shared.paired import Bootstrap, interval, judge
+from stages.shared.paired import Bootstrap, interval
+from stages.shared.verdict import judge_gain
 
 PAIRS = [line.split("\t") for line in Path("tests/data/en-nl.tsv").read_text(encoding="utf-8").splitlines()[:60]]
 REFERENCES = [target for _, target in PAIRS]
@@ -67,7 +68,7 @@ def test_one_sentence_has_no_interval():
 
 
 def test_an_interval_that_touches_nothing_but_its_side_decides():
-    assert [judge(*ends) for ends in ((0.1, 2.0), (-2.0, -0.1), (-0.1, 0.1), (0.0, 1.0))] == [
+    assert [judge_gain(*ends) for ends in ((0.1, 2.0), (-2.0, -0.1), (-0.1, 0.1), (0.0, 1.0))] == [
         "better",
         "worse",
         "tie",

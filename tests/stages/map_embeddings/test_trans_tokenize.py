@@ -12,7 +12,7 @@ from stages.map_embeddings.initialization import HOW, MappingTask
 from stages.map_embeddings.resolve import explicit_unknown
 from stages.map_embeddings.smoothing import smooth
 from stages.map_embeddings.token_counts import TIE, added_counts, aligned_counts, sum_pairs
-from stages.shared.alignment_table import read_table
+from stages.shared.alignment_table import read_columns
 
 STYLES = ("byte_level", "sentencepiece", "wordpiece")
 WORKED_EXAMPLE = [
@@ -53,7 +53,7 @@ def test_worked_example_in_all_pairs_of_styles(tmp_path, source_style, target_st
     source = tiny.load(tmp_path / "source", source_style, SOURCE)
     target = tiny.load(tmp_path / "target", target_style, TARGET)
     table = tiny.write_lines(tmp_path / "table.tsv", restyle(WORKED_EXAMPLE, (source_style, target_style)))
-    counts = aligned_counts(read_table(table), source, target, min_count=10) + added_counts(source, target)
+    counts = aligned_counts(read_columns(table), source, target, min_count=10) + added_counts(source, target)
     found = named(counts, source, target)
     expected = {
         " Vijf": {" Fif": 75, "teen": 25},
