@@ -30,6 +30,7 @@ USUAL = {
     "ingest_instructions": (10, 1),
     "tune_instructions": (60, 1),
     "build_hydra": (10, 5),
+    "fetch_translator": (60, 300),  # the size of a Marian model
     "back_translate": (30, 1),
     "tune_translation": (20, 1),
     "evaluate_translation": (30, 1),

@@ -37,7 +37,7 @@ from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.decoding.settings import DecodingSettings
 from stages.shared.other_domain import OtherDomain
 from stages.shared.training.settings import TrainingSettings
-from stages.shared.translation.settings import TranslationSettings
+from stages.shared.translation.settings import FuzzyRepair, RepairSettings, TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
 from stages.tune_instructions.settings import TuningSettings
@@ -141,6 +141,7 @@ class Config(Section):
     translation: TranslationSettings
     parallel_tuning: ParallelTuningSettings
     back_translation: BackTranslationSettings
+    repair: RepairSettings
     translation_scoring: TranslationScoringSettings
     question_answering: QuestionAnsweringSettings
     evaluation: EvaluationSettings
@@ -159,6 +160,7 @@ class Config(Section):
             *self._cluster_problems(),
             *self._merging_problems(),
             *self._tuning_problems(),
+            *self._repair_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -252,6 +254,14 @@ class Config(Section):
             yield (
                 "tuning.dpo needs preferences: choose instructions=packaged, or name data cards in "
                 "instructions.preference_cards"
+            )
+
+    def _repair_problems(self) -> Iterator[str]:
+        backft, none = "hydra_backft", self.back_translation.method == "none"
+        if isinstance(self.repair, FuzzyRepair) and set(self.repair.systems) == {backft} and none:
+            yield (
+                f"repair.systems=[{backft}]: no such system is tuned with back_translation=none; choose another "
+                "back_translation, or repair.systems=[hydra_parft]"
             )
 
     @property

@@ -12,6 +12,7 @@ from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
 from stages.fetch_base_model.settings import FetchBaseModelSettings
+from stages.fetch_translator.settings import FetchTranslatorSettings
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_dictionary.settings import IngestDictionarySettings
@@ -134,6 +135,7 @@ TUNE_INSTRUCTIONS = Stage(
     uses_gpus=True,
     resumes=True,
 )
+FETCH_TRANSLATOR = Stage("fetch_translator", "translator", FetchTranslatorSettings, uses_network=True)
 BACK_TRANSLATE = Stage(
     "back_translate", "back_translation", BackTranslateSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
 )

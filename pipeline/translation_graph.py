@@ -7,11 +7,17 @@ from pipeline.mapping_graph import plan_bitext
 from pipeline.plan import Planner, Step
 from pipeline.question_graph import plan_questions
 from pipeline.settings import Config
-from pipeline.stage_catalogue import BACK_TRANSLATE, BUILD_HYDRA, EVALUATE_TRANSLATION, TUNE_TRANSLATION
-from stages.back_translate.settings import FileBackTranslation, NoBackTranslation
+from pipeline.stage_catalogue import (
+    BACK_TRANSLATE,
+    BUILD_HYDRA,
+    EVALUATE_TRANSLATION,
+    FETCH_TRANSLATOR,
+    TUNE_TRANSLATION,
+)
+from stages.back_translate.settings import FetchedBackTranslation, FileBackTranslation, NoBackTranslation
 from stages.build_hydra.settings import HydraHeads
-from stages.evaluate_translation.settings import MODELS
-from stages.shared.translation.settings import Language, Languages
+from stages.evaluate_translation.settings import MODELS, REPAIRED
+from stages.shared.translation.settings import FuzzyRepair, Language, Languages
 
 
 def plan_hydra(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
@@ -32,9 +38,11 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
     """Plan the systems and their comparison, out of `base_model`, `hydra_model`, `corpus` and `bitext`.
 
     Both models are tuned on the same pairs in the same steps, whatever their tokenizers make of them; where text is
-    back-translated, the Hydra model is tuned on that as well.
+    back-translated, the Hydra model is tuned on that as well, and with `repair` on the same pairs with matches.
     """
     languages = translated_languages(config, heads)
+    repair = config.repair if isinstance(config.repair, FuzzyRepair) else None
+    matching = repair.matching if repair else None
     models = {"base": made["base_model"], "hydra": made["hydra_model"]}
     pairs = {"bitext": made["bitext"]}
     tuned_on = [("base", "parft", "bitext"), ("hydra", "parft", "bitext")]
@@ -43,13 +51,14 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
         tuned_on.append(("hydra", "backft", "back_translation"))
     systems = dict(models)
     for name, treatment, given in tuned_on:
-        systems[f"{name}_{treatment}"] = plan.step(
-            TUNE_TRANSLATION,
-            f"{name}_{treatment}_model",
-            inputs={"model": models[name], "base_model": made["base_model"], "bitext": pairs[given]},
-            prompt=config.translation.prompt,
-            languages=languages,
-        )
+        system = f"{name}_{treatment}"
+        inputs = {"model": models[name], "base_model": made["base_model"], "bitext": pairs[given]}
+        shared = {"prompt": config.translation.prompt, "languages": languages}
+        systems[system] = plan.step(TUNE_TRANSLATION, f"{system}_model", inputs=inputs, matching=None, **shared)
+        if repair and system in repair.systems:
+            inputs["memory"] = made["bitext"]
+            system += REPAIRED
+            systems[system] = plan.step(TUNE_TRANSLATION, f"{system}_model", inputs=inputs, matching=matching, **shared)
     ordered = tuple(name for name in MODELS if name in systems)
     inputs = {f"system_{name}": systems[name] for name in ordered}
     return plan.step(
@@ -57,16 +66,21 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
         inputs={**inputs, "corpus": made["corpus"], **pairs},
         languages=languages,
         systems=ordered,
+        matching=matching,
     )
 
 
 def plan_back_translation(plan: Planner, config: Config, languages: Languages, made: Mapping[str, Step]) -> Step:
-    """Plan the pairs whose sources a machine made: by a model of this run, or out of files."""
+    """Plan the pairs whose sources a machine made: by a model of this run, by a pretrained one, or out of files."""
     given = config.back_translation
+    assert not isinstance(given, NoBackTranslation)  # nothing is planned then
     if isinstance(given, FileBackTranslation):
         return plan.step(BACK_TRANSLATE, inputs={}, translation=None, languages=languages)
-    inputs = {"model": made[f"{given.method}_model"], "corpus": made["corpus"]}
-    return plan.step(BACK_TRANSLATE, inputs=inputs, languages=languages)
+    if isinstance(given, FetchedBackTranslation):
+        model = plan.step(FETCH_TRANSLATOR, inputs={}, model=given.model, revision=given.revision, kind=given.method)
+    else:
+        model = made[f"{given.method}_model"]
+    return plan.step(BACK_TRANSLATE, inputs={"model": model, "corpus": made["corpus"]}, languages=languages)
 
 
 def translated_languages(config: Config, heads: HydraHeads) -> Languages:

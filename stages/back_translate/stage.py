@@ -8,12 +8,19 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
-from stages.back_translate.settings import BackTranslateSettings, FileBackTranslation, ModelBackTranslation
+from stages.back_translate.seq2seq import translate_seq2seq
+from stages.back_translate.settings import (
+    BackTranslateSettings,
+    CausalBackTranslation,
+    DrawnLines,
+    FileBackTranslation,
+    Seq2SeqBackTranslation,
+)
 from stages.shared.hydra.loading import load_translator
 from stages.shared.text_lines import paired_lines
 from stages.shared.text_table import PAIR, read_lines, write_rows
 from stages.shared.translation.settings import Languages, TranslationSettings
-from stages.shared.translation.translate import translate_lines
+from stages.shared.translation.translate import Translated, translate_lines
 
 Pair = tuple[str, str]
 
@@ -29,9 +36,10 @@ def back_translate(
     if isinstance(given, FileBackTranslation):
         made, flagged = paired_lines(given.source, given.target), Counter[str]()
     else:
-        assert settings.translation is not None  # a model is always told how it is asked
         targets = draw_lines(read_lines(inputs["corpus"] / "train.parquet", "text"), given)
-        made, flagged = translated(targets, inputs["model"], settings.translation, settings.languages, execution)
+        texts = translate_back(targets, settings, inputs["model"], execution)
+        made = [(one.text, line) for one, line in zip(texts, targets, strict=True)]
+        flagged = Counter(flag for one in texts for flag in one.flags)
     pairs = [pair for pair in dict.fromkeys(made) if usable(pair)]
     if not pairs:
         raise UserError(
@@ -45,7 +53,7 @@ def back_translate(
     return counts
 
 
-def draw_lines(lines: Iterable[str], given: ModelBackTranslation) -> list[str]:
+def draw_lines(lines: Iterable[str], given: DrawnLines) -> list[str]:
     """Return lines of the wanted length, each once, in the order of a hash of seed and line."""
     fitting = {line for line in lines if given.least_words <= len(line.split()) <= given.most_words}
     return sorted(fitting, key=lambda line: _draw(line, given.seed))[: given.lines]
@@ -55,19 +63,30 @@ def _draw(line: str, seed: int) -> bytes:
     return hashlib.blake2b(f"{seed}\t{line}".encode(), digest_size=8).digest() + line.encode()
 
 
-def translated(
+def translate_back(
+    lines: list[str], settings: BackTranslateSettings, folder: Path, execution: Execution
+) -> list[Translated]:
+    """Return each line's translation into the source language, by the model in a folder."""
+    given, asked = settings.back_translation, settings.translation
+    assert asked is not None  # a model is always told how it is asked
+    if isinstance(given, Seq2SeqBackTranslation):
+        return translate_seq2seq(lines, folder, given, asked, execution)
+    if isinstance(given, CausalBackTranslation):
+        asked = asked.model_copy(update={"prompt": given.prompt})
+    return translate_prompted(lines, folder, asked, settings.languages, execution)
+
+
+def translate_prompted(
     lines: list[str], folder: Path, settings: TranslationSettings, languages: Languages, execution: Execution
-) -> tuple[list[Pair], Counter[str]]:
-    """Return each line behind its translation into the source language, and how many have each flag."""
+) -> list[Translated]:
+    """Return each line's translation into the source language, by a plain model or a Hydra model."""
     reverse = Languages(source=languages.target, target=languages.source)
     model, processor = load_translator(folder, settings.precision, execution.device, settings.threads)
     written = processor.vocabulary_of(reverse.target.code)
     if written != processor.names[0]:  # a Hydra model writes with the new vocabulary unless told
         model.swap_head(written)
         processor.swap_head(written)
-    made = translate_lines(model, processor, lines, reverse, settings)
-    flags = Counter(flag for one in made for flag in one.flags)
-    return [(one.text, line) for one, line in zip(made, lines, strict=True)], flags
+    return translate_lines(model, processor, lines, reverse, settings)
 
 
 def usable(pair: Pair) -> bool:

@@ -9,14 +9,25 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from pipeline.section import Section
 from stages.shared.text_lines import TextFile
 from stages.shared.text_settings import LanguageSettings
-from stages.shared.translation.settings import Languages, TranslationSettings
+from stages.shared.translation.settings import Languages, MatchSettings, TranslationSettings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 SetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 BASELINES = ("copy", "random_in_distribution")
 """Systems that no model stands behind."""
-MODELS = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
+MODELS = (
+    "base",
+    "base_parft",
+    "base_parft_nfr",
+    "hydra",
+    "hydra_parft",
+    "hydra_parft_nfr",
+    "hydra_backft",
+    "hydra_backft_nfr",
+)
 """Systems that a run may make, in the order of the table."""
+REPAIRED = "_nfr"
+"""Ending of those whose prompts show the most similar translation."""
 
 
 class HeldOutSet(Section):
@@ -112,3 +123,9 @@ class EvaluateTranslationSettings(Section):
     translation_scoring: TranslationScoringSettings
     systems: tuple[str, ...]
     """Models in the order of the table; `system_<name>` is the input of each."""
+    matching: MatchSettings | None
+    """Matches in the prompts of the systems that were tuned with such; None for none."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; no matches are not named."""
+        return {name: value for name, value in super().identity().items() if name != "matching" or value}

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,11 +10,14 @@ from typing import Any
 from pipeline.stage import Execution, Metrics
 from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
 from stages.evaluate_translation.line_sets import LineSet, Selection, read_pairs, select
-from stages.evaluate_translation.settings import EvaluateTranslationSettings
+from stages.evaluate_translation.matched_lines import find_matches, lines_to_translate
+from stages.evaluate_translation.settings import REPAIRED, EvaluateTranslationSettings
 from stages.evaluate_translation.table import Outputs, compare_systems, score_systems
 from stages.shared.artifact import read_json, run_id
 from stages.shared.hydra.loading import load_translator
 from stages.shared.paired import Bootstrap
+from stages.shared.translation.memory import Match, match_figures
+from stages.shared.translation.prompts import Line
 from stages.shared.translation.translate import translate_lines
 
 
@@ -24,21 +27,24 @@ def evaluate_translation(
     """Write translation.json, translations.jsonl (a line a sentence, with every system's text) and the sets' lines.
 
     Inputs: `bitext`, `corpus` and, where text was back-translated, `back_translation`, in whose training text no line
-    may stand, and `system_<name>` for each model. In the table come first what copies the source and what writes
-    another line's reference, then the models in their order, then translations made elsewhere.
+    may stand, and `system_<name>` for each model. With `matching`, the prompts of systems that were tuned so show pairs
+    of the bitext's training text. In the table come first what copies the source and what writes another line's
+    reference, then the models in their order, then translations made elsewhere.
     """
     scoring = settings.translation_scoring
     sets = read_sets(settings, inputs)
     write_sets(sets, out)
     training = trained_alike(settings.systems, inputs)
+    matches = find_matches(settings, inputs, sets)
     outputs: Outputs = {}
     for name, lines in sets.items():
         outputs[name, "copy"] = lines.sources
         outputs[name, "random_in_distribution"] = random_in_distribution(lines, scoring.seed)
+    plain, matched = (lines_to_translate(settings, sets, one) for one in ({}, matches))
     flags, seconds = dict[str, dict[str, int]](), dict[str, float]()
     for system in settings.systems:
-        began = perf_counter()
-        written, flags[system] = translate_sets(inputs[f"system_{system}"], settings, sets, execution)
+        began, asked = perf_counter(), matched if system.endswith(REPAIRED) else plain
+        written, flags[system] = translate_sets(inputs[f"system_{system}"], settings, asked, execution)
         outputs |= {(name, system): texts for name, texts in written.items()}
         seconds[system] = round(perf_counter() - began, 1)
     outputs |= outputs_from_files(scoring.outputs, sets)
@@ -55,9 +61,10 @@ def evaluate_translation(
         "lines": [lines.described() for lines in sets.values()],
         "flags": flags,
         "training": training,
+        **({"matches": {name: match_figures(of_set) for name, of_set in matches.items()}} if matches else {}),
     }
     _write_json(out / "translation.json", found)
-    write_examples(outputs, sets, out / "translations.jsonl")
+    write_examples(outputs, sets, matches, out / "translations.jsonl")
     return {"chrf": {f"{entry['set']}/{entry['system']}": entry["chrf"] for entry in entries}, "seconds": seconds}
 
 
@@ -87,7 +94,7 @@ def write_sets(sets: Mapping[str, LineSet], out: Path) -> None:
 def trained_alike(systems: tuple[str, ...], inputs: Mapping[str, Path]) -> dict[str, Any]:
     """Return training.json of the systems tuned on pairs.
 
-    Raises ValueError where two of the same treatment, the last part of their names, saw other pairs or steps.
+    Raises ValueError where two of the same treatment, all but the first part of their names, saw other pairs or steps.
     """
     found = {}
     for system in systems:
@@ -95,35 +102,42 @@ def trained_alike(systems: tuple[str, ...], inputs: Mapping[str, Path]) -> dict[
         described = read_json(path) if path.is_file() else {}
         if "pairs_sha256" in described:
             found[system] = described
-    for treatment in sorted({system.rpartition("_")[2] for system in found}):
-        alike = {system: one for system, one in found.items() if system.rpartition("_")[2] == treatment}
+    # Matches in the prompts change neither pairs nor steps.
+    treatments = {system: system.removesuffix(REPAIRED).partition("_")[2] for system in found}
+    for treatment in sorted(set(treatments.values())):
+        alike = {system: one for system, one in found.items() if treatments[system] == treatment}
         if len({(one["pairs_sha256"], one["steps"]) for one in alike.values()}) > 1:
             raise ValueError(f"the systems {', '.join(alike)} were tuned on different pairs and cannot be compared")
     return found
 
 
 def translate_sets(
-    folder: Path, settings: EvaluateTranslationSettings, sets: Mapping[str, LineSet], execution: Execution
+    folder: Path, settings: EvaluateTranslationSettings, sets: Mapping[str, Sequence[Line]], execution: Execution
 ) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Return one model's translations of each set, and how many lines have each flag."""
     chosen = settings.translation
     model, processor = load_translator(folder, chosen.precision, execution.device, chosen.threads)
     written, flags = {}, Counter[str]()
     for name, lines in sets.items():
-        made = translate_lines(model, processor, lines.sources, settings.languages, chosen)
+        made = translate_lines(model, processor, lines, settings.languages, chosen)
         written[name] = [one.text for one in made]
         flags.update(flag for one in made for flag in one.flags)
     return written, dict(sorted(flags.items()))
 
 
-def write_examples(outputs: Outputs, sets: Mapping[str, LineSet], path: Path) -> None:
-    """Write one line of JSON for each sentence of each set."""
+def write_examples(
+    outputs: Outputs, sets: Mapping[str, LineSet], matches: Mapping[str, Sequence[Match | None]], path: Path
+) -> None:
+    """Write one line of JSON for each sentence of each set, with its match where such were looked for."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for name, lines in sets.items():
             systems = [system for of_set, system in outputs if of_set == name]
             for number, (source, reference) in enumerate(zip(lines.sources, lines.references, strict=True)):
                 texts = {system: outputs[name, system][number] for system in systems}
-                line = {"set": name, "source": source, "reference": reference, "outputs": texts}
+                line: dict[str, Any] = {"set": name, "source": source, "reference": reference, "outputs": texts}
+                if name in matches:
+                    match = matches[name][number]
+                    line["match"] = match._asdict() if match else None
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 

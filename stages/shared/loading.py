@@ -5,14 +5,21 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from pipeline.errors import UserError
 
 LOADING_FAULTS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 MASKED_ENDINGS = ("ForMaskedLM", "ForPreTraining")
 """Of the classes in config.json's `architectures`."""
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 
 
 def predicts_masked(config: Any) -> bool:
@@ -43,6 +50,15 @@ def load_masked_model(folder: Path, dtype: torch.dtype) -> Any:
     """
     _config(folder)
     return _load(AutoModelForMaskedLM, folder, dtype=dtype)
+
+
+def load_seq2seq_model(folder: Path, dtype: torch.dtype) -> Any:
+    """Load an encoder and decoder with all weights; touches no network.
+
+    Raises UserError as `load_causal_model` does.
+    """
+    _config(folder)
+    return _load(AutoModelForSeq2SeqLM, folder, dtype=dtype)
 
 
 def _config(folder: Path) -> Any:

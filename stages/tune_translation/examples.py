@@ -7,9 +7,9 @@ import numpy as np
 
 from stages.shared.hydra.processing import HydraProcessor
 from stages.shared.training.batches import IGNORED
-from stages.shared.translation.prompts import segments
+from stages.shared.translation.pairs import Pair
+from stages.shared.translation.prompts import Shown, is_plain, segments
 from stages.shared.translation.settings import Languages
-from stages.tune_translation.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class PairEncoder:
     prompt: str
     languages: Languages
 
-    def encode(self, pair: Pair) -> Example:
-        """Return the tokens of a pair."""
+    def encode(self, pair: Pair, shown: Shown = ()) -> Example:
+        """Return the tokens of a pair, and of another translation in its prompt, which the model only reads."""
         special = self.special
-        before = segments(pair[0], self.languages, self.prompt, special)
+        if special and not is_plain(shown, self.special_tokens):
+            shown = ()
+        before = segments(pair[0], self.languages, self.prompt, special, shown)
         # Between the prompt's last word and the translation's first there is a space, as within a line.
         space = "" if self.prompt[-1:].isspace() else " "
         asked = self.processor.encode(before)

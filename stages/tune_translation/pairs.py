@@ -1,20 +1,13 @@
 """Which pairs are trained on, in which order: the same for every system."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 
 from pipeline.errors import UserError
-
-Pair = tuple[str, str]
-
-
-def usable_pairs(rows: Iterable[tuple[str, ...]], least_words: int) -> list[Pair]:
-    """Return the pairs of single lines with enough words on both sides, each once, in their order."""
-    pairs = dict.fromkeys((" ".join(source.split()), " ".join(target.split())) for source, target in rows)
-    return [pair for pair in pairs if min(len(text.split()) for text in pair) >= least_words]
+from stages.shared.translation.pairs import Pair
 
 
 def draw_pairs(

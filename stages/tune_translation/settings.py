@@ -1,11 +1,11 @@
 """What tune_translation sees of the configuration."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from pipeline.section import Section
-from stages.shared.translation.settings import Languages
+from stages.shared.translation.settings import Languages, MatchSettings
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -48,3 +48,9 @@ class TuneTranslationSettings(Section):
     prompt: str
     """As for translating; the model learns to go on from it."""
     languages: Languages
+    matching: MatchSettings | None
+    """Matches in the prompts, out of `memory`; None for none."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; no matches are not named."""
+        return {name: value for name, value in super().identity().items() if name != "matching" or value}

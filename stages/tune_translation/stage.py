@@ -13,9 +13,11 @@ from pipeline.stage import Execution, Metrics
 from stages.shared.hydra.loading import load_processor, load_translator
 from stages.shared.text_table import read_rows
 from stages.shared.training.loss import check_plain_head
+from stages.shared.translation.memory import Match, match_figures, read_memory, show
+from stages.shared.translation.pairs import Pair, usable_pairs
 from stages.shared.translation.prompts import check_languages
 from stages.tune_translation.examples import PairEncoder
-from stages.tune_translation.pairs import Pair, draw_pairs, pairs_digest, usable_pairs
+from stages.tune_translation.pairs import draw_pairs, pairs_digest
 from stages.tune_translation.settings import TuneTranslationSettings
 from stages.tune_translation.training import train
 
@@ -30,7 +32,8 @@ def tune_translation(
     """Write the tuned model as a folder of its kind, metrics.jsonl (a line an optimizer step) and training.json.
 
     Inputs: `model`, `bitext`, and `base_model`, whose tokenizer counts the budget: so every system is trained on equal
-    bytes in equal steps. The training is short, so that a killed one begins anew.
+    bytes in equal steps. With `matching`, `memory` is the bitext whose pairs are shown in others' prompts; that changes
+    neither the pairs nor the steps. The training is short, so that a killed one begins anew.
     """
     tuning = settings.parallel_tuning
     pairs = read_training_pairs(settings, inputs)
@@ -38,7 +41,9 @@ def tune_translation(
     check_plain_head(model)
     check_languages(processor, settings.languages)
     encoder = PairEncoder(processor, settings.prompt, settings.languages)
-    examples = [encoder.encode(pair) for pair in pairs]
+    matches = find_matches(settings, inputs, pairs)
+    shown = [show(match, settings.languages, settings.matching) for match in matches]
+    examples = [encoder.encode(*both) for both in zip(pairs, shown, strict=True)]
     began = perf_counter()
     with (out / "metrics.jsonl").open("w", encoding="utf-8", newline="\n") as metrics:
         losses = []
@@ -48,7 +53,7 @@ def tune_translation(
     seconds = perf_counter() - began
     write_model(model, inputs["model"], out)
     tokens = sum(len(example.ids) for example in examples)
-    described = {
+    described: dict[str, Any] = {
         "pairs": len(pairs),
         "pairs_sha256": pairs_digest(pairs),
         "bytes": {side: sum(len(pair[place].encode()) for pair in pairs) for place, side in enumerate(SIDES)},
@@ -57,6 +62,8 @@ def tune_translation(
         "learnt_tokens": sum(len(example.ids) - example.asked for example in examples),
         "loss": {"first": losses[0], "last": losses[-1]},
     }
+    if settings.matching:
+        described["matches"] = match_figures(matches)
     (out / "training.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     return {**described, "tokens_per_s": round(tokens / seconds, 2), "seconds_training": round(seconds, 1)}
 
@@ -74,6 +81,17 @@ def read_training_pairs(settings: TuneTranslationSettings, inputs: Mapping[str, 
         if not any(token in text for token in forbidden for text in pair)
     ]
     return draw_pairs(usable, lambda pair: len(counting.encode(pair).ids), tuning.tokens, tuning.longest, tuning.seed)
+
+
+def find_matches(
+    settings: TuneTranslationSettings, inputs: Mapping[str, Path], pairs: list[Pair]
+) -> list[Match | None]:
+    """Return for each pair the one to show in its prompt; none at all without `matching`."""
+    if settings.matching is None:
+        return [None] * len(pairs)
+    once = list(dict.fromkeys(pairs))
+    found = dict(zip(once, read_memory(inputs["memory"], settings.matching).find(once), strict=True))
+    return [found[pair] for pair in pairs]
 
 
 def write_model(model: Any, source: Path, out: Path) -> None:

@@ -14,21 +14,34 @@ SYSTEMS = {
     "random_in_distribution": "Random reference",
     "base": "Base model, prompted",
     "base_parft": "Base model + ParFT",
+    "base_parft_nfr": "Base model + ParFT + NFR",
     "hydra": "Hydra",
     "hydra_parft": "Hydra + ParFT",
+    "hydra_parft_nfr": "Hydra + ParFT + NFR",
     "hydra_backft": "Hydra + BackFT",
+    "hydra_backft_nfr": "Hydra + BackFT + NFR",
 }
 """Names to show; translations made elsewhere go by their own."""
 CALLED = {
     "base": "the base model prompted",
     "base_parft": "the base model with ParFT",
+    "base_parft_nfr": "the base model with ParFT and NFR",
     "hydra": "the Hydra model",
     "hydra_parft": "the Hydra model with ParFT",
+    "hydra_parft_nfr": "the Hydra model with ParFT and NFR",
     "hydra_backft": "the Hydra model with BackFT",
+    "hydra_backft_nfr": "the Hydra model with BackFT and NFR",
 }
 """The same in a sentence."""
-COMPARED = (("hydra", "base"), ("hydra_parft", "base_parft"), ("hydra_parft", "hydra"), ("hydra_backft", "hydra"))
-"""What the sentences are about: the same treatment of both models, and what tuning does to the Hydra model."""
+COMPARED = (
+    ("hydra", "base"),
+    ("hydra_parft", "base_parft"),
+    ("hydra_parft", "hydra"),
+    ("hydra_backft", "hydra"),
+    *((f"{tuned}_nfr", tuned) for tuned in ("base_parft", "hydra_parft", "hydra_backft")),
+)
+"""What the sentences are about: the same treatment of both models, what tuning does to the Hydra model, and what
+matches in the prompt do to a tuned one."""
 FLOOR = "random_in_distribution"
 WITHOUT_MODEL = ("copy", FLOOR)
 CUT_OFF = "unfinished"

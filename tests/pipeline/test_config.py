@@ -38,6 +38,7 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         ],
         "question_answering/tests": ["heads=hydra"],
         "merging/late": ["pivots=packaged"],
+        **{f"back_translation/{kind}": ["back_translation.model=an/example"] for kind in ("causal", "seq2seq")},
     }.get(f"{choice.parent.name}/{choice.stem}", ["instructions=packaged"] if choice.parent.name == "tuning" else [])
     language = "tatar" if choice.parent.name in ("pivots", "merging") else "dutch"
     config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])
@@ -147,6 +148,16 @@ def mistake(overrides):
         (["language=dutch", "language.source_code=nl"], "language.source_code='nl' is the target language's own"),
         (["language=dutch", "heads=hydra", "+heads.source_languages.nl=Dutch"], "'nl' is the target language itself"),
         (["language=dutch", "translation.prompt='no line'"], "must have {text}"),
+        (
+            ["language=dutch", "back_translation=seq2seq"],
+            "back_translation.model=None: names no model; give one on the hub",
+        ),
+        (
+            ["language=dutch", "repair=nfr", "repair.systems=[hydra_backft]"],
+            "no such system is tuned with back_translation",
+        ),
+        (["language=dutch", "repair=nfr", "repair.match=x"], "must have {match_source} and {match_target}, once each"),
+        (["language=dutch", "repair=nfr", "repair.similarity=1"], "repair.similarity=1: input should be less than 1"),
         (["language=dutch", "decoding=bean"], "unknown decoding 'bean'. Did you mean 'beam'?"),
         (["language=dutch", "decoding.method=gready"], "unknown decoding.method 'gready'. Did you mean 'greedy'?"),
         (["language=dutch", "decoding=beam", "decoding.beams=1"], "decoding.beams=1: input should be greater"),

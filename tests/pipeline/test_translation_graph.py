@@ -53,6 +53,37 @@ def test_back_translation_adds_a_system(hydra):
     assert found["bitext"].stage is hydra["bitext"].stage  # though the mapping needs none
 
 
+def test_matches_add_systems_tuned_on_the_same_pairs_and_change_no_other(hydra):
+    found = planned("heads=hydra", "repair=nfr")
+    assert found["translation"].settings.systems == ("base", "base_parft", "hydra", "hydra_parft", "hydra_parft_nfr")
+    plain, repaired = found["hydra_parft_model"], found["hydra_parft_nfr_model"]
+    assert plain.fingerprint == hydra["hydra_parft_model"].fingerprint
+    assert "matching" not in plain.recipe["settings"]
+    assert repaired.recipe["settings"]["matching"]["similarity"] == 0.5
+    assert repaired.inputs["bitext"] is plain.inputs["bitext"] is repaired.inputs["memory"]
+    assert found["translation"].fingerprint != hydra["translation"].fingerprint
+    both = planned("heads=hydra", "repair=nfr", "back_translation=hydra")
+    assert both["hydra_parft_nfr_model"].fingerprint == repaired.fingerprint
+    backft = both["hydra_backft_nfr_model"].inputs
+    assert (backft["bitext"], backft["memory"]) == (both["back_translation"], both["bitext"])
+    assert both["translation"].settings.systems[-2:] == ("hydra_backft", "hydra_backft_nfr")
+    base = planned("heads=hydra", "repair=nfr", "repair.systems=[base_parft,hydra_parft]")
+    assert base["hydra_parft_nfr_model"].fingerprint == repaired.fingerprint
+    assert "base_parft_nfr_model" in base
+
+
+@pytest.mark.parametrize("method", ["seq2seq", "causal"])
+def test_a_pretrained_model_is_fetched_and_translates_back(method):
+    name = "Helsinki-NLP/opus-mt-nl-en"
+    found = planned("heads=hydra", f"back_translation={method}", f"back_translation.model={name}")
+    fetched = found["translator"]
+    assert fetched.stage.uses_network
+    assert not found["back_translation"].stage.uses_network
+    assert (fetched.settings.model, fetched.settings.kind, fetched.settings.revision) == (name, method, "main")
+    assert found["back_translation"].inputs["model"] is fetched
+    assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
+
+
 def test_translation_needs_bitext():
     with pytest.raises(UserError, match="heads=hydra: translation is tuned and measured on bitext"):
         load_config([*SMOKE, "heads=hydra", "mapping=mean", "bitext.cards=[]"])

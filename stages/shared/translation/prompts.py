@@ -1,5 +1,6 @@
 """Lines to prompts, and which lines have none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,17 +9,30 @@ from stages.shared.hydra.processing import HydraProcessor, Segment
 from stages.shared.translation.scripts import mixed_script
 from stages.shared.translation.settings import Languages, TranslationSettings
 
+Shown = tuple[tuple[str, str], ...]
+"""A translation as an example in a prompt: codes of languages, and texts that follow each other."""
 EMPTY, TOO_LONG, SPECIAL_TOKEN, MIXED_SCRIPT = "empty", "too_long", "special_token", "mixed_script"
 UNFINISHED, NOTHING_WRITTEN = "unfinished", "nothing_written"
+WITHOUT_EXAMPLE = "without_example"
 FLAGS = {
     EMPTY: "empty; the translation is empty too",
     TOO_LONG: "too long for the model; not translated",
     SPECIAL_TOKEN: "holds the name of a special token; not translated",
     MIXED_SCRIPT: "letters of several scripts; translated",
+    WITHOUT_EXAMPLE: "the translation that is to be shown before it does not fit; translated without",
     UNFINISHED: "the translation reached its longest length; it may be cut off",
     NOTHING_WRITTEN: "the model wrote nothing",
 }
 """What can be said of a line, and what became of it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is to be translated."""
+
+    text: str
+    shown: Shown = ()
+    """A translation like it, as an example before it."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +67,21 @@ def check_languages(processor: HydraProcessor, languages: Languages) -> None:
         )
 
 
-def segments(text: str, languages: Languages, template: str, special: bool) -> list[Segment]:
-    """Return the prompt for a line, all of it in the source language's vocabulary."""
+def segments(text: str, languages: Languages, template: str, special: bool, shown: Shown = ()) -> list[Segment]:
+    """Return the prompt for a line: in the source language's vocabulary, but for what the example has in another.
+
+    The example stands before the template's line that has {text}.
+    """
+    source = languages.source.code
     names = {"source_language": languages.source.english_name, "target_language": languages.target.english_name}
-    return [(languages.source.code, template.format(text=text, **names), special)]
+    place = template.rfind("\n", 0, template.index("{text")) + 1
+    before, asked = (part.format(text=text, **names) for part in (template[:place], template[place:]))
+    examples = [(code, part, special and code == source) for code, part in shown]
+    return [(source, before, special), *examples, (source, asked, special)]
 
 
 def make_prompts(
-    lines: list[str],
+    lines: Sequence[Line],
     processor: HydraProcessor,
     positions: int | None,
     languages: Languages,
@@ -70,26 +91,38 @@ def make_prompts(
     name = processor.vocabulary_of(languages.source.code)
     tokens = processor.special_tokens(name)
     special = any(token in settings.prompt for token in tokens)
+    forbidden = tokens if special else ()
     prompts, flags = list[Prompt](), list[tuple[str, ...]]()
     for number, line in enumerate(lines):
-        text = line.strip()
-        if not text:
-            flags.append((EMPTY,))
+        text = line.text.strip()
+        if not text or any(token in text for token in forbidden):
+            flags.append((SPECIAL_TOKEN if text else EMPTY,))
             continue
-        if special and any(token in text for token in tokens):
-            flags.append((SPECIAL_TOKEN,))
-            continue
-        mixed = (MIXED_SCRIPT,) if mixed_script(text) else ()
-        ids = processor.encode(segments(text, languages, settings.prompt, special))
-        limit = _limit(len(processor.encode([(name, text)])) - 1, settings)
-        fits = positions is None or len(ids) + limit <= positions
-        flags.append(mixed if fits else (*mixed, TOO_LONG))
-        if fits:
-            prompts.append(Prompt(number, tuple(ids), limit))
+        limit = token_limit(len(processor.encode([(name, text)])) - 1, settings)
+        # A prompt that would be too long goes without its example.
+        encoded = {
+            shown: processor.encode(segments(text, languages, settings.prompt, special, shown))
+            for shown in (line.shown, ())
+            if is_plain(shown, forbidden)
+        }
+        fitting = [one for one, ids in encoded.items() if positions is None or len(ids) + limit <= positions]
+        found = [MIXED_SCRIPT] if mixed_script(text) else []
+        if not fitting:
+            found.append(TOO_LONG)
+        else:
+            prompts.append(Prompt(number, tuple(encoded[fitting[0]]), limit))
+            found += [WITHOUT_EXAMPLE] if fitting[0] != line.shown else []
+        flags.append(tuple(found))
     return prompts, flags
 
 
-def _limit(tokens: int, settings: TranslationSettings) -> int:
+def is_plain(shown: Shown, tokens: Sequence[str]) -> bool:
+    """Tell whether an example names none of these special tokens, from which such a name could not be told."""
+    return not any(token in text for token in tokens for _, text in shown)
+
+
+def token_limit(tokens: int, settings: TranslationSettings) -> int:
+    """Return how many tokens the translation of a line of so many may have."""
     wanted = tokens * settings.new_tokens_per_token + settings.new_tokens
     return int(-(-wanted // settings.limit_step)) * settings.limit_step
 

@@ -13,6 +13,7 @@ from stages.shared.hydra.processing import HydraProcessor
 from stages.shared.translation.prompts import (
     NOTHING_WRITTEN,
     UNFINISHED,
+    Line,
     Prompt,
     check_languages,
     make_batches,
@@ -34,7 +35,7 @@ class Translated:
 def translate_lines(
     model: Any,
     processor: HydraProcessor,
-    lines: Sequence[str],
+    lines: Sequence[str] | Sequence[Line],
     languages: Languages,
     settings: TranslationSettings,
 ) -> list[Translated]:
@@ -44,7 +45,8 @@ def translate_lines(
     """
     check_languages(processor, languages)
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    prompts, flags = make_prompts(list(lines), processor, positions, languages, settings)
+    asked = [line if isinstance(line, Line) else Line(line) for line in lines]
+    prompts, flags = make_prompts(asked, processor, positions, languages, settings)
     written = dict[int, Translated]()
     with tqdm(total=len(lines), desc="translating", unit="line") as progress:
         progress.update(len(lines) - len(prompts))

@@ -8,11 +8,13 @@ import pytest
 from hydra_models import EXECUTION, LANGUAGES, PAIRS, PROMPT, save_bitext, save_models
 from sacrebleu.metrics import CHRF
 
+from stages.evaluate_translation.matched_lines import find_matches
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
-from stages.evaluate_translation.stage import evaluate_translation, read_sets
+from stages.evaluate_translation.stage import evaluate_translation, read_sets, trained_alike
 from stages.shared.page.environment import page_environment
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.text_table import PAIR, write_rows
+from stages.shared.words import comparable
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
 from stages.write_report.translation import summary, translation_section
@@ -21,7 +23,7 @@ LINES = 6
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
 
 
-def settings(tmp_path, systems, **changes):
+def settings(tmp_path, systems, matching=None, **changes):
     scoring = {"sets": {"held_out": {"kind": "held_out", "least_words": 3}}, "only": None, "lines": LINES}
     scoring |= {"script_share": 0.5, "least_words": 5, "seed": 1, "bootstrap_samples": 50, "confidence": 0.95}
     scoring |= {"outputs": {}}
@@ -34,6 +36,7 @@ def settings(tmp_path, systems, **changes):
             "systems": systems,
             "translation": translation,
             "translation_scoring": scoring | changes,
+            "matching": matching,
         }
     )
 
@@ -111,6 +114,40 @@ def test_lines_of_back_translated_text_are_left_out(inputs, tmp_path):
     assert set(before.references) - set(after.references) == {seen}
 
 
+MATCHING = {"similarity": 0.2, "least_words": 2, "most_words": 60, "match": "{match_source} = {match_target}\n"}
+
+
+def test_the_systems_that_learnt_so_see_the_most_similar_training_pair(evaluated, inputs, tmp_path):
+    systems = {"system_hydra": inputs["system_hydra"], "system_hydra_parft_nfr": inputs["system_hydra"]}
+    evaluate_translation(
+        settings(tmp_path, ("hydra", "hydra_parft_nfr"), MATCHING, lines=16), inputs | systems, tmp_path, EXECUTION
+    )
+    found = json.loads((tmp_path / "translation.json").read_text())
+    lines = [json.loads(line) for line in (tmp_path / "translations.jsonl").read_text().splitlines()]
+    matched = [line for line in lines if line["match"]]
+    assert found["matches"]["held_out"]["matched"] == len(matched)
+    assert 0 < len(matched) < len(lines) == 16
+    assert all([line["match"]["source"], line["match"]["target"]] in PAIRS[:200] for line in matched)
+    # One model behind both names: only a match in the prompt can make a difference.
+    differ = [line for line in lines if line["outputs"]["hydra"] != line["outputs"]["hydra_parft_nfr"]]
+    assert differ
+    assert all(line in matched for line in differ)
+    before = [json.loads(line) for line in (evaluated[0] / "translations.jsonl").read_text().splitlines()]
+    assert "match" not in before[0]
+
+
+def test_no_line_sees_its_own_translation_even_where_it_is_in_the_training_pairs(inputs, tmp_path):
+    chosen = settings(tmp_path, (), MATCHING | {"similarity": 0.01}, lines=1000)
+    sets = read_sets(chosen, inputs)
+    rows = [(str(number), "g", "c", *pair) for number, pair in enumerate(PAIRS)]
+    write_rows(tmp_path / "train.parquet", PAIR, rows)
+    found = find_matches(chosen, {"bitext": tmp_path}, sets)["held_out"]
+    assert any(found)
+    for source, reference, match in zip(sets["held_out"].sources, sets["held_out"].references, found, strict=True):
+        assert match is None or (comparable(match.source) != comparable(source))
+        assert match is None or (comparable(match.target) != comparable(reference))
+
+
 def test_systems_tuned_on_other_pairs_are_not_compared(inputs, tmp_path):
     for digest, name in (("a", "one_parft"), ("b", "two_parft")):
         (tmp_path / name).mkdir()
@@ -120,6 +157,26 @@ def test_systems_tuned_on_other_pairs_are_not_compared(inputs, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(ValueError, match="one_parft, two_parft were tuned on different pairs"):
         evaluate_translation(settings(tmp_path, ("one_parft", "two_parft")), changed, tmp_path / "out", EXECUTION)
+
+
+def test_matches_must_not_change_the_pairs(tmp_path):
+    folders = {}
+    for digest, name in (
+        ("a", "hydra_parft"),
+        ("a", "hydra_parft_nfr"),
+        ("b", "hydra_backft"),
+        ("c", "hydra_backft_nfr"),
+    ):
+        folders[f"system_{name}"] = tmp_path / name
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "training.json").write_text(json.dumps({"pairs_sha256": digest, "steps": 3}))
+    assert list(trained_alike(("hydra_parft", "hydra_parft_nfr", "hydra_backft"), folders)) == [
+        "hydra_parft",
+        "hydra_parft_nfr",
+        "hydra_backft",
+    ]
+    with pytest.raises(ValueError, match="hydra_backft, hydra_backft_nfr were tuned on different pairs"):
+        trained_alike(tuple(name.removeprefix("system_") for name in folders), folders)
 
 
 def test_the_report_shows_the_table_and_the_texts(evaluated):

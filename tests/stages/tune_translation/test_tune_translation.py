@@ -16,8 +16,11 @@ from transformers import AutoModelForCausalLM
 from pipeline.errors import UserError
 from stages.shared.hydra.loading import load_processor, load_translator
 from stages.shared.training.batches import IGNORED
+from stages.shared.translation.memory import Match, show
+from stages.shared.translation.pairs import usable_pairs
+from stages.shared.translation.settings import MatchSettings
 from stages.tune_translation.examples import PairEncoder, make_batch
-from stages.tune_translation.pairs import draw_pairs, usable_pairs
+from stages.tune_translation.pairs import draw_pairs
 from stages.tune_translation.settings import ParallelTuningSettings, TuneTranslationSettings
 from stages.tune_translation.stage import tune_translation
 from stages.tune_translation.training import pair_loss, rate_share
@@ -37,6 +40,7 @@ TUNING = {
     "threads": 1,
     "precision": "float32",
 }
+MATCHING = MatchSettings(similarity=0.4, least_words=2, most_words=20, match="{match_source} = {match_target}\n")
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +50,17 @@ def models(tmp_path_factory):
     return save_models(folder) | {"bitext": folder / "bitext"}
 
 
-def tune(models, model, out, prompt=PROMPT, **changes):
+def tune(models, model, out, matching=None, **changes):
     settings = TuneTranslationSettings(
-        parallel_tuning=ParallelTuningSettings(**TUNING | changes), prompt=prompt, languages=LANGUAGES
+        parallel_tuning=ParallelTuningSettings(**TUNING | changes),
+        prompt=PROMPT,
+        languages=LANGUAGES,
+        matching=matching,
     )
     out.mkdir(parents=True)
     inputs = {"model": models[model], "base_model": models["base"], "bitext": models["bitext"]}
+    if matching:
+        inputs["memory"] = models["bitext"]
     metrics = tune_translation(settings, inputs, out, EXECUTION)
     return metrics, json.loads((out / "training.json").read_text())
 
@@ -100,6 +109,27 @@ def test_the_same_again_is_the_same_to_the_byte(models, tuned, tmp_path):
     tune(models, "hydra", tmp_path / "again")
     weights = [folder / "model.safetensors" for folder in (tuned["hydra"][0], tmp_path / "again")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_matches_change_neither_the_pairs_nor_the_steps_and_are_only_read(models, tuned, tmp_path):
+    plain = tuned["hydra"][2]
+    _, repaired = tune(models, "hydra", tmp_path / "out", MATCHING)
+    same = ("pairs", "pairs_sha256", "bytes", "steps", "learnt_tokens")
+    assert [repaired[key] for key in same] == [plain[key] for key in same]
+    assert repaired["tokens"] > plain["tokens"]
+    assert 0 < repaired["matches"]["matched"] < repaired["matches"]["texts"] == plain["pairs"]
+    assert "matches" not in plain
+
+
+def test_what_is_learnt_is_the_same_behind_a_match(models):
+    encoder = PairEncoder(load_processor(models["hydra"]), PROMPT, LANGUAGES)
+    pair = ("The house", "Зур йорт")
+    plain, shown = encoder.encode(pair), encoder.encode(pair, show(Match("A house", "Йорт", 0.5), LANGUAGES, MATCHING))
+    assert shown.ids[shown.asked :] == plain.ids[plain.asked :]
+    # The match's translation is of the output vocabulary, whose rows come first.
+    offset = encoder.processor.offset("en")
+    assert [number < offset for number in plain.ids[: plain.asked]] == [False] * plain.asked
+    assert encoder.processor.decode([number for number in shown.ids[: shown.asked] if number < offset]) == " Йорт"
 
 
 def test_a_micro_batch_changes_only_rounding(models):
