@@ -58,7 +58,8 @@ def _triangle(source: np.ndarray) -> torch.Tensor:
     variance = float(products.diagonal().sum())
     products.diagonal().add_(max(RIDGE * variance, float(np.finfo(np.float64).tiny)))
     # Only a lower triangle is read, which is what the upper one is from the other side.
-    return torch.linalg.cholesky(products.T).T.to(torch.float32).contiguous()
+    lower: torch.Tensor = torch.linalg.cholesky(products.T)
+    return lower.T.to(torch.float32).contiguous()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def same_text_partners(source: Vocabulary, target: Vocabulary) -> tuple[np.ndarr
     partner = np.fromiter(map(by_text.get, target.text, repeat(-1)), np.int64, len(target))
     apart = target.special | target.byte_fallback | np.array([not text for text in target.text], dtype=bool)
     for row in np.flatnonzero(apart | (partner < 0) if loose else apart):
-        partner[row] = _partner(row, source, target, by_text, loose)
+        partner[row] = _partner(int(row), source, target, by_text, loose)
     rows = np.flatnonzero(partner >= 0)
     return rows, partner[rows]
 
