@@ -1,23 +1,22 @@
 """The checked configuration: what each key means, and what it may be."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from pipeline.cards import CardNames
+from pipeline.consistency import contradictions
 from pipeline.hub_cards import HubSettings
 from pipeline.machine_settings import ClusterSettings, MachineSettings, RunSettings
-from pipeline.plan import SHARED
 from pipeline.planning_settings import PlanningSettings
 from pipeline.provenance import ROOT
-from pipeline.registry import unknown
 from pipeline.section import Section
 from pipeline.stage import Execution
 from stages.align_tokens.settings import AlignmentSettings
-from stages.answer_questions.settings import NoQuestionAnswering, QuestionAnsweringSettings
+from stages.answer_questions.settings import QuestionAnsweringSettings
 from stages.back_translate.settings import BackTranslationSettings
 from stages.build_hydra.settings import HeadsSettings, HydraHeads
 from stages.compare_initializations.settings import ComparisonSettings
@@ -29,22 +28,19 @@ from stages.ingest_bitext.settings import BitextSettings
 from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, LanguageSettings
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.ingest_instructions.settings import InstructionsSettings
-from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
-from stages.merge_models.settings import LateMerging, MergingSettings
+from stages.merge_models.settings import MergingSettings
 from stages.mix_tokens.settings import ReplaySettings
 from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.decoding.settings import DecodingSettings
 from stages.shared.other_domain import OtherDomain
 from stages.shared.training.settings import TrainingSettings
-from stages.shared.translation.settings import FuzzyRepair, RepairSettings, TranslationSettings
+from stages.shared.translation.settings import RepairSettings, TranslationSettings
 from stages.train_tokenizer.settings import TokenizerSettings
 from stages.train_vectors.settings import VectorsSettings
 from stages.tune_instructions.settings import TuningSettings
 from stages.tune_translation.settings import ParallelTuningSettings
 from stages.write_report.settings import ReportSettings
-
-RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
 
 
 class EvaluationSettings(Section):
@@ -154,115 +150,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
-        problems = [
-            *self._language_problems(),
-            *self._card_problems(),
-            *self._cluster_problems(),
-            *self._merging_problems(),
-            *self._tuning_problems(),
-            *self._repair_problems(),
-        ]
+        problems = list(contradictions(self))
         if problems:
             raise ValueError("\n".join(problems))
         return self
-
-    def _language_problems(self) -> Iterator[str]:
-        language = self.language
-        if language.name in RESERVED:
-            yield f"language.name={language.name!r} is taken by a folder beside the languages'; choose another name"
-        if language.code == language.source_code:
-            yield (
-                f"language.source_code={language.source_code!r} is the target language's own code; it is that of the "
-                "base model's language"
-            )
-        replayed = self.replay.language
-        if replayed and replayed.code != language.source_code:
-            yield (
-                f"replay.language.code={replayed.code!r} is not the base model's language, "
-                f"language.source_code={language.source_code!r}; that is the one to replay"
-            )
-        if isinstance(self.heads, HydraHeads) and language.code in self.heads.source_languages:
-            yield (
-                f"heads.source_languages.{language.code}: '{language.code}' is the target language itself, which has a "
-                "vocabulary of its own; name what the base model reads"
-            )
-        for code in self.pivots.cards:
-            if code in (language.code, language.source_code):
-                whose = "target" if code == language.code else "source"
-                yield f"pivots.cards.{code}: '{code}' is the {whose} language itself; a pivot is another one"
-
-    def _cluster_problems(self) -> Iterator[str]:
-        if self.cluster.gpu is not None and self.cluster.gpu not in self.planning.gpus:
-            yield unknown("GPU (cluster.gpu)", self.cluster.gpu, list(self.planning.gpus))
-
-    def _card_problems(self) -> Iterator[str]:
-        if not self.corpus.cards:
-            yield "corpus.cards=[]: a corpus needs at least one data card; name files of data_cards/"
-        if self.mapping.needs_alignment and not self.bitext.cards and self.alignment.method != "table":
-            yield (
-                "an aligner needs bitext: name data cards in bitext.cards, or give alignment=table, or choose a "
-                "mapping that needs no alignment: mapping=subtoken_mean"
-            )
-        if self.mapping.needs_alignment and self.pivots.cards and self.alignment.method == "table":
-            yield (
-                "pivots.cards: bitext of further languages needs an aligner, and alignment=table has none; choose one, "
-                "or pivots=none"
-            )
-        if self.translates and not self.bitext.cards:
-            yield (
-                "heads=hydra: translation is tuned and measured on bitext: name data cards in bitext.cards, or choose "
-                "heads=none"
-            )
-        if not self.translates and not isinstance(self.question_answering, NoQuestionAnswering):
-            yield (
-                "question_answering: prompts in two vocabularies need a Hydra model: give heads=hydra too, or "
-                "question_answering=none"
-            )
-        if "source_vectors" in self.mapping.needs and not self.bitext.cards:
-            yield (
-                f"mapping={self.mapping.method} trains vectors on the source side of bitext: name data cards in "
-                "bitext.cards, or choose a mapping that needs none: mapping=focus"
-            )
-        if self.mapping.keeps_tokenizer and self.calibration.method != "none":
-            yield "calibration: mapping=keep maps no rows that could be calibrated; give calibration=none"
-        none = isinstance(self.dictionary, CardDictionary) and not self.dictionary.cards
-        if "dictionary" in self.mapping.needs and none:
-            need = NEEDS["dictionary"]
-            yield f"init method '{self.mapping.method}' needs {need.what}: {need.remedy}"
-
-    def _merging_problems(self) -> Iterator[str]:
-        if not isinstance(self.merging, LateMerging):
-            return
-        if len(self.pivots.cards) != 1 or not self.mapping.needs_alignment:
-            yield (
-                f"merging=late merges two models, that of the bitext and that of one pivot language; there are "
-                f"{len(self.pivots.cards)} (pivots.cards), and mapping={self.mapping.method}: give pivots=packaged, or "
-                "pivots.cards of one language, and a mapping that needs an alignment; or merging=none"
-            )
-        if self.training.objective == "masked":
-            yield "merging=late is not there for encoders, whose evaluation is not; give merging=none"
-
-    def _tuning_problems(self) -> Iterator[str]:
-        sft, dpo, given = self.tuning.sft, self.tuning.dpo, self.instructions
-        if dpo and not sft:
-            yield "tuning.dpo needs the model of tuning.sft, its reference: give that too, or choose tuning=sft_dpo"
-        if sft and not given.cards:
-            yield (
-                "tuning.sft needs conversations: choose instructions=packaged, or name data cards in instructions.cards"
-            )
-        if dpo and not given.preference_cards:
-            yield (
-                "tuning.dpo needs preferences: choose instructions=packaged, or name data cards in "
-                "instructions.preference_cards"
-            )
-
-    def _repair_problems(self) -> Iterator[str]:
-        backft, none = "hydra_backft", self.back_translation.method == "none"
-        if isinstance(self.repair, FuzzyRepair) and set(self.repair.systems) == {backft} and none:
-            yield (
-                f"repair.systems=[{backft}]: no such system is tuned with back_translation=none; choose another "
-                "back_translation, or repair.systems=[hydra_parft]"
-            )
 
     @property
     def translates(self) -> bool:
