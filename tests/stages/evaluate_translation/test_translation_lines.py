@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import UserError
 from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
-from stages.evaluate_translation.line_sets import LineSet, Selection, read_pairs, select
+from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_pairs, select
 from stages.evaluate_translation.output_facts import language_share, output_facts, repetition
 from stages.evaluate_translation.settings import FilesSet, HeldOutSet, TableSet, TranslationScoringSettings
 from stages.shared.text_lines import TextFile
@@ -61,7 +61,7 @@ def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
     write_rows(tmp_path / "train.parquet", DOCUMENT, [("1", "g", "c", trained)])
     pairs = [("One", "Бер йорт"), ("One", "Бер  йорт"), ("Two", "Ike yort"), ("", "Өч"), ("Four", "Дүрт йорт")]
     pairs.append(("Five", "бу җөмлә өйрәнү текстында бар"))
-    found = select("own", pairs, {tmp_path / "train.parquet": "text"}, ANY)
+    found = select("own", pairs, TrainingText({tmp_path / "train.parquet": "text"}), ANY)
     assert (found.sources, found.references) == (["One", "Four"], ["Бер йорт", "Дүрт йорт"])
     assert found.counts == {
         "pairs": 6,
@@ -72,19 +72,28 @@ def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
     }
 
 
+def test_a_source_that_was_learnt_with_another_translation_is_no_test(tmp_path):
+    learnt = ("1", "g", "c", "One house is big enough", "Бер йорт җитәрлек зур")
+    write_rows(tmp_path / "train.parquet", PAIR, [learnt])
+    pairs = [("One house is big enough.", "Бер өй дә бик җитә"), ("Two of them", "Аларның икесе")]
+    table = tmp_path / "train.parquet"
+    found = select("own", pairs, TrainingText({table: "target_text"}, {table: "source_text"}), ANY)
+    assert (found.sources, found.counts["in_training_text"]) == (["Two of them"], 1)
+
+
 def test_the_lines_drawn_depend_on_the_seed_alone():
-    first = select("own", PAIRS, {}, Selection(20, 1, "Cyrl", 0.5, 4))
-    other = select("own", PAIRS[::-1], {}, Selection(20, 1, "Cyrl", 0.5, 4))
+    first = select("own", PAIRS, TrainingText({}), Selection(20, 1, "Cyrl", 0.5, 4))
+    other = select("own", PAIRS[::-1], TrainingText({}), Selection(20, 1, "Cyrl", 0.5, 4))
     assert len(first.sources) == 20
     assert set(first.sources) == set(other.sources)
-    assert first.sources != select("own", PAIRS, {}, Selection(20, 2, "Cyrl", 0.5, 4)).sources
+    assert first.sources != select("own", PAIRS, TrainingText({}), Selection(20, 2, "Cyrl", 0.5, 4)).sources
     places = [PAIRS.index(pair) for pair in zip(first.sources, first.references, strict=True)]
     assert places == sorted(places)
 
 
 def test_a_set_without_a_line_is_an_error():
     with pytest.raises(UserError, match="test set 'own' has no line left"):
-        select("own", [("Two", "Ike yort")], {}, ANY)
+        select("own", [("Two", "Ike yort")], TrainingText({}), ANY)
 
 
 @given(st.integers(2, 30), st.integers(0, 5))
