@@ -113,7 +113,7 @@ PROBE_INITIALIZATION = Stage(
     "probe_initialization",
     "probe",
     ProbeInitializationSettings,
-    version=2,
+    version=3,
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )

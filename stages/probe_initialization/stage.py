@@ -89,28 +89,32 @@ def make_trials(
 def choose(
     trials: Sequence[Trial], text: HeldOut, settings: ProbeInitializationSettings
 ) -> tuple[Trial, list[dict[str, Any]]]:
-    """Train the trials to each of the selection's marks, where the worst goes; return the best, and the figures of all.
+    """Train the trials to each of the selection's marks, the last of which decides; return the best and all figures.
 
-    After the last mark only the best is left: a rate that is best in the first steps need not be so at the end. The
-    figures of a trial whose loss did not stay finite are None.
+    At the marks before, the lowest rate goes if a higher one is ahead of it. A higher one that is behind stays: in the
+    first steps high rates fall behind, and in the end they may lead. The figures of a trial whose loss did not stay
+    finite are None, and it goes too.
     """
     if len(trials) == 1:
         return trials[0], []
-    left, compared, marks = list(trials), list[dict[str, Any]](), settings.probe.selection_steps
+    compared, marks = list[dict[str, Any]](), settings.probe.selection_steps
+    left = sorted(trials, key=lambda trial: trial.learning_rate)
     for mark in marks:
-        staying = 1 if mark == marks[-1] else max(1, len(left) - 1)
-        ranked = list[tuple[float, Trial]]()
+        lowest, best = left[0], list[tuple[float, Trial]]()
         for trial in left:
             advance(trial, mark, settings.probe.marks)
             value = None if trial.diverged else validation_loss(trial, text, settings)
             compared.append({"learning_rate": trial.learning_rate, "step": mark, "bits_per_byte": value})
-            if value is not None:
-                ranked = sorted([*ranked, (value, trial)], key=lambda pair: pair[0])
-            if len(ranked) > staying:
-                forget(ranked.pop()[1])  # three models of all weights would not fit beside each other
-        if not ranked:
+            if value is None:
+                continue
+            best = sorted([*best, (value, trial)], key=lambda pair: pair[0])
+            behind = next((pair for pair in best[1:] if mark == marks[-1] or pair[1] is lowest), None)
+            if behind is not None:  # at once, as three models of all weights would not fit beside each other
+                forget(behind[1])
+                best = [pair for pair in best if pair is not behind]
+        if not best:
             break
-        left = [trial for _, trial in ranked]
+        left = sorted((trial for _, trial in best), key=lambda trial: trial.learning_rate)
     return left[0], compared
 
 
