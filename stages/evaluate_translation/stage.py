@@ -36,10 +36,7 @@ def evaluate_translation(
     write_sets(sets, out)
     training = trained_alike(settings.systems, inputs)
     matches = find_matches(settings, inputs, sets)
-    outputs: Outputs = {}
-    for name, lines in sets.items():
-        outputs[name, "copy"] = lines.sources
-        outputs[name, "random_in_distribution"] = random_in_distribution(lines, scoring.seed)
+    outputs = without_a_model(sets, scoring.seed)
     plain, matched = (lines_to_translate(settings, sets, one) for one in ({}, matches))
     flags, seconds = dict[str, dict[str, int]](), dict[str, float]()
     for system in settings.systems:
@@ -66,6 +63,15 @@ def evaluate_translation(
     _write_json(out / "translation.json", found)
     write_examples(outputs, sets, matches, out / "translations.jsonl")
     return {"chrf": {f"{entry['set']}/{entry['system']}": entry["chrf"] for entry in entries}, "seconds": seconds}
+
+
+def without_a_model(sets: Mapping[str, LineSet], seed: int) -> Outputs:
+    """Return what copies the source and what writes another line's reference, the floor of all figures."""
+    outputs: Outputs = {}
+    for name, lines in sets.items():
+        outputs[name, "copy"] = lines.sources
+        outputs[name, "random_in_distribution"] = random_in_distribution(lines, seed)
+    return outputs
 
 
 def read_sets(settings: EvaluateTranslationSettings, inputs: Mapping[str, Path]) -> dict[str, LineSet]:
