@@ -16,6 +16,7 @@ from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.resolve import explicit_unknown
 from stages.map_embeddings.settings import MappingSettings
+from stages.shared.command_line import run_command
 from stages.shared.token_text import Vocabulary, load_vocabulary
 
 PRESETS = Path(__file__).parents[2] / "conf" / "mapping"
@@ -24,13 +25,7 @@ EXTRAS = ("text", "dictionary", "donor", "token_vectors", "source_vectors", "tar
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; exit status 2 with one line where the user can mend it."""
-    given = parser().parse_args(arguments)
-    try:
-        print(run(given))
-    except (UserError, OSError) as error:  # OSError: a full disk, no permission
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command(parser(), run, arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,17 +9,12 @@ from typing import get_args
 from pipeline.errors import UserError
 from stages.merge_models.folders import merge_folders
 from stages.merge_models.settings import Tensors
+from stages.shared.command_line import run_command
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; exit status 2 with one line where the user can mend it."""
-    given = parser().parse_args(arguments)
-    try:
-        print(run(given))
-    except (UserError, OSError) as error:  # OSError: a full disk, no permission
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command(parser(), run, arguments)
 
 
 def parser() -> argparse.ArgumentParser:
