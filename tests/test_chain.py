@@ -194,7 +194,7 @@ def test_killed_at_any_moment_and_run_twice_at_once_it_gives_the_same_bytes(fini
 
 
 def test_status_names_the_failed_log(finished):
-    too_large = "tokenizer.vocabulary_size=9000000"
+    too_large = "tokenizer.vocabulary_size=200000"
     failing = run(finished[0], too_large)
     assert failing.returncode == 2
     assert "largest possible" in failing.stderr
