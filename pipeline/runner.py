@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import STDOUT, Popen
 from typing import BinaryIO
 
 from pipeline import store
@@ -17,9 +17,11 @@ from pipeline.errors import GO_ON, OutOfTime, UserError
 from pipeline.plan import Step, step_file
 from pipeline.provenance import ROOT
 from pipeline.settings import Config
+from pipeline.warm_workers import WarmWorker, WarmWorkers
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 POLL_SECONDS = 0.1
+GPU_DRIVER = Path("/dev/nvidiactl")
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,15 @@ def run_plan(steps: Sequence[Step], config: Config) -> Outcome:
     started = time.monotonic()
     made: list[Step] = []
     kept: list[Step] = []
-    for number, step in enumerate(steps, 1):
-        if step.finished:
-            kept.append(step)
-            continue
-        print(f"[{number}/{len(steps)}] {step.name} -> {step.folder.name}", flush=True)
-        run_step(step, config)
-        made.append(step)
-        print(f"        {brief(step)}", flush=True)
+    with WarmWorkers({**os.environ, **OFFLINE}) as warm:
+        for number, step in enumerate(steps, 1):
+            if step.finished:
+                kept.append(step)
+                continue
+            print(f"[{number}/{len(steps)}] {step.name} -> {step.folder.name}", flush=True)
+            run_step(step, config, warm)
+            made.append(step)
+            print(f"        {brief(step)}", flush=True)
     return Outcome(made, kept, time.monotonic() - started)
 
 
@@ -69,34 +72,55 @@ def brief(step: Step) -> str:
     return f"{manifest.get('seconds', 0):.0f} s  {figures}"
 
 
-def run_step(step: Step, config: Config) -> None:
+def run_step(step: Step, config: Config, warm: WarmWorkers) -> None:
     """Start the worker of one step with its own log, copy the log to the terminal, and wait for its end."""
     command = prepare_step(step, config)
-    while (ended := _run_worker(step, command)).status == GO_ON:
+    while (ended := _run_worker(step, config, command, warm)).status == GO_ON:
         print(f"        {step.name} was stopped before its time limit; starting it again", flush=True)
     if ended.status != 0 or not step.finished:
         raise UserError(_failure(step, ended.status, ended.log))
 
 
-def _run_worker(step: Step, command: Sequence[str]) -> Ended:
+def _run_worker(step: Step, config: Config, command: Sequence[str], warm: WarmWorkers) -> Ended:
     log = step.work / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    environment = dict(os.environ) if step.stage.uses_network else {**os.environ, **OFFLINE}
-    # The worker writes to the log itself, not to a pipe: it does not end with this process.
-    with log.open("ab") as sink, log.open("rb") as tail:
-        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
+    log.touch()
+    with log.open("rb") as tail:
+        process = _start(step, config, command, log, warm)
         with _signals_passed_on(process):
-            while process.poll() is None:
+            while (status := process.poll()) is None:
                 _copy(tail)
                 time.sleep(POLL_SECONDS)
         _copy(tail)
-    return Ended(process.returncode, log)
+    return Ended(status, log)
+
+
+def _start(step: Step, config: Config, command: Sequence[str], log: Path, warm: WarmWorkers) -> Popen | WarmWorker:
+    """Start the worker, which writes to the log itself, not to a pipe: it does not end with this process."""
+    if _may_be_forked(step, config) and (forked := warm.start(_step_file(step), log)):
+        return forked
+    environment = dict(os.environ) if step.stage.uses_network else {**os.environ, **OFFLINE}
+    with log.open("ab") as sink:
+        return Popen(command, stdout=sink, stderr=STDOUT, env=environment, cwd=ROOT)
+
+
+def _may_be_forked(step: Step, config: Config) -> bool:
+    """Whether a worker may have its libraries imported before.
+
+    They are told at their import to be offline; and it may have looked for GPUs, which no forked process can use then.
+    """
+    on_gpu = step.stage.uses_gpus and GPU_DRIVER.exists()
+    return not (step.stage.uses_network or on_gpu or config.launcher(step.stage.uses_gpus))
+
+
+def _step_file(step: Step) -> Path:
+    return step.work / "step.json"
 
 
 def prepare_step(step: Step, config: Config) -> list[str]:
     """Write the step's file, mark the step as begun, and return the command of its worker."""
     logs = step.work / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    file = step.work / "step.json"
+    file = _step_file(step)
     execution = config.execution().model_copy(update={"run_name": step.folder.name, "logs": logs})
     store.write_json(file, step_file(step, execution, config.cluster.processes, config.cluster.nodes))
     (step.work / store.BEGUN).touch()
@@ -110,7 +134,7 @@ def _copy(tail: BinaryIO) -> None:
 
 
 @contextmanager
-def _signals_passed_on(process: subprocess.Popen) -> Iterator[None]:
+def _signals_passed_on(process: Popen | WarmWorker) -> Iterator[None]:
     """Let the worker end in its own way.
 
     Ctrl-C and a terminal's end reach it from the terminal, as one of its process group; SIGTERM and a

@@ -25,13 +25,12 @@ from pathlib import Path
 from pipeline import graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
-from pipeline.runner import run_step
+from pipeline.runner import run_plan
 from pipeline.sources import current_lock
 
 config = load_config(["language=dutch", "experiment=smoke", f"machine.artifacts={sys.argv[1]}"])
-step = graph.adapt(config, current_lock(config))[0]
 try:
-    run_step(step, config)
+    run_plan(graph.adapt(config, current_lock(config))[:1], config)
 except UserError as error:
     sys.exit(f"error: {error}")
 """
@@ -115,8 +114,8 @@ def test_no_training_process_outlives_its_worker(finished, tmp_path):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        children = psutil.Process(process.pid).children()
-        (worker,) = (child for child in children if "pipeline.worker" in child.cmdline())
+        (forking,) = psutil.Process(process.pid).children()
+        (worker,) = forking.children()
         worker.kill() if number == signal.SIGKILL else process.terminate()
         process.wait(timeout=60)
         gone = time.monotonic() + 5

@@ -1,0 +1,103 @@
+"""Workers forked from a process that has imported the libraries end as others do, and with it."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from training_step import artifact, losses, make_step
+
+from pipeline import lock, store, worker
+from pipeline.runner import OFFLINE
+from pipeline.warm_workers import WarmWorker, WarmWorkers
+
+
+@pytest.fixture(scope="module")
+def warm():
+    with WarmWorkers({**os.environ, **OFFLINE}) as workers:
+        yield workers
+
+
+def wait_for(process: WarmWorker, until=lambda: False) -> int | None:
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process.returncode
+
+
+def waiting_step(folder: Path) -> Path:
+    """Write a step that waits for as long as the test holds its lock."""
+    folder.mkdir(exist_ok=True)
+    (folder / "step.json").write_text(json.dumps({"name": "text", "folder": str(folder / "made"), "resumes": False}))
+    return folder / "step.json"
+
+
+def start_waiting(workers: WarmWorkers, folder: Path) -> WarmWorker:
+    log = folder.with_suffix(".log")
+    process = workers.start(waiting_step(folder), log)
+    assert process is not None
+    assert wait_for(process, lambda: log.exists() and "waiting for text" in log.read_text()) is None
+    return process
+
+
+def test_a_training_is_the_same_as_in_a_process_of_its_own(warm, tmp_path):
+    """One after another from the same server, with the same losses as here."""
+    here, there, again = (make_step(tmp_path / name, tokens=65) for name in ("here", "there", "again"))
+    assert worker.main([str(here)]) == 0
+    for work in (there, again):
+        process = warm.start(work / "step.json", work / "log")
+        assert process is not None
+        assert process.pid != os.getpid()
+        assert wait_for(process) == 0, (work / "log").read_text()
+        assert losses(artifact(work)) == losses(artifact(here))
+
+
+def test_a_failure_is_told_in_the_log_and_by_the_status(warm, tmp_path):
+    work = make_step(tmp_path / "artifacts", tokens=65)
+    step = json.loads((work / "step.json").read_text())
+    step["inputs"]["model"]["fingerprint"] = "another"
+    store.write_json(work / "step.json", step)
+    process = warm.start(work / "step.json", work / "log")
+    assert process is not None
+    assert wait_for(process) == 2
+    assert "error: adapted_model needs model" in (work / "log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it(warm, tmp_path, number):
+    with lock.hold(tmp_path / "waiting" / "lock", print):
+        process = start_waiting(warm, tmp_path / "waiting")
+        process.send_signal(number)
+        assert wait_for(process) == -number
+    process.send_signal(number)  # to nobody
+
+
+def test_it_ignores_a_schedulers_signal_and_ends_in_its_own_way_by_ctrl_c(warm, tmp_path):
+    with lock.hold(tmp_path / "waiting" / "lock", print):
+        process = start_waiting(warm, tmp_path / "waiting")
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert wait_for(process) != 0
+    assert "KeyboardInterrupt" in (tmp_path / "waiting.log").read_text()
+
+
+def test_workers_end_with_the_process_that_forks_them(tmp_path):
+    with WarmWorkers({**os.environ, **OFFLINE}) as workers, lock.hold(tmp_path / "waiting" / "lock", print):
+        process = start_waiting(workers, tmp_path / "waiting")
+        psutil.Process(process.pid).parent().kill()
+        assert wait_for(process) == -signal.SIGKILL
+        psutil.wait_procs([psutil.Process(process.pid)] if psutil.pid_exists(process.pid) else [], timeout=10)
+        assert not psutil.pid_exists(process.pid)
+        assert workers.start(waiting_step(tmp_path / "other"), tmp_path / "log") is None
+
+
+def test_without_the_libraries_there_is_none(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError")
+    with WarmWorkers({**os.environ, "PYTHONPATH": str(tmp_path)}) as workers:
+        assert workers.start(waiting_step(tmp_path / "step"), tmp_path / "log") is None
