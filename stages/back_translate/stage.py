@@ -19,11 +19,10 @@ from stages.back_translate.settings import (
 from stages.shared.hydra.loading import load_translator
 from stages.shared.text_lines import paired_lines
 from stages.shared.text_table import PAIR, read_lines, write_rows
+from stages.shared.translation.pairs import Pair
 from stages.shared.translation.prompts import UNFINISHED
 from stages.shared.translation.settings import Languages, TranslationSettings
 from stages.shared.translation.translate import Translated, translate_lines
-
-Pair = tuple[str, str]
 
 
 def back_translate(
