@@ -12,7 +12,7 @@ from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.document_encoder import DocumentEncoder
 from stages.shared.other_domain import OtherDomain
 from stages.shared.scoring.nll import score_documents
-from stages.shared.scoring.sample import Document, read_lines, read_sample, sample_digest, take_lines
+from stages.shared.scoring.sample import Document, read_lines, read_sample, sample_digest, take_first
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def read_held_out(
         "own": read_sample(corpus / "test.parquet", probe.domain_bytes, probe.document_bytes, probe.text_seed),
     }
     if other is not None:
-        texts["other"] = take_lines(read_lines(other.path), other.lines, probe.domain_bytes, probe.document_bytes)
+        texts["other"] = take_first(read_lines(other.path, other.lines), probe.domain_bytes, probe.document_bytes)
     return {
         name: HeldOut(documents, encoder.encode([document.text for document in documents]))
         for name, documents in texts.items()
