@@ -17,6 +17,7 @@ from stages.compare_initializations.curves import (
     resampled,
     steps_to_reach,
 )
+from stages.compare_initializations.page import chart, render_section
 from stages.compare_initializations.rivals import read_rivals
 from stages.compare_initializations.settings import CompareInitializationsSettings, ComparisonSettings, Rival
 from stages.compare_initializations.stage import compare_initializations
@@ -115,6 +116,18 @@ def test_the_page_says_who_wins_what_is_tied_and_what_was_left_out(case, tmp_pat
     assert "The default, good, is in the corpus&#39;s own domain better than" in page
     assert "it needs &lt;a dictionary&gt;" in page
     assert (tmp_path / "section.html").read_text() in page
+
+
+def test_no_two_lines_of_a_chart_look_alike_and_each_label_looks_like_its_line(case, tmp_path):
+    compare_initializations(*case, tmp_path, None)
+    found = json.loads((tmp_path / "leaderboard.json").read_text())
+    found["methods"] = [{**found["methods"][0], "method": f"method {number}"} for number in range(20)]
+    styles = [line.style for line in chart(found, "own").lines]
+    assert len(set(styles)) == len(styles) == 20
+    page = render_section(found)
+    for style in styles:
+        assert f'<polyline class="{style}" points' in page
+        assert f'<span class="end {style}" style' in page
 
 
 def test_probes_of_different_text_are_not_compared(case, tmp_path):
