@@ -187,9 +187,8 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
             self._keep_head(known, head)
         _write_with(config.base, order[0])
         self.get_input_embeddings().padding_idx = config.base.pad_token_id
-        for role in ROLES:
-            setattr(config, role, getattr(config.base, role))
-            setattr(self.generation_config, role, getattr(config.base, role))
+        for told in (config, self.generation_config):
+            _tell_ids(told, config.base)
 
     def add_vocabulary(self, vocabulary: dict[str, Any], table: Tensor, head: Tensor | None = None) -> None:
         """Add a vocabulary behind the others; `vocabulary` is an entry of the config's without `size` and `tied`.
@@ -212,7 +211,10 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
             self._keep_head(added["name"], linear)
 
     def export_single(self, name: str) -> Any:
-        """Return a plain model of one vocabulary, a copy: Llama for a Llama, and so on; save it with its tokenizer."""
+        """Return a plain model of one vocabulary, a copy: Llama for a Llama, and so on; save it with its tokenizer.
+
+        It writes as this model's `generation_config` says, another vocabulary than the output one with its own ids.
+        """
         config = copy.deepcopy(self.config.base)
         _write_with(config, self.config.vocabulary(name))
         config.dtype = self.get_input_embeddings().weight.dtype
@@ -226,6 +228,9 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         table.num_embeddings, table.padding_idx = len(table.weight), config.pad_token_id
         own = table.weight if config.tie_word_embeddings else nn.Parameter(head.weight.detach().clone())
         plain.lm_head.weight = own
+        plain.generation_config = copy.deepcopy(self.generation_config)
+        if name != self.config.head:
+            _tell_ids(plain.generation_config, config)
         return plain.train(self.training)
 
 
@@ -234,3 +239,9 @@ def _write_with(decoder: Any, vocabulary: dict[str, Any]) -> None:
     decoder.vocab_size, decoder.tie_word_embeddings = vocabulary["size"], vocabulary["tied"]
     for role in ROLES:
         setattr(decoder, role, vocabulary.get("ids", {}).get(role))
+
+
+def _tell_ids(told: Any, decoder: Any) -> None:
+    """Give another config the token ids of a decoder's."""
+    for role in ROLES:
+        setattr(told, role, getattr(decoder, role))

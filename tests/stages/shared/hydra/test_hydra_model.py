@@ -114,6 +114,17 @@ def test_one_vocabulary_is_exported_as_a_plain_model(case, tmp_path):
     assert torch.equal(exported(ids - processor.offset("en")).logits, model(ids, head="en").logits)
 
 
+def test_an_exported_model_keeps_how_the_hydra_model_writes(llama, tmp_path):
+    model, _ = load_translator(llama[2])
+    model.generation_config.update(repetition_penalty=1.5, eos_token_id=[2, 5])
+    model.export_single("tt").save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path).generation_config
+    assert (again.repetition_penalty, again.eos_token_id) == (1.5, [2, 5])
+    other = model.export_single("en").generation_config  # 5 is another token there
+    assert (other.repetition_penalty, other.eos_token_id) == (1.5, 2)
+    assert model.generation_config.eos_token_id == [2, 5]
+
+
 def test_saved_again_it_is_the_same_to_the_last_bit(case, tmp_path):
     model, processor = case["hydra"]
     model.save_pretrained(tmp_path)
