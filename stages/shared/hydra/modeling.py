@@ -14,6 +14,16 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from .configuration import ROLES, HydraConfig
 
 IGNORED = -100
+PREFIX = "vocabulary_"
+
+
+def head_key(name: str) -> str:
+    """Return what the head of a vocabulary is called among the `heads`: the vocabulary's name where torch allows it.
+
+    A name that every ModuleDict has already gets a prefix, such as `to`, the code of Tongan; as does one that begins
+    so, that no two become the same.
+    """
+    return f"{PREFIX}{name}" if name.startswith(PREFIX) or hasattr(nn.ModuleDict(), name) else name
 
 
 class TiedHead(nn.Module):
@@ -39,7 +49,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
 
     Token ids count through the table: those of the output vocabulary come first and are its own, the others begin at
     `config.offset(name)`. Tensors are called as in the plain model: `model.embed_tokens.weight` has all the rows,
-    `lm_head.weight` is the output vocabulary's head, `heads.<name>.weight` another's; a tied head has no tensor.
+    `lm_head.weight` is the output vocabulary's head, `heads.<head_key>.weight` another's; a tied head has no tensor.
     """
 
     config_class = HydraConfig
@@ -66,7 +76,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         if name == self.config.head:
             self.lm_head = head
         else:
-            self.heads[name] = head
+            self.heads[head_key(name)] = head
 
     def get_decoder(self) -> Any:
         """Return the decoder, which gives hidden states."""
@@ -89,7 +99,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         vocabulary = self.config.vocabulary(name)
         if vocabulary["tied"]:
             return TiedHead(self.get_input_embeddings(), self.config.offset(name), vocabulary["size"])
-        return self.lm_head if name == self.config.head else self.heads[name]
+        return self.lm_head if name == self.config.head else self.heads[head_key(name)]
 
     def forward(
         self,
