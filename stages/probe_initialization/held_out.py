@@ -21,6 +21,8 @@ class HeldOut:
 
     documents: Sequence[Document]
     ids: Sequence[Sequence[int]]
+    unknown_tokens: int
+    """Of the ids those that hide text."""
 
     @property
     def bytes(self) -> int:
@@ -34,6 +36,7 @@ class HeldOut:
             "tokens": sum(len(row) - 1 for row in self.ids),
             "documents": [document.id for document in self.documents],
             "bytes": [document.bytes for document in self.documents],
+            **({"unknown_tokens": self.unknown_tokens} if self.unknown_tokens else {}),
         }
 
 
@@ -49,10 +52,8 @@ def read_held_out(
     }
     if other is not None:
         texts["other"] = take_first(read_lines(other.path, other.lines), probe.domain_bytes, probe.document_bytes)
-    return {
-        name: HeldOut(documents, encoder.encode([document.text for document in documents]))
-        for name, documents in texts.items()
-    }
+    ids = {name: encoder.encode([document.text for document in documents]) for name, documents in texts.items()}
+    return {name: HeldOut(documents, ids[name], encoder.unknown_tokens(ids[name])) for name, documents in texts.items()}
 
 
 def document_losses(model: Any, text: HeldOut, probe: ProbeSettings) -> np.ndarray:

@@ -118,6 +118,21 @@ def test_the_page_says_who_wins_what_is_tied_and_what_was_left_out(case, tmp_pat
     assert (tmp_path / "section.html").read_text() in page
 
 
+def test_who_cannot_write_all_of_the_text_is_named(case, tmp_path):
+    settings, inputs = case
+    path = inputs["probe_source_finetuned_1"] / "probe.json"
+    told = json.loads(path.read_text())
+    told["domains"] = {name: {**figures, "unknown_tokens": 600} for name, figures in told["domains"].items()}
+    path.write_text(json.dumps(told))
+    compare_initializations(settings, inputs, tmp_path, None)
+    rows = json.loads((tmp_path / "leaderboard.json").read_text())["methods"]
+    unknown = {row["method"]: row["unknown_tokens"] for row in rows if "unknown_tokens" in row}
+    assert unknown == {"source": 1200, "source_finetuned": 1200}
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("tokens of the held-out text are unknown ones") == 2
+    assert "<strong>source</strong>: 1,200 tokens" in page
+
+
 def test_no_two_lines_of_a_chart_look_alike_and_each_label_looks_like_its_line(case, tmp_path):
     compare_initializations(*case, tmp_path, None)
     found = json.loads((tmp_path / "leaderboard.json").read_text())
