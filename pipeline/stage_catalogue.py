@@ -137,7 +137,12 @@ TUNE_INSTRUCTIONS = Stage(
 )
 FETCH_TRANSLATOR = Stage("fetch_translator", "translator", FetchTranslatorSettings, uses_network=True)
 BACK_TRANSLATE = Stage(
-    "back_translate", "back_translation", BackTranslateSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
+    "back_translate",
+    "back_translation",
+    BackTranslateSettings,
+    version=2,
+    libraries=(*TORCH, "tokenizers"),
+    uses_gpus=True,
 )
 TUNE_TRANSLATION = Stage(
     "tune_translation", "translation_model", TuneTranslationSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True

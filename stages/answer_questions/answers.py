@@ -104,13 +104,16 @@ def score_texts(texts: list[str], asked: AskedSet, articles: tuple[str, ...]) ->
 def random_answers(asked: AskedSet, settings: FileQuestionAnswering) -> Answers:
     """Return for each question the answer of another, drawn without replacement; where there are choices, one of them.
 
-    What a system gets for answering like the data set, whatever is asked.
+    What a system gets for answering like the data set, whatever is asked. Raises ValueError for one question without
+    choices: there is no other.
     """
     generator = np.random.default_rng(settings.seed)
     if asked.chosen_from:
         texts = [one.choices[generator.integers(len(one.choices))] for one in asked.questions]
         right = np.array([text == one.answers[0] for text, one in zip(texts, asked.questions, strict=True)], float)
         return Answers(texts, dict.fromkeys(CHOSEN, right))
+    if len(asked.questions) < 2:
+        raise ValueError(f"question set {asked.name!r} has one question; only with two there is another's answer")
     order = generator.permutation(len(asked.questions))
     texts = [""] * len(order)
     for place, number in enumerate(order):  # in a circle through all of them none gets its own

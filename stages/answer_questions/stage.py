@@ -33,7 +33,10 @@ def answer_questions(
     sets = read_sets(settings, inputs)
     bootstrap = Bootstrap(given.bootstrap_samples, given.confidence, given.seed)
     found: dict[tuple[str, int, str], Answers] = {
-        (name, shots, FLOOR): random_answers(asked, given) for name, asked in sets.items() for shots in given.shots
+        (name, shots, FLOOR): random_answers(asked, given)
+        for name, asked in sets.items()
+        if asked.chosen_from or len(asked.questions) > 1  # else there is no other answer
+        for shots in given.shots
     }
     seconds = {}
     for system in settings.systems:

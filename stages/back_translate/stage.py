@@ -19,10 +19,10 @@ from stages.back_translate.settings import (
 from stages.shared.hydra.loading import load_translator
 from stages.shared.text_lines import paired_lines
 from stages.shared.text_table import PAIR, read_lines, write_rows
+from stages.shared.translation.pairs import Pair
+from stages.shared.translation.prompts import UNFINISHED
 from stages.shared.translation.settings import Languages, TranslationSettings
 from stages.shared.translation.translate import Translated, translate_lines
-
-Pair = tuple[str, str]
 
 
 def back_translate(
@@ -30,7 +30,8 @@ def back_translate(
 ) -> Metrics:
     """Write train.parquet as a bitext has it, the sources made by a machine, and back_translation.json with counts.
 
-    Inputs: `model` and `corpus`, where a model translates. Raises UserError where no pair is left.
+    Left out are lines without a translation, with themselves for one, or with one that was cut off; `flags` counts
+    what became of them. Inputs: `model` and `corpus`, where a model translates. Raises UserError where no pair is left.
     """
     given = settings.back_translation
     if isinstance(given, FileBackTranslation):
@@ -38,13 +39,15 @@ def back_translate(
     else:
         targets = draw_lines(read_lines(inputs["corpus"] / "train.parquet", "text"), given)
         texts = translate_back(targets, settings, inputs["model"], execution)
-        made = [(one.text, line) for one, line in zip(texts, targets, strict=True)]
+        # A translation that was cut off says only the beginning of its line.
+        made = [("" if UNFINISHED in one.flags else one.text, line) for one, line in zip(texts, targets, strict=True)]
         flagged = Counter(flag for one in texts for flag in one.flags)
     pairs = [pair for pair in dict.fromkeys(made) if usable(pair)]
     if not pairs:
         raise UserError(
             f"none of {len(made)} lines has a translation that can be learnt from ({dict(flagged)}); choose another "
-            "back_translation, or give a file with back_translation=file"
+            "back_translation, give a file with back_translation=file, or, where they are cut off (unfinished), raise "
+            "translation.new_tokens_per_token"
         )
     rows = [(str(number), "back_translation", "back_translation", *pair) for number, pair in enumerate(pairs)]
     write_rows(out / "train.parquet", PAIR, rows)

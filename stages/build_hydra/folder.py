@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from pipeline.errors import UserError
 from stages.shared.hydra import configuration, modeling, processing
 from stages.shared.hydra.configuration import ROLES, HydraConfig
+from stages.shared.hydra.modeling import head_key
 from stages.shared.hydra.processing import PROCESSOR_FILE, processor_config
 from stages.shared.model_folder import INDEX, WEIGHTS, ModelFolder, open_model, read_header, tensor_files, write_model
 from stages.shared.tokenizer_folder import copy_tokenizer
@@ -45,7 +46,7 @@ def write_hydra(output: VocabularySource, others: list[VocabularySource], out: P
     tables = [_table(part, part.input_name, model) for _, part in parts]
     write_model(dataclasses.replace(model, tied_names=()), {model.input_name: torch.cat(tables)}, out)
     heads = {
-        f"heads.{source.name}.weight": _table(part, part.head_name, model)
+        f"heads.{head_key(source.name)}.weight": _table(part, part.head_name, model)
         for source, part in parts[1:]
         if part.head_name is not None
     }

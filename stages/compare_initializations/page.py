@@ -13,6 +13,8 @@ from stages.shared.page.environment import page_environment
 TEMPLATES = Path(__file__).parent / "templates"
 NAMES = {"own": "The corpus's own domain", "other": "Another domain"}
 COLOURS = 8
+PATTERNS = ("", " dashed", " dotted")
+"""Of lines: once through the colours with each, so that 24 methods look different."""
 LABEL_DISTANCE = 5.0
 """Per cent of the chart's height between two labels at the right end."""
 CLIPPED_FROM = 0.6
@@ -24,7 +26,8 @@ class Line:
     """One method's learning curve, in a square of 100 x 100 with y downwards."""
 
     name: str
-    colour: int
+    style: str
+    """Its classes, from which it has colour and pattern."""
     points: str
     end: float
     label_place: float
@@ -76,7 +79,7 @@ def chart(found: Mapping[str, Any], domain: str) -> Chart:
     lines = [
         Line(
             name,
-            number % COLOURS,
+            line_style(number),
             " ".join(
                 f"{100 * step / steps[-1]:.2f},{100 * (high - value) / (high - low):.2f}"
                 for step, value in zip(steps, curve, strict=True)
@@ -95,6 +98,16 @@ def chart(found: Mapping[str, Any], domain: str) -> Chart:
         [(round(100 * (tick - low) / (high - low), 2), f"{tick:g}") for tick in ticks],
         [(round(100 * step / steps[-1], 2), str(step)) for step in steps],
     )
+
+
+def line_style(number: int) -> str:
+    """Return the classes of a line by its number.
+
+    >>> [line_style(number) for number in (0, 7, 8)]
+    ['b0', 'b7', 'b0 dashed']
+    """
+    turn, colour = divmod(number, COLOURS)
+    return f"b{colour}{PATTERNS[turn % len(PATTERNS)]}"
 
 
 def spread(places: Sequence[float]) -> list[float]:

@@ -31,6 +31,8 @@ class Entry:
     seconds_to_map: float | None = None
     seconds_of_evidence: float | None = None
     """What alignment and vectors took, on the machine that made them."""
+    unknown_tokens: int = 0
+    """Of all domains: tokens that hide text, so that the bits per byte are too low."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -46,7 +48,8 @@ def read_rivals(rivals: Sequence[Rival], inputs: Mapping[str, Path]) -> list[Ent
     entries = []
     for rival in rivals:
         probes = {seed: read_json(inputs[f"probe_{rival.name}_{seed}"] / "probe.json") for seed in rival.seeds}
-        entry = Entry(rival.name, *_rate(probes), curves=_curves(probes), **_mapping(rival, inputs))
+        mapping = _mapping(rival, inputs)
+        entry = Entry(rival.name, *_rate(probes), _curves(probes), **mapping, unknown_tokens=_unknown_tokens(probes))
         if rival.name == FINETUNED:
             entries.append(_untrained(entry))
         entries.append(entry)
@@ -73,6 +76,11 @@ def _curves(probes: Mapping[int, dict[str, Any]]) -> dict[str, Curve]:
         )
         for domain, figures in first["domains"].items()
     }
+
+
+def _unknown_tokens(probes: Mapping[int, dict[str, Any]]) -> int:
+    # Named only where there are some.
+    return sum(figures.get("unknown_tokens", 0) for figures in probes[min(probes)]["domains"].values())
 
 
 def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
@@ -102,7 +110,7 @@ def _untrained(finetuned: Entry) -> Entry:
         )
         for domain, curve in finetuned.curves.items()
     }
-    return Entry(SOURCE, None, finetuned.tokens_per_step, curves)
+    return Entry(SOURCE, None, finetuned.tokens_per_step, curves, unknown_tokens=finetuned.unknown_tokens)
 
 
 def _check_same(entries: Sequence[Entry]) -> None:

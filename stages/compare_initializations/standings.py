@@ -44,6 +44,7 @@ def row(entry: Entry) -> dict[str, Any]:
         "learning_rate": entry.learning_rate,
         "seeds": list(entry.seeds),
         "other_domain": None,
+        **({"unknown_tokens": entry.unknown_tokens} if entry.unknown_tokens else {}),
     }
 
 

@@ -15,7 +15,10 @@ from stages.shared.scoring.sample import Document
 
 
 def evaluate(loaded: LoadedModel, documents: Sequence[Document], settings: ScoringSettings) -> dict[str, Any]:
-    """Score the documents and return the figures, JSON values; those of each document under `per_document`."""
+    """Score the documents and return the figures, JSON values; those of each document under `per_document`.
+
+    `unknown_tokens` is among them where there are some: what they hide is not paid for.
+    """
     ids = loaded.encoder.encode([document.text for document in documents])
     window = min(settings.window, loaded.positions or settings.window)
     nll = score_documents(loaded.model, ids, window, settings.batch_tokens)
@@ -26,8 +29,10 @@ def evaluate(loaded: LoadedModel, documents: Sequence[Document], settings: Scori
         "tokens": [len(row) - 1 for row in ids],
         "nll": nll.tolist(),
     }
+    unknown = loaded.encoder.unknown_tokens(ids)
     return {
         **summarize(per_document, settings),
+        **({"unknown_tokens": unknown} if unknown else {}),
         "window": window,
         "documents_in_windows": sum(len(row) > window for row in ids),
         "start_token": loaded.start_token,

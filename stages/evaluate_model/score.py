@@ -30,6 +30,7 @@ PRINTED = (
     "nll",
     "window",
     "start_token",
+    "unknown_tokens",
 )
 
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps({name: figures[name] for name in PRINTED}, allow_nan=False))
+    print(json.dumps({name: figures[name] for name in PRINTED if name in figures}, allow_nan=False))
     return 0
 
 

@@ -12,8 +12,11 @@ from stages.shared.text_lines import TextFile, text_lines
 def random_in_distribution(lines: LineSet, seed: int) -> list[str]:
     """Return for each line the reference of another, drawn without replacement: the paper's RandomInDistribution.
 
-    What a system gets for writing like the references, whatever the source says.
+    What a system gets for writing like the references, whatever the source says. Raises ValueError for fewer than two
+    lines, of which none has another.
     """
+    if len(lines.references) < 2:
+        raise ValueError(f"test set {lines.name!r} has no two lines; only with two there is a reference of another")
     order = np.random.default_rng(seed).permutation(len(lines.references))
     output = [""] * len(order)
     # In a circle through all lines none gets its own.

@@ -11,8 +11,7 @@ from stages.shared.language_identification import script_share
 from stages.shared.text_lines import paired_lines, text_lines
 from stages.shared.text_table import read_rows
 from stages.shared.training_overlap import in_training_text
-
-Pair = tuple[str, str]
+from stages.shared.translation.pairs import Pair
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,15 @@ def evaluate_translation(
 
 
 def without_a_model(sets: Mapping[str, LineSet], seed: int) -> Outputs:
-    """Return what copies the source and what writes another line's reference, the floor of all figures."""
+    """Return what copies the source and what writes another line's reference, the floor of all figures.
+
+    A set of one line has no such floor: there is no other line.
+    """
     outputs: Outputs = {}
     for name, lines in sets.items():
         outputs[name, "copy"] = lines.sources
-        outputs[name, "random_in_distribution"] = random_in_distribution(lines, seed)
+        if len(lines.references) > 1:
+            outputs[name, "random_in_distribution"] = random_in_distribution(lines, seed)
     return outputs
 
 

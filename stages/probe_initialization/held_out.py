@@ -12,7 +12,7 @@ from stages.probe_initialization.settings import ProbeSettings
 from stages.shared.document_encoder import DocumentEncoder
 from stages.shared.other_domain import OtherDomain
 from stages.shared.scoring.nll import score_documents
-from stages.shared.scoring.sample import Document, read_lines, read_sample, sample_digest, take_lines
+from stages.shared.scoring.sample import Document, read_lines, read_sample, sample_digest, take_first
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class HeldOut:
 
     documents: Sequence[Document]
     ids: Sequence[Sequence[int]]
+    unknown_tokens: int
+    """Of the ids those that hide text."""
 
     @property
     def bytes(self) -> int:
@@ -34,6 +36,7 @@ class HeldOut:
             "tokens": sum(len(row) - 1 for row in self.ids),
             "documents": [document.id for document in self.documents],
             "bytes": [document.bytes for document in self.documents],
+            **({"unknown_tokens": self.unknown_tokens} if self.unknown_tokens else {}),
         }
 
 
@@ -48,11 +51,9 @@ def read_held_out(
         "own": read_sample(corpus / "test.parquet", probe.domain_bytes, probe.document_bytes, probe.text_seed),
     }
     if other is not None:
-        texts["other"] = take_lines(read_lines(other.path), other.lines, probe.domain_bytes, probe.document_bytes)
-    return {
-        name: HeldOut(documents, encoder.encode([document.text for document in documents]))
-        for name, documents in texts.items()
-    }
+        texts["other"] = take_first(read_lines(other.path, other.lines), probe.domain_bytes, probe.document_bytes)
+    ids = {name: encoder.encode([document.text for document in documents]) for name, documents in texts.items()}
+    return {name: HeldOut(documents, ids[name], encoder.unknown_tokens(ids[name])) for name, documents in texts.items()}
 
 
 def document_losses(model: Any, text: HeldOut, probe: ProbeSettings) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.stage import Execution, Metrics
 from stages.sample_held_out.settings import SampleHeldOutSettings
 from stages.shared.held_out_text import write_texts
-from stages.shared.scoring.sample import Document, read_lines, take_lines, take_sample
+from stages.shared.scoring.sample import Document, read_lines, take_first, take_sample
 from stages.shared.text_table import read_rows
 
 SPLIT = "validation"
@@ -25,7 +25,7 @@ def sample_held_out(
     wanted, other = settings.text, settings.other_domain
     documents: Iterable[tuple[str, ...]]
     if other is not None:
-        sample = take_lines(read_lines(other.path), other.lines, wanted.bytes, wanted.document_bytes)
+        sample = take_first(read_lines(other.path, other.lines), wanted.bytes, wanted.document_bytes)
     else:
         if "bitext" in inputs:
             documents = joined(read_rows(inputs["bitext"] / f"{SPLIT}.parquet", ["group", "source_text"]))

@@ -1,5 +1,6 @@
 """Texts to token ids, the same way wherever documents are packed or measured."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ class DocumentEncoder:
             texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False, verbose=False
         )
         return [[self.start_token_id, *ids] for ids in encoded["input_ids"]]
+
+    def unknown_tokens(self, documents: Iterable[Sequence[int]]) -> int:
+        """Return how many tokens of encoded documents stand for text that the tokenizer cannot write (`<unk>`).
+
+        A model pays once for such a token, however much text it hides. A tokenizer of bytes, or with bytes to fall back
+        to, never writes one.
+        """
+        unknown = self.tokenizer.unk_token_id
+        return sum(ids[1:].count(unknown) for ids in documents)
 
 
 def load_encoder(folder: Path) -> DocumentEncoder:

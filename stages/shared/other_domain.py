@@ -15,7 +15,8 @@ class OtherDomain(Section):
     sha256: str
     """Of the file, taken from it when the run is planned."""
     lines: Literal["odd", "even", "all"]
-    """Which lines are scored, counted from 1: a method that was designed on the odd ones is judged on the even ones."""
+    """Which lines of the file are scored, counted from 1, empty ones too: a method that was designed on the odd ones is
+    judged on the even ones."""
 
     @model_validator(mode="before")
     @classmethod

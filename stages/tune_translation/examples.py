@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,12 +47,12 @@ class PairEncoder:
         )
         return Example((*whole, self.end), shared)
 
-    @property
+    @cached_property
     def special(self) -> bool:
         """Whether the prompt has names of special tokens, as a chat's has."""
         return any(token in self.prompt for token in self.special_tokens)
 
-    @property
+    @cached_property
     def special_tokens(self) -> tuple[str, ...]:
         """The source vocabulary's."""
         return self.processor.special_tokens(self.processor.vocabulary_of(self.languages.source.code))

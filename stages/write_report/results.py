@@ -61,6 +61,7 @@ def system_figures(system: System, reference: System | None) -> dict[str, Any]:
         "ppl_mielke": mielke,
         "tokens_per_word": found["tokens_per_word"],
         "tokens": found["tokens"],
+        **{key: found[key] for key in ("unknown_tokens",) if key in found},
     }
 
 

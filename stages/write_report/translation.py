@@ -124,20 +124,25 @@ def _evidence(found: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
 
 
 def _above_the_floor(found: Mapping[str, Any], names: Sequence[str]) -> Sentence:
-    """Return on which sets which systems write nothing that is nearer to the reference than another's reference."""
+    """Return on which sets which systems write nothing that is nearer to the reference than another's reference.
+
+    Nothing is said of a set of one line, which has no such reference.
+    """
+    compared = [one for one in found["comparisons"] if one["against"] == FLOOR]
     failed = {
         name: [
             CALLED.get(one["system"], one["system"])
-            for one in found["comparisons"]
-            if one["set"] == name and one["against"] == FLOOR and one["verdict"] in (WORSE, TIE)
+            for one in compared
+            if one["set"] == name and one["verdict"] in (WORSE, TIE)
         ]
         for name in names
     }
     clauses = [f"on {_plain(name)}: {_listed(systems)}" for name, systems in failed.items() if systems]
     if not clauses:
-        if any(one["against"] == FLOOR and one["verdict"] == UNKNOWN for one in found["comparisons"]):
+        if not compared or any(one["verdict"] == UNKNOWN for one in compared):
             return []
-        return [("Every model is better than a random reference on every set.", None)]
+        each = "every set" if {one["set"] for one in compared} == set(names) else "every set of several lines"
+        return [(f"Every model is better than a random reference on {each}.", None)]
     return [(f"Not better than a random reference are, {'; '.join(clauses)}.", None)]
 
 

@@ -1,7 +1,11 @@
-"""Tiny random translation models with real small tokenizers: Marian, and one of many languages as NLLB is."""
+"""Tiny random translation models with real small tokenizers: Marian, and one of many languages as NLLB is.
+
+Each is more inclined to end a text than chance has it, so that some of its texts are whole and some are cut off.
+"""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 import torch
@@ -40,7 +44,9 @@ def save_marian(folder: Path) -> Path:
     special = {"pad_token_id": pad, "eos_token_id": 0, "bos_token_id": 0, "forced_eos_token_id": 0}
     torch.manual_seed(1)
     config = MarianConfig(vocab_size=len(pieces), decoder_start_token_id=pad, init_std=0.5, **special, **SMALL)
-    MarianMTModel(config).save_pretrained(folder)
+    model: Any = MarianMTModel(config)
+    model.final_logits_bias[0, config.eos_token_id] = 10.0
+    model.save_pretrained(folder)
     return folder
 
 
@@ -58,5 +64,8 @@ def save_nllb(folder: Path) -> Path:
     torch.manual_seed(1)
     known = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2}
     config = M2M100Config(vocab_size=len(tokenizer), init_std=0.5, **known, **SMALL)
-    M2M100ForConditionalGeneration(config).save_pretrained(folder)
+    model: Any = M2M100ForConditionalGeneration(config)
+    with torch.no_grad():
+        model.get_output_embeddings().weight[config.eos_token_id] *= 3.0
+    model.save_pretrained(folder)
     return folder

@@ -14,6 +14,16 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from .configuration import ROLES, HydraConfig
 
 IGNORED = -100
+PREFIX = "vocabulary_"
+
+
+def head_key(name: str) -> str:
+    """Return what the head of a vocabulary is called among the `heads`: the vocabulary's name where torch allows it.
+
+    A name that every ModuleDict has already gets a prefix, such as `to`, the code of Tongan; as does one that begins
+    so, that no two become the same.
+    """
+    return f"{PREFIX}{name}" if name.startswith(PREFIX) or hasattr(nn.ModuleDict(), name) else name
 
 
 class TiedHead(nn.Module):
@@ -39,7 +49,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
 
     Token ids count through the table: those of the output vocabulary come first and are its own, the others begin at
     `config.offset(name)`. Tensors are called as in the plain model: `model.embed_tokens.weight` has all the rows,
-    `lm_head.weight` is the output vocabulary's head, `heads.<name>.weight` another's; a tied head has no tensor.
+    `lm_head.weight` is the output vocabulary's head, `heads.<head_key>.weight` another's; a tied head has no tensor.
     """
 
     config_class = HydraConfig
@@ -66,7 +76,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         if name == self.config.head:
             self.lm_head = head
         else:
-            self.heads[name] = head
+            self.heads[head_key(name)] = head
 
     def get_decoder(self) -> Any:
         """Return the decoder, which gives hidden states."""
@@ -89,7 +99,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         vocabulary = self.config.vocabulary(name)
         if vocabulary["tied"]:
             return TiedHead(self.get_input_embeddings(), self.config.offset(name), vocabulary["size"])
-        return self.lm_head if name == self.config.head else self.heads[name]
+        return self.lm_head if name == self.config.head else self.heads[head_key(name)]
 
     def forward(
         self,
@@ -187,9 +197,8 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
             self._keep_head(known, head)
         _write_with(config.base, order[0])
         self.get_input_embeddings().padding_idx = config.base.pad_token_id
-        for role in ROLES:
-            setattr(config, role, getattr(config.base, role))
-            setattr(self.generation_config, role, getattr(config.base, role))
+        for told in (config, self.generation_config):
+            _tell_ids(told, config.base)
 
     def add_vocabulary(self, vocabulary: dict[str, Any], table: Tensor, head: Tensor | None = None) -> None:
         """Add a vocabulary behind the others; `vocabulary` is an entry of the config's without `size` and `tied`.
@@ -212,7 +221,10 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
             self._keep_head(added["name"], linear)
 
     def export_single(self, name: str) -> Any:
-        """Return a plain model of one vocabulary, a copy: Llama for a Llama, and so on; save it with its tokenizer."""
+        """Return a plain model of one vocabulary, a copy: Llama for a Llama, and so on; save it with its tokenizer.
+
+        It writes as this model's `generation_config` says, another vocabulary than the output one with its own ids.
+        """
         config = copy.deepcopy(self.config.base)
         _write_with(config, self.config.vocabulary(name))
         config.dtype = self.get_input_embeddings().weight.dtype
@@ -226,6 +238,9 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         table.num_embeddings, table.padding_idx = len(table.weight), config.pad_token_id
         own = table.weight if config.tie_word_embeddings else nn.Parameter(head.weight.detach().clone())
         plain.lm_head.weight = own
+        plain.generation_config = copy.deepcopy(self.generation_config)
+        if name != self.config.head:
+            _tell_ids(plain.generation_config, config)
         return plain.train(self.training)
 
 
@@ -234,3 +249,9 @@ def _write_with(decoder: Any, vocabulary: dict[str, Any]) -> None:
     decoder.vocab_size, decoder.tie_word_embeddings = vocabulary["size"], vocabulary["tied"]
     for role in ROLES:
         setattr(decoder, role, vocabulary.get("ids", {}).get(role))
+
+
+def _tell_ids(told: Any, decoder: Any) -> None:
+    """Give another config the token ids of a decoder's."""
+    for role in ROLES:
+        setattr(told, role, getattr(decoder, role))

@@ -54,12 +54,11 @@ def take_sample(documents: Iterable[Document], total_bytes: int, document_bytes:
     return sample
 
 
-def take_lines(documents: Sequence[Document], lines: str, total_bytes: int, document_bytes: int) -> list[Document]:
-    """Return `odd` or `even` documents (the first is odd), or `all`, in their order, until there are enough bytes."""
-    first = {"odd": 0, "even": 1, "all": 0}[lines]
+def take_first(documents: Iterable[Document], total_bytes: int, document_bytes: int) -> list[Document]:
+    """Return the first documents, in their order, until there are enough bytes."""
     chosen: list[Document] = []
     left = total_bytes
-    for document in documents[first :: 1 if lines == "all" else 2]:
+    for document in documents:
         if left <= 0:
             break
         chosen.append(Document(document.id, excerpt(document.text, document_bytes)))
@@ -100,10 +99,11 @@ def sample_digest(documents: Sequence[Document]) -> str:
     return digest.hexdigest()
 
 
-def read_lines(path: Path) -> list[Document]:
-    """Read a UTF-8 text of one document a line; lines without a word are passed over.
+def read_lines(path: Path, lines: str = "all") -> list[Document]:
+    """Read the `odd`, `even` or `all` lines of a UTF-8 text of one document a line; those without a word are left out.
 
-    Raises UserError for a file that is not there, is not UTF-8 (with line and byte) or holds no text.
+    Lines are counted from 1 as the file has them, empty ones too. Raises UserError for a file that is not there, is not
+    UTF-8 (with line and byte) or has no such text.
     """
     try:
         data = path.read_bytes()
@@ -119,13 +119,15 @@ def read_lines(path: Path) -> list[Document]:
             f"{path}, line {line}, byte {start + 1} of the file: 0x{data[start]:02x} is not valid UTF-8 "
             f"({error.reason}). Convert the file, for example with iconv"
         ) from None
-    documents = list(_numbered(text))
+    documents = list(_numbered(text, lines))
     if not documents:
-        raise UserError(f"{path} holds no text: give at least one line with a word")
+        which = "" if lines == "all" else f" on its {lines} lines"
+        raise UserError(f"{path} holds no text{which}: give at least one line with a word")
     return documents
 
 
-def _numbered(text: str) -> Iterator[Document]:
+def _numbered(text: str, lines: str) -> Iterator[Document]:
+    remainders = {"odd": (1,), "even": (0,), "all": (0, 1)}[lines]
     for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
+        if number % 2 in remainders and line.strip():
             yield Document(f"line {number}", line.removesuffix("\r"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 Pair = tuple[str, str]
+"""A text and its translation."""
 
 
 def usable_pairs(rows: Iterable[tuple[str, ...]], least_words: int) -> list[Pair]:

@@ -88,6 +88,13 @@ def test_the_figures_are_those_of_the_answers_beside_them(answered):
             assert entry["f1"] == pytest.approx(100 * np.mean([score["f1"] for score in scores]))
 
 
+def test_a_single_question_has_no_random_answer_rather_than_its_own(inputs, tmp_path):
+    answer_questions(settings(("base",), questions=1, shots=[0]), inputs, tmp_path, EXECUTION)
+    found = json.loads((tmp_path / "question_answering.json").read_text())
+    rows = [(one["set"], one["system"]) for one in found["scores"]]
+    assert rows == [("written", "base"), ("chosen", "random_in_distribution"), ("chosen", "base")]
+
+
 def test_the_report_shows_the_figures_and_what_follows_from_them(answered):
     section = question_section({"question_answering": answered[2]})
     environment = page_environment(TEMPLATES)

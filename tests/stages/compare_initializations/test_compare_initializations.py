@@ -17,6 +17,7 @@ from stages.compare_initializations.curves import (
     resampled,
     steps_to_reach,
 )
+from stages.compare_initializations.page import chart, render_section
 from stages.compare_initializations.rivals import read_rivals
 from stages.compare_initializations.settings import CompareInitializationsSettings, ComparisonSettings, Rival
 from stages.compare_initializations.stage import compare_initializations
@@ -115,6 +116,33 @@ def test_the_page_says_who_wins_what_is_tied_and_what_was_left_out(case, tmp_pat
     assert "The default, good, is in the corpus&#39;s own domain better than" in page
     assert "it needs &lt;a dictionary&gt;" in page
     assert (tmp_path / "section.html").read_text() in page
+
+
+def test_who_cannot_write_all_of_the_text_is_named(case, tmp_path):
+    settings, inputs = case
+    path = inputs["probe_source_finetuned_1"] / "probe.json"
+    told = json.loads(path.read_text())
+    told["domains"] = {name: {**figures, "unknown_tokens": 600} for name, figures in told["domains"].items()}
+    path.write_text(json.dumps(told))
+    compare_initializations(settings, inputs, tmp_path, None)
+    rows = json.loads((tmp_path / "leaderboard.json").read_text())["methods"]
+    unknown = {row["method"]: row["unknown_tokens"] for row in rows if "unknown_tokens" in row}
+    assert unknown == {"source": 1200, "source_finetuned": 1200}
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("tokens of the held-out text are unknown ones") == 2
+    assert "<strong>source</strong>: 1,200 tokens" in page
+
+
+def test_no_two_lines_of_a_chart_look_alike_and_each_label_looks_like_its_line(case, tmp_path):
+    compare_initializations(*case, tmp_path, None)
+    found = json.loads((tmp_path / "leaderboard.json").read_text())
+    found["methods"] = [{**found["methods"][0], "method": f"method {number}"} for number in range(20)]
+    styles = [line.style for line in chart(found, "own").lines]
+    assert len(set(styles)) == len(styles) == 20
+    page = render_section(found)
+    for style in styles:
+        assert f'<polyline class="{style}" points' in page
+        assert f'<span class="end {style}" style' in page
 
 
 def test_probes_of_different_text_are_not_compared(case, tmp_path):

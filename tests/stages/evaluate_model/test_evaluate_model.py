@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+import tiny_vocabularies as tiny
 import torch
 import yaml
 from hypothesis import given
@@ -117,6 +119,17 @@ def test_every_token_but_the_first_is_scored_exactly_once(lengths, size, budget)
     key = lambda window: (window.document, window.start)  # noqa: E731
     assert sorted((window for batch in batches for window in batch), key=key) == sorted(windows, key=key)
     assert all(len(batch) == 1 or len(batch) * len(batch[0]) <= budget for batch in batches)
+
+
+def test_tokens_that_hide_text_are_counted(tmp_path, model_folder, corpus):
+    assert "unknown_tokens" not in run(model_folder, corpus, tmp_path / "of bytes")
+    folder = tiny.make(save_tiny_model(tmp_path / "words"), "wordpiece", [" een", " huis", " met", " tuin", " en"])
+    found = run(folder, corpus, tmp_path / "of words")
+    # All but those words: "Document", its number, ":", "mooie", "één", "boom", ".", of 24 documents.
+    texts = [TEXTS[int(name[1:])] for name in found["per_document"]["id"]]
+    pieces = [piece for text in texts for piece in re.findall(r"\w+|[^\w\s]+", text)]
+    assert found["tokens"] == len(pieces)
+    assert found["unknown_tokens"] == sum(piece not in ("een", "huis", "met", "tuin", "en") for piece in pieces) > 0
 
 
 def test_one_bos_and_no_eos_whatever_the_tokenizer_adds_by_itself(model_folder):

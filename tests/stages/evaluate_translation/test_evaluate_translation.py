@@ -8,9 +8,10 @@ import pytest
 from hydra_models import EXECUTION, LANGUAGES, PAIRS, PROMPT, save_bitext, save_models
 from sacrebleu.metrics import CHRF
 
+from stages.evaluate_translation.line_sets import LineSet
 from stages.evaluate_translation.matched_lines import find_matches
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
-from stages.evaluate_translation.stage import evaluate_translation, read_sets, trained_alike
+from stages.evaluate_translation.stage import evaluate_translation, read_sets, trained_alike, without_a_model
 from stages.shared.page.environment import page_environment
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.text_table import PAIR, write_rows
@@ -80,6 +81,11 @@ def test_the_figures_are_those_of_the_texts_beside_them(evaluated):
         texts = [line["outputs"][entry["system"]] for line in lines]
         assert entry["chrf"] == CHRF().corpus_score(texts, [references]).score
     assert all(line["outputs"]["copy"] == line["source"] for line in lines)
+
+
+def test_a_set_of_one_line_has_no_floor_rather_than_its_own_reference():
+    sets = {"one": LineSet("one", ["a"], ["x"], {}), "two": LineSet("two", ["a", "b"], ["x", "y"], {})}
+    assert list(without_a_model(sets, 1)) == [("one", "copy"), ("two", "copy"), ("two", "random_in_distribution")]
 
 
 def test_every_two_systems_are_compared_in_pairs(evaluated):
@@ -227,7 +233,8 @@ def test_the_sentences_follow_from_the_intervals():
 
 
 def test_of_one_sentence_nothing_is_said_about_the_floor():
-    entries = [{"set": "own", "system": name, "chrf": 9.0} for name in ("random_in_distribution", "base")]
-    ends = {"difference_low": None, "difference_high": None, "verdict": "unknown"}
-    compared = [{"set": "own", "system": "base", "against": "random_in_distribution", **ends}]
-    assert not any("random" in text for text, _ in summary({"sets": entries, "comparisons": compared}, ["own"]))
+    found = {"sets": [{"set": "own", "system": "base", "chrf": 9.0}], "comparisons": []}
+    assert not any("random" in text for text, _ in summary(found, ["own"]))
+    better = {"set": "flores", "system": "base", "against": "random_in_distribution", "verdict": "better"}
+    said = "".join(text for text, _ in summary(found | {"comparisons": [better]}, ["own", "flores"]))
+    assert said.endswith("Every model is better than a random reference on every set of several lines.")

@@ -104,6 +104,11 @@ def test_random_references_are_all_of_them_and_never_the_own(count, seed):
     assert all(mine != own for mine, own in zip(output, lines.references, strict=True))
 
 
+def test_a_single_line_has_no_random_reference():
+    with pytest.raises(ValueError, match="'own' has no two lines"):
+        random_in_distribution(LineSet("own", ["a"], ["x"], {}), 1)
+
+
 def test_outputs_from_files_have_a_line_for_each_line(tmp_path):
     sets = {"own": LineSet("own", ["a", "b"], ["x", "y"], {})}
     good, bad = TextFile(**write(tmp_path / "good", "q", "")), TextFile(**write(tmp_path / "bad", "q"))

@@ -4,13 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import tiny_vocabularies as tiny
 import yaml
 from tiny_models import TEXTS, save_test_split, save_tiny_model
 
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
 from pipeline.stage import Execution
-from stages.probe_initialization.settings import ProbeInitializationSettings
+from stages.probe_initialization.held_out import read_held_out
+from stages.probe_initialization.settings import ProbeInitializationSettings, ProbeSettings
 from stages.probe_initialization.stage import probe_initialization
 from stages.probe_initialization.trial import same_place
 from stages.shared.document_encoder import load_encoder
@@ -47,10 +49,12 @@ def inputs(tmp_path_factory):
     return {"model": model, "corpus": corpus, "tokens": tokens}
 
 
+VALUES = yaml.safe_load((ROOT / "conf" / "leaderboard" / "default.yaml").read_text())["probe"]
+
+
 def probe(inputs, out, other_domain=None, **changes) -> dict:
     out.mkdir(parents=True)
-    values = yaml.safe_load((ROOT / "conf" / "leaderboard" / "default.yaml").read_text())["probe"]
-    settings = ProbeInitializationSettings(probe={**values, **SMALL, **changes}, seed=1, other_domain=other_domain)
+    settings = ProbeInitializationSettings(probe={**VALUES, **SMALL, **changes}, seed=1, other_domain=other_domain)
     probe_initialization(settings, inputs, out, EXECUTION)
     return json.loads((out / "probe.json").read_text())
 
@@ -113,6 +117,14 @@ def test_odd_and_even_lines_of_another_domain_are_scored_apart(inputs, tmp_path)
     assert places["odd"] == ["line 1", "line 3", "line 5"]
     assert places["even"] == ["line 2", "line 4", "line 6"]
     assert places["all"] == sorted(places["odd"] + places["even"])
+
+
+def test_tokens_that_hide_text_are_counted(inputs, tmp_path):
+    words = tiny.make(tmp_path, "wordpiece", [" een", " huis"])
+    settings = ProbeSettings(**VALUES | SMALL)
+    for folder, some in ((inputs["model"], False), (words, True)):
+        own = read_held_out(inputs["corpus"], None, settings, load_encoder(folder))["own"]
+        assert ("unknown_tokens" in own.described()) is some
 
 
 def test_another_tokenizer_reads_the_same_text_to_the_same_share_of_a_document():

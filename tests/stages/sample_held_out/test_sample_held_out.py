@@ -2,7 +2,9 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.sample_held_out.settings import SampleHeldOutSettings
 from stages.sample_held_out.stage import sample_held_out
@@ -48,12 +50,25 @@ def test_a_split_without_text_gives_an_empty_sample(tmp_path):
     assert (metrics, texts) == ({"documents": 0, "bytes": 0}, [])
 
 
-def test_of_another_domain_every_other_line_is_taken_until_there_is_enough(tmp_path):
-    path = tmp_path / "lines.txt"
-    path.write_text("".join(f"line {number}\n" for number in range(1, 10)), encoding="utf-8")
-    other = {"path": str(path), "sha256": None, "lines": "even"}
-    settings = SampleHeldOutSettings(text={"bytes": 15, "document_bytes": 100, "seed": 1}, other_domain=other)
-    metrics = sample_held_out(settings, {}, tmp_path, EXECUTION)
-    assert read_texts(tmp_path) == ["line 2", "line 4", "line 6"]
-    assert metrics == {"documents": 3, "bytes": 18}
+def other_domain(folder, text, lines, wanted=1000):
+    (folder / "lines.txt").write_text(text, encoding="utf-8")
+    other = {"path": str(folder / "lines.txt"), "sha256": None, "lines": lines}
+    settings = SampleHeldOutSettings(text={"bytes": wanted, "document_bytes": 100, "seed": 1}, other_domain=other)
     assert settings.identity()["other_domain"]["path"] is None  # a place is no part of the recipe
+    return sample_held_out(settings, {}, folder, EXECUTION), read_texts(folder)
+
+
+def test_of_another_domain_every_other_line_is_taken_until_there_is_enough(tmp_path):
+    text = "".join(f"line {number}\n" for number in range(1, 10))
+    metrics, texts = other_domain(tmp_path, text, "even", wanted=15)
+    assert texts == ["line 2", "line 4", "line 6"]
+    assert metrics == {"documents": 3, "bytes": 18}
+
+
+def test_empty_lines_count_where_every_other_one_is_taken(tmp_path):
+    text = "one\n\nthree\nfour\n \nsix\n"
+    assert other_domain(tmp_path, text, "odd")[1] == ["one", "three"]
+    assert other_domain(tmp_path, text, "even")[1] == ["four", "six"]
+    assert other_domain(tmp_path, text, "all")[1] == ["one", "three", "four", "six"]
+    with pytest.raises(UserError, match=r"lines\.txt holds no text on its even lines"):
+        other_domain(tmp_path, "one\n\n", "even")

@@ -125,6 +125,18 @@ def test_results_keep_the_contract(tokenizer, tmp_path):
     assert systems["source"]["ppl_mielke"] == pytest.approx(systems["source"]["ppl"])
 
 
+def test_who_cannot_write_all_of_the_text_is_named(tokenizer, tmp_path):
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    told = inputs["evaluation_source"] / "evaluation.json"
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"unknown_tokens": 1234}))
+    write_report(report_settings(), inputs, tmp_path, EXECUTION)
+    systems = json.loads((tmp_path / "results.json").read_text())["systems"]
+    assert [system.get("unknown_tokens") for system in systems] == [1234, None, None, None, None]
+    shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", (tmp_path / "report.html").read_text(encoding="utf-8")))
+    assert "Source: 1,234 of its 4,000 tokens of this text are unknown ones (&lt;unk&gt;)." in shown
+    assert shown.count("unknown ones") == 1
+
+
 @pytest.mark.parametrize(
     ("adapted", "expected"),
     [

@@ -12,8 +12,9 @@ import torch
 from hydra_case import KINDS, write_pair
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from stages.build_hydra.folder import VocabularySource, write_hydra
 from stages.shared.hydra.loading import load_translator
-from stages.shared.hydra.modeling import IGNORED
+from stages.shared.hydra.modeling import IGNORED, head_key
 
 PROMPTS = [
     [("en", "Translate: the book"), ("tt", " китап")],
@@ -114,6 +115,17 @@ def test_one_vocabulary_is_exported_as_a_plain_model(case, tmp_path):
     assert torch.equal(exported(ids - processor.offset("en")).logits, model(ids, head="en").logits)
 
 
+def test_an_exported_model_keeps_how_the_hydra_model_writes(llama, tmp_path):
+    model, _ = load_translator(llama[2])
+    model.generation_config.update(repetition_penalty=1.5, eos_token_id=[2, 5])
+    model.export_single("tt").save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path).generation_config
+    assert (again.repetition_penalty, again.eos_token_id) == (1.5, [2, 5])
+    other = model.export_single("en").generation_config  # 5 is another token there
+    assert (other.repetition_penalty, other.eos_token_id) == (1.5, 2)
+    assert model.generation_config.eos_token_id == [2, 5]
+
+
 def test_saved_again_it_is_the_same_to_the_last_bit(case, tmp_path):
     model, processor = case["hydra"]
     model.save_pretrained(tmp_path)
@@ -199,6 +211,30 @@ def test_a_vocabulary_is_added_and_written_with(llama):
         model.add_vocabulary({"name": "xx", "tokenizer": ""}, table)
     with pytest.raises(ValueError, match="shape"):
         model.add_vocabulary({"name": "yy", "tokenizer": ""}, torch.randn(7, 31))
+
+
+def test_vocabularies_may_have_names_that_torch_has_taken(llama, tmp_path):
+    source, adapted, _ = llama
+    folder, again = tmp_path / "hydra", tmp_path / "again"
+    folder.mkdir()
+    write_hydra(VocabularySource("tt", adapted, {}), [VocabularySource("to", source, {})], folder)
+    model, _ = load_translator(folder)
+    plain = AutoModelForCausalLM.from_pretrained(source)
+    assert torch.equal(model.head("to").weight, plain.lm_head.weight)
+    model.add_vocabulary({"name": "eval", "tokenizer": ""}, torch.randn(7, 32), torch.randn(7, 32))
+    before = {name: model.head(name).weight for name in ("tt", "to", "eval")}
+    for name in ("to", "eval", "tt"):
+        model.swap_head(name)
+        assert all(torch.equal(model.head(one).weight, before[one]) for one in before)
+    model.save_pretrained(again)
+    saved = AutoModelForCausalLM.from_pretrained(again)
+    assert all(torch.equal(saved.head(one).weight, before[one]) for one in before)
+
+
+def test_no_two_heads_are_called_the_same_and_most_as_their_vocabulary():
+    names = ("tt", "to", "eval", "vocabulary_tt", "vocabulary_to", "vocabulary_vocabulary_to")
+    assert len({head_key(name) for name in names}) == len(names)
+    assert head_key("tt") == "tt"
 
 
 def test_the_padding_row_is_that_of_the_vocabulary_that_is_written(llama):
