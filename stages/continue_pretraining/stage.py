@@ -16,14 +16,13 @@ from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.continue_pretraining.checkpoints import remove_leftovers
-from stages.continue_pretraining.journal import FILES as JOURNAL_FILES
 from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.continue_pretraining.speed import peak_memory_bytes
 from stages.continue_pretraining.watcher import Watcher, make_watcher
+from stages.shared.carried_files import carry_over
 from stages.shared.interruption import let_finish, noted_signals
-from stages.shared.mapping_files import FILES as MAPPING_FILES
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.training.acceleration import accelerate_model, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
@@ -38,9 +37,6 @@ from stages.shared.training.sharding import whole
 from stages.shared.training.step import mean_loss
 
 CHECKPOINTS = "checkpoints"
-WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-NOT_CARRIED = ("manifest.json", *MAPPING_FILES, *JOURNAL_FILES, "training.json", *WEIGHT_FILES)
-"""What describes the input artifact rather than the model."""
 
 
 def continue_pretraining(
@@ -195,9 +191,7 @@ def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
         return
     tables = {name: weight.detach().to("cpu", folder.read(name).dtype) for name, weight in weights.items()}
     write_model(folder, tables, out)
-    for path in sorted(source.iterdir()):
-        if path.is_file() and not any(path.match(pattern) for pattern in NOT_CARRIED):
-            shutil.copyfile(path, out / path.name)
+    carry_over(source, out)
 
 
 def describe(training: SavedTraining, progress: Progress, data: TrainingData, after: float | None) -> dict[str, Any]:
