@@ -1,6 +1,5 @@
 """continue_pretraining: train a model on packed text."""
 
-import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from stages.continue_pretraining.loop import Progress, SavedTraining, resume, tr
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.continue_pretraining.speed import peak_memory_bytes
 from stages.continue_pretraining.watcher import Watcher, make_watcher
+from stages.shared.artifact import write_json
 from stages.shared.carried_files import carry_over
 from stages.shared.interruption import let_finish, noted_signals
 from stages.shared.model_folder import open_model, tensor_files, write_model
@@ -58,8 +58,7 @@ def continue_pretraining(
     seconds = perf_counter() - started
     write_trained(training, inputs["model"], out)
     if accelerator.is_main_process:
-        summary = describe(training, progress, data, after)
-        (out / "training.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        write_json(out / "training.json", describe(training, progress, data, after))
     let_finish()
     if accelerator.is_main_process:
         shutil.rmtree(training.checkpoints, ignore_errors=True)

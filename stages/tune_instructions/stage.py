@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import json
 import shutil
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ import torch
 from pipeline.errors import OutOfTime, UserError
 from pipeline.stage import Execution, Metrics
 from pipeline.tracking import start_tracking
+from stages.shared.artifact import write_json
 from stages.shared.interruption import let_finish, noted_signals
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.tune_instructions.chat import Chat, prepare_chat
@@ -68,8 +68,8 @@ def tune_instructions(
     after = measure(*load(out, execution), data, chat, settings)
     figures = held_out_figures(tuning, before["nll"], after["nll"])
     done = {"steps": run["steps"], "tokens": run["tokens"], "held_out": figures}
-    _write_json(out / "tuning.json", described(tuning.method, data, chat) | done)
-    _write_json(out / "answers.json", compared(data, before["answers"], after["answers"]))
+    write_json(out / "tuning.json", described(tuning.method, data, chat) | done)
+    write_json(out / "answers.json", compared(data, before["answers"], after["answers"]))
     let_finish()
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return {**figures, **run, "device": execution.device, "total_seconds": round(perf_counter() - began, 3)}
@@ -196,7 +196,3 @@ def make_trainer(
         return sft_trainer(model, tokenizer, data.train, tuning, place)
     reference = load(source, place.execution)[0] if tuning.lora is None else None
     return dpo_trainer((model, reference), tokenizer, data.train, tuning, place)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pipeline.stage import Execution, Metrics
+from stages.shared.artifact import write_json
 from stages.shared.carried_files import carry_over
 from stages.shared.hydra.loading import load_processor, load_translator
 from stages.shared.text_table import read_rows
@@ -62,7 +63,7 @@ def tune_translation(
     }
     if settings.matching:
         described["matches"] = match_figures(matches)
-    (out / "training.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "training.json", described)
     return {**described, "tokens_per_s": round(tokens / seconds, 2), "seconds_training": round(seconds, 1)}
 
 
