@@ -1,7 +1,6 @@
 """continue_pretraining: train a model on packed text."""
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from pipeline.errors import UserError
-from pipeline.stage import Execution, Metrics
+from pipeline.stage import CHECKPOINTS, Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.continue_pretraining.checkpoints import remove_leftovers
 from stages.continue_pretraining.journal import Journal
@@ -22,7 +21,7 @@ from stages.continue_pretraining.speed import peak_memory_bytes
 from stages.continue_pretraining.watcher import Watcher, make_watcher
 from stages.shared.artifact import write_json
 from stages.shared.carried_files import carry_over
-from stages.shared.interruption import let_finish, noted_signals
+from stages.shared.interruption import noted_signals
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.training.acceleration import accelerate_model, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
@@ -35,8 +34,6 @@ from stages.shared.training.settings import TrainingSettings, optimizer_steps
 from stages.shared.training.setup import TrainingData, hide_tokens, load_data, load_model, make_accelerator
 from stages.shared.training.sharding import whole
 from stages.shared.training.step import mean_loss
-
-CHECKPOINTS = "checkpoints"
 
 
 def continue_pretraining(
@@ -59,9 +56,6 @@ def continue_pretraining(
     write_trained(training, inputs["model"], out)
     if accelerator.is_main_process:
         write_json(out / "training.json", describe(training, progress, data, after))
-    let_finish()
-    if accelerator.is_main_process:
-        shutil.rmtree(training.checkpoints, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.end_training()
     trained = training.total_tokens - training.tokens_after(resumed_at)
