@@ -23,7 +23,7 @@ from stages.shared.artifact import write_json
 from stages.shared.carried_files import carry_over
 from stages.shared.interruption import noted_signals
 from stages.shared.model_folder import open_model, tensor_files, write_model
-from stages.shared.training.acceleration import accelerate_model, load_device
+from stages.shared.training.acceleration import accelerate_model, is_sent_weights, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
 from stages.shared.training.batches import make_share
 from stages.shared.training.masking import MaskedBlocks
@@ -84,7 +84,8 @@ class Place:
 
 def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place) -> tuple[SavedTraining, TrainingData]:
     """Load model and data and put together what the loop needs, and check it."""
-    model = load_model(inputs["model"], settings, load_device(place.accelerator, place.execution))
+    machine = place.accelerator, place.execution
+    model = load_model(inputs["model"], settings, load_device(*machine), hollow=is_sent_weights(*machine))
     add_adapters(model, settings.adapter, settings.seed)
     data = load_data(inputs["tokens"], settings, rows=model.get_input_embeddings().weight.shape[0])
     if settings.objective == "masked":

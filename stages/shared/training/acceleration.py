@@ -26,6 +26,11 @@ def load_device(accelerator: Accelerator, execution: Execution) -> torch.device:
     return torch.device("cpu") if is_sharded(execution, accelerator) else accelerator.device
 
 
+def is_sent_weights(accelerator: Accelerator, execution: Execution) -> bool:
+    """Tell whether this process gets its part of the model from the first, and need not load any."""
+    return is_sharded(execution, accelerator) and not accelerator.is_main_process
+
+
 def accelerate_model(
     model: Any, settings: TrainingSettings, accelerator: Accelerator, execution: Execution
 ) -> LossModel | None:
