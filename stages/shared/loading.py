@@ -42,8 +42,9 @@ def hollow_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any
 
     It takes next to no memory until they are written: a page that nobody has touched is none.
     """
+    kind: Any = AutoModelForCausalLM
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(_causal_config(folder), dtype=dtype, **options)
+        model = kind.from_config(_causal_config(folder), dtype=dtype, **options)
     model.to_empty(device="cpu")  # which makes two weights of a tied one
     model.tie_weights()
     return model
