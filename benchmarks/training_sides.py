@@ -53,9 +53,13 @@ def run_trainer(end: Connection, config: Any, model_folder: str, steps: int) -> 
     import torch
     from transformers import AutoModelForCausalLM, PrinterCallback, Trainer, TrainerCallback
 
+    from stages.shared.training.acceleration import checkpoint_activations
+
     settings, execution = config.training, config.execution()
     torch.manual_seed(1)
     model: Any = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32, attn_implementation="sdpa")
+    if execution.activation_checkpointing:
+        checkpoint_activations(model)  # as the Trainer would; its argument's name depends on transformers' version
     rows = _tokens(settings, model.config.vocab_size, steps)[:-1].reshape(-1, settings.sequence_length)
 
     class Clock(TrainerCallback):
@@ -99,7 +103,6 @@ def _trainer_arguments(config: Any, folder: str, steps: int) -> Any:
         max_grad_norm=settings.max_grad_norm,
         optim="adamw_torch_fused",
         bf16=settings.precision == "bfloat16",
-        gradient_checkpointing=execution.activation_checkpointing,
         torch_compile=execution.compile,
         use_cpu=execution.device == "cpu",
         save_strategy="no",

@@ -5,8 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline import jobs, runs, slurm
+from pipeline import jobs, lock, runs, slurm
 from pipeline.errors import UserError
 from pipeline.job_status import end_of
 from pipeline.plan import Step, unique
@@ -14,6 +15,8 @@ from pipeline.runner import OFFLINE, Outcome, brief, prepare_step, run_plan
 from pipeline.settings import Config
 from pipeline.slurm_settings import SlurmSettings
 
+SUBMITTING = "submission.lock"
+"""Beside the artifacts, of which two chains may need the same; held for seconds."""
 POLL_SECONDS = 2.0
 MISSING_POLLS = 5
 """How often a job must be seen to have ended without an artifact: a network disk may show it later than the queue."""
@@ -37,16 +40,22 @@ def carry_out(plans: Sequence[Sequence[Step]], config: Config) -> Outcome | None
     missing = [step for step in steps if not step.finished]
     if settings is None or not missing:
         return run_plan(steps, config)
-    submission = submit_steps(missing, config, settings)
+    # Who asks the queue while another submits does not see all of the other's jobs, and would submit them again.
+    with lock.hold(config.artifacts / SUBMITTING, _tell_wait):
+        submission = submit_steps(missing, config, settings)
+        for plan in () if settings.wait else plans:
+            submit_finish(plan, submission, settings)
     kept = len(submission.jobs) - submission.new
     before = f", {kept} were in the queue already" if kept else ""
     print(f"Submitted {submission.new} jobs{before}.", flush=True)
     if settings.wait:
         return follow(steps, missing, submission)
-    for plan in plans:
-        submit_finish(plan, submission, settings)
     print("They go on by themselves: you may log out. `make status` follows them, with the same LANG and ARGS.")
     return None
+
+
+def _tell_wait(owner: Mapping[str, Any]) -> None:
+    print(f"process {owner['pid']} on {owner['host']} is submitting jobs too; waiting for it", file=sys.stderr)
 
 
 def submit_steps(missing: Sequence[Step], config: Config, settings: SlurmSettings) -> Submission:

@@ -12,7 +12,8 @@ from pipeline.section import Section
 
 Metrics = dict[str, Any]  # JSON values; they go into the manifest, where times may differ from run to run
 
-
+CHECKPOINTS = "checkpoints"
+"""Folder in `out` of a stage that resumes: what it goes on from, until its artifact is published without it."""
 Sharding = Literal["none", "full"]
 """What training processes share of the model: nothing (each holds it whole), or weights, gradients and optimizer."""
 AttentionKernel = Literal["auto", "sdpa", "flash_attention_2"]

@@ -106,18 +106,30 @@ def _next_failed(folder: Path) -> Path:
     return candidate
 
 
-def publish(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Hash and sync every file of the unfinished folder, write the manifest, and give the folder its final name."""
+def publish(folder: Path, manifest: Mapping[str, Any], scratch: str | None = None) -> None:
+    """Hash and sync every file of the unfinished folder, write the manifest, and give the folder its final name.
+
+    `scratch` is a folder in it that is no part of the artifact. It goes when all else is on the disk: who is killed
+    before, as hashing takes a while, still has it to go on from.
+    """
     source = unfinished(folder)
-    write_json(source / MANIFEST, {**manifest, "files": hash_files(source, sync=True)})
+    write_json(source / MANIFEST, {**manifest, "files": hash_files(source, sync=True, without=scratch)})
     _sync_folder(source)
+    done_with = [(source / scratch).rename(_doomed(folder))] if scratch and (source / scratch).is_dir() else []
     source.rename(folder)
     _sync_folder(folder.parent)
+    for doomed in done_with:
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
-def hash_files(folder: Path, sync: bool = False) -> dict[str, dict[str, Any]]:
-    """Return `{relative path: {"size": bytes, "sha256": hex}}` of all files but the manifest, sorted by path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+def hash_files(folder: Path, sync: bool = False, without: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return `{relative path: {"size": bytes, "sha256": hex}}` of all files, sorted by path.
+
+    The manifest is none of them, nor is what lies in the folder `without`.
+    """
+    left_out = (MANIFEST, without)
+    found = (path for path in folder.rglob("*") if path.relative_to(folder).parts[0] not in left_out)
+    files = sorted(path for path in found if path.is_file())
     return {
         path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": file_sha256(path, sync)}
         for path in files
@@ -177,9 +189,14 @@ def remove(folder: Path) -> None:
     """Delete an artifact; renamed first, so that a killed deletion never leaves a finished name half empty."""
     doomed = folder
     if ".deleting-" not in folder.name:
-        doomed = folder.with_name(f"{folder.name.partition('.')[0]}.deleting-{uuid.uuid4().hex[:8]}")
+        doomed = _doomed(folder)
         folder.rename(doomed)
     shutil.rmtree(doomed)
+
+
+def _doomed(folder: Path) -> Path:
+    """Return a new name for what is to be deleted of an artifact."""
+    return folder.with_name(f"{folder.name.partition('.')[0]}.deleting-{uuid.uuid4().hex[:8]}")
 
 
 def artifact_folders(artifacts: Path) -> Iterator[Found]:

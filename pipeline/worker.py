@@ -24,7 +24,7 @@ from pipeline import lock, store
 from pipeline.errors import GO_ON, OutOfTime, UserError
 from pipeline.provenance import provenance, stage_digest
 from pipeline.ranks import RANK_METRICS, RANK_STOPPED, begin_rank, launch_ranks
-from pipeline.stage import Execution, Metrics, stage_function
+from pipeline.stage import CHECKPOINTS, Execution, Metrics, stage_function
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -75,7 +75,7 @@ def _run_locked(step: dict[str, Any], step_path: Path) -> None:
         _let_finish()
         manifest = _manifest(step, metrics, started)
         check_lock()
-        store.publish(folder, manifest)
+        store.publish(folder, manifest, CHECKPOINTS)
         (work / store.BEGUN).unlink(missing_ok=True)
 
 
@@ -132,7 +132,7 @@ def _minding_the_time(step: dict[str, Any]) -> Iterator[None]:
 
 
 def _let_finish() -> None:
-    """Ignore a scheduler's SIGUSR1 from now on: what a stage has finished holds nothing to go on from."""
+    """Ignore a scheduler's SIGUSR1 from now on: to publish takes less than to go on from the last checkpoint."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 

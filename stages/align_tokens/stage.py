@@ -1,6 +1,5 @@
 """align_tokens: which source words stand where which target words do."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from stages.align_tokens.sentence_pairs import NO_CLEANING, read_pairs, take_eve
 from stages.align_tokens.settings import AlignerSettings, AlignmentSettings, AlignTokensSettings
 from stages.align_tokens.word_units import Sentences, WordUnits
 from stages.shared.alignment_table import read_table, write_table
+from stages.shared.artifact import write_json
 from stages.shared.token_text import load_vocabulary
 
 
@@ -56,7 +56,7 @@ def align_tokens(settings: AlignTokensSettings, inputs: Mapping[str, Path], out:
         dictionary = read_dictionary(inputs["dictionary"] / "dictionary.tsv")
         figures |= dictionary_figures(read_table(table), dictionary, text, units)
     described = {**figures, "best_words": found.examples}
-    (out / "alignment.json").write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "alignment.json", described)
     return {**figures, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}
 
 

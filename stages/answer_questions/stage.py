@@ -13,7 +13,7 @@ from stages.answer_questions.question_files import read_questions
 from stages.answer_questions.question_sets import AskedSet, Drawing, select
 from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.answer_questions.table import Outcome, compare_systems, table_rows
-from stages.shared.artifact import run_id
+from stages.shared.artifact import run_id, write_json
 from stages.shared.hydra.loading import load_translator
 from stages.shared.paired import Bootstrap
 from stages.shared.translation.prompts import check_languages
@@ -55,8 +55,7 @@ def answer_questions(
         "comparisons": compare_systems(outcome, sets, bootstrap),
         "sets": [asked.described() for asked in sets.values()],
     }
-    text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
-    (out / "question_answering.json").write_text(text + "\n", encoding="utf-8")
+    write_json(out / "question_answering.json", described)
     write_answers(outcome, sets, out / "answers.jsonl")
     shown = {f"{e['set']}/{e['shots']}/{e['system']}": e.get("f1", e.get("accuracy_per_byte")) for e in entries}
     return {"scores": shown, "seconds": seconds}

@@ -1,7 +1,6 @@
 """back_translate: clean text of the new language with machine-made sources, to be tuned on (BackFT)."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from stages.back_translate.settings import (
     FileBackTranslation,
     Seq2SeqBackTranslation,
 )
+from stages.shared.artifact import write_json
 from stages.shared.hydra.loading import load_translator
 from stages.shared.text_lines import paired_lines
 from stages.shared.text_table import PAIR, read_lines, write_rows
@@ -52,7 +52,7 @@ def back_translate(
     rows = [(str(number), "back_translation", "back_translation", *pair) for number, pair in enumerate(pairs)]
     write_rows(out / "train.parquet", PAIR, rows)
     counts = {"lines": len(made), "kept": len(pairs), "flags": dict(sorted(flagged.items()))}
-    (out / "back_translation.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    write_json(out / "back_translation.json", counts)
     return counts
 
 

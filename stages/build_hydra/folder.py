@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.errors import UserError
+from stages.shared.artifact import read_json, write_json
 from stages.shared.hydra import configuration, modeling, processing
 from stages.shared.hydra.configuration import ROLES, HydraConfig
 from stages.shared.hydra.modeling import head_key
@@ -57,7 +58,7 @@ def write_hydra(output: VocabularySource, others: list[VocabularySource], out: P
     write_config(config, model, out)
     for (source, _), vocabulary in zip(parts, vocabularies, strict=True):
         copy_tokenizer(source.folder, out / vocabulary["tokenizer"])
-    _write_json(out / PROCESSOR_FILE, processor_config(vocabularies))
+    write_json(out / PROCESSOR_FILE, processor_config(vocabularies))
     for module in (configuration, modeling, processing):
         code = Path(str(module.__file__))
         shutil.copyfile(code, out / code.name)
@@ -75,7 +76,7 @@ def _table(part: ModelFolder, name: str, model: ModelFolder) -> torch.Tensor:
 
 
 def _vocabulary(source: VocabularySource, part: ModelFolder, size: int) -> dict[str, Any]:
-    described = _read_json(source.folder / "config.json")
+    described = read_json(source.folder / "config.json")
     return {
         "name": source.name,
         "size": size,
@@ -87,7 +88,7 @@ def _vocabulary(source: VocabularySource, part: ModelFolder, size: int) -> dict[
 
 
 def _config(model: ModelFolder, vocabularies: list[dict[str, Any]]) -> HydraConfig:
-    base = _read_json(model.path / "config.json") | {"tie_word_embeddings": vocabularies[0]["tied"]}
+    base = read_json(model.path / "config.json") | {"tie_word_embeddings": vocabularies[0]["tied"]}
     try:
         config = HydraConfig(base=base, vocabularies=vocabularies, head=vocabularies[0]["name"])
     except ValueError as error:
@@ -100,7 +101,7 @@ def _config(model: ModelFolder, vocabularies: list[dict[str, Any]]) -> HydraConf
 def write_config(config: HydraConfig, model: ModelFolder, out: Path) -> None:
     """Write config.json, and the body's generation_config.json where it has one."""
     text = config.to_json_string(use_diff=False)
-    _write_json(out / "config.json", json.loads(text))
+    write_json(out / "config.json", json.loads(text))
     if (model.path / "generation_config.json").is_file():
         shutil.copyfile(model.path / "generation_config.json", out / "generation_config.json")
 
@@ -115,12 +116,4 @@ def add_weights(weights: dict[str, torch.Tensor], out: Path) -> None:
     save_file(weights, out / HEADS_FILE, {"format": "pt"})
     files |= dict.fromkeys(weights, HEADS_FILE)
     size = sum((out / name).stat().st_size for name in set(files.values()))
-    _write_json(out / INDEX, {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))})
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(out / INDEX, {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))})

@@ -1,6 +1,5 @@
 """compare_initializations: the leaderboard of initialisation methods."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from stages.compare_initializations.page import render_page, render_section
 from stages.compare_initializations.rivals import Entry, read_rivals
 from stages.compare_initializations.settings import CompareInitializationsSettings
 from stages.compare_initializations.standings import standings
-from stages.shared.artifact import run_id
+from stages.shared.artifact import run_id, write_json
 
 PHRASES = {"worse_than": "worse than", "ties_with": "tied with", "better_than": "better than"}
 """Bad news first."""
@@ -22,8 +21,7 @@ def compare_initializations(
     """Write leaderboard.json for programs, report.html for people, and section.html, the same for a report's page."""
     entries = read_rivals(settings.rivals, inputs)
     found = leaderboard(settings, entries, run_id(out))
-    text = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    (out / "leaderboard.json").write_text(text, encoding="utf-8")
+    write_json(out / "leaderboard.json", found)
     (out / "section.html").write_text(render_section(found), encoding="utf-8")
     (out / "report.html").write_text(render_page(found), encoding="utf-8")
     return {"claim": found["claim"], **{row["method"]: row["bits_per_byte"]["end"] for row in found["methods"]}}

@@ -1,6 +1,5 @@
 """compare_training: the adapted model against the source model, over the text seen and over the operations spent."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from stages.compare_training.page import render_page
 from stages.compare_training.settings import CompareTrainingSettings
 from stages.compare_training.trainings import SYSTEMS, TrainedModel, read_trainings
 from stages.compare_training.words import claims
-from stages.shared.artifact import run_id
+from stages.shared.artifact import run_id, write_json
 from stages.shared.held_out_text import read_texts
 
 TEXTS = ("target", "other", "source")
@@ -35,8 +34,7 @@ def compare_training(
         }
     }
     found["claims"] = claims(found)
-    text = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    (out / "training_curves.json").write_text(text, encoding="utf-8")
+    write_json(out / "training_curves.json", found)
     (out / "report.html").write_text(render_page(found), encoding="utf-8")
     return {"claims": found["claims"]}
 

@@ -122,6 +122,8 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
             bar.update(line["tokens"] - bar.n)
             due = time.monotonic() - saved_at >= training.checkpoint_seconds
             save, stop, time_is_up = _agreed(training.accelerator, due, interruption)
+            # Not after the last: to finish the model writes a sixth of a checkpoint's bytes (in bfloat16), so that what
+            # it could save, rarely and at most `checkpoint_seconds`, is less than what it always costs.
             if (save or stop) and progress.step < steps:
                 _save(training, progress, number, journal)
                 saved_at = time.monotonic()

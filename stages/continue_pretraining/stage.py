@@ -1,8 +1,6 @@
 """continue_pretraining: train a model on packed text."""
 
-import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +11,19 @@ import torch
 from accelerate import Accelerator
 
 from pipeline.errors import UserError
-from pipeline.stage import Execution, Metrics
+from pipeline.stage import CHECKPOINTS, Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.continue_pretraining.checkpoints import remove_leftovers
-from stages.continue_pretraining.journal import FILES as JOURNAL_FILES
 from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.loop import Progress, SavedTraining, resume, train
 from stages.continue_pretraining.settings import ContinuePretrainingSettings
 from stages.continue_pretraining.speed import peak_memory_bytes
 from stages.continue_pretraining.watcher import Watcher, make_watcher
-from stages.shared.interruption import let_finish, noted_signals
-from stages.shared.mapping_files import FILES as MAPPING_FILES
+from stages.shared.artifact import write_json
+from stages.shared.carried_files import carry_over
+from stages.shared.interruption import noted_signals
 from stages.shared.model_folder import open_model, tensor_files, write_model
-from stages.shared.training.acceleration import accelerate_model, load_device
+from stages.shared.training.acceleration import accelerate_model, is_sent_weights, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
 from stages.shared.training.batches import make_share
 from stages.shared.training.masking import MaskedBlocks
@@ -36,11 +34,6 @@ from stages.shared.training.settings import TrainingSettings, optimizer_steps
 from stages.shared.training.setup import TrainingData, hide_tokens, load_data, load_model, make_accelerator
 from stages.shared.training.sharding import whole
 from stages.shared.training.step import mean_loss
-
-CHECKPOINTS = "checkpoints"
-WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-NOT_CARRIED = ("manifest.json", *MAPPING_FILES, *JOURNAL_FILES, "training.json", *WEIGHT_FILES)
-"""What describes the input artifact rather than the model."""
 
 
 def continue_pretraining(
@@ -62,11 +55,7 @@ def continue_pretraining(
     seconds = perf_counter() - started
     write_trained(training, inputs["model"], out)
     if accelerator.is_main_process:
-        summary = describe(training, progress, data, after)
-        (out / "training.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    let_finish()
-    if accelerator.is_main_process:
-        shutil.rmtree(training.checkpoints, ignore_errors=True)
+        write_json(out / "training.json", describe(training, progress, data, after))
     accelerator.wait_for_everyone()
     accelerator.end_training()
     trained = training.total_tokens - training.tokens_after(resumed_at)
@@ -95,7 +84,8 @@ class Place:
 
 def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place) -> tuple[SavedTraining, TrainingData]:
     """Load model and data and put together what the loop needs, and check it."""
-    model = load_model(inputs["model"], settings, load_device(place.accelerator, place.execution))
+    machine = place.accelerator, place.execution
+    model = load_model(inputs["model"], settings, load_device(*machine), hollow=is_sent_weights(*machine))
     add_adapters(model, settings.adapter, settings.seed)
     data = load_data(inputs["tokens"], settings, rows=model.get_input_embeddings().weight.shape[0])
     if settings.objective == "masked":
@@ -195,9 +185,7 @@ def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
         return
     tables = {name: weight.detach().to("cpu", folder.read(name).dtype) for name, weight in weights.items()}
     write_model(folder, tables, out)
-    for path in sorted(source.iterdir()):
-        if path.is_file() and not any(path.match(pattern) for pattern in NOT_CARRIED):
-            shutil.copyfile(path, out / path.name)
+    carry_over(source, out)
 
 
 def describe(training: SavedTraining, progress: Progress, data: TrainingData, after: float | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """describe_corpus: what corpus and bitext hold, and what was left out of them and why, for people and for programs."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from stages.describe_corpus.page import render_page
 from stages.describe_corpus.pairs import describe_bitext
 from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.describe_corpus.tokens import SourceText, load_tokenizers, of_validation
-from stages.shared.artifact import read_json, run_id
+from stages.shared.artifact import read_json, run_id, write_json
 from stages.shared.split import SPLITS
 from stages.shared.text_table import record_batches
 
@@ -24,8 +23,7 @@ def describe_corpus(
 ) -> Metrics:
     """Write report.html and corpus_report.json: the corpus, what the tokenizers make of it, and the bitext, if any."""
     found = description(settings, inputs, run_id(out))
-    text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-    (out / "corpus_report.json").write_text(text, encoding="utf-8")
+    write_json(out / "corpus_report.json", found)
     (out / "report.html").write_text(render_page(found), encoding="utf-8")
     return {name: found["totals"][name] for name in ("documents", "words", "bytes")}
 

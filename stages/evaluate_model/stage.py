@@ -1,15 +1,14 @@
 """evaluate_model: how well one system predicts held-out text, and what it writes."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from pipeline.stage import Execution, Metrics
 from stages.evaluate_model.figures import evaluate
 from stages.evaluate_model.prompts import continue_texts, make_prompts
 from stages.evaluate_model.settings import EvaluateModelSettings
+from stages.shared.artifact import write_json
 from stages.shared.scoring.model import load_model
 from stages.shared.scoring.sample import read_sample, sample_digest
 
@@ -39,11 +38,7 @@ def evaluate_model(
             "seed": scoring.seed,
         },
     }
-    _write_json(out / "evaluation.json", {**figures, **context})
-    _write_json(out / "samples.json", samples)
+    write_json(out / "evaluation.json", {**figures, **context})
+    write_json(out / "samples.json", samples)
     rate = {"tokens_per_s_scored": round(figures["tokens"] / seconds, 1), "seconds_scoring": round(seconds, 1)}
     return {**{name: figures[name] for name in SHOWN}, **rate}
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")

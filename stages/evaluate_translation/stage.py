@@ -13,7 +13,7 @@ from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingTe
 from stages.evaluate_translation.matched_lines import find_matches, lines_to_translate
 from stages.evaluate_translation.settings import REPAIRED, EvaluateTranslationSettings
 from stages.evaluate_translation.table import Outputs, compare_systems, score_systems
-from stages.shared.artifact import read_json, run_id
+from stages.shared.artifact import read_json, run_id, write_json
 from stages.shared.hydra.loading import load_translator
 from stages.shared.paired import Bootstrap
 from stages.shared.translation.memory import Match, match_figures
@@ -60,7 +60,7 @@ def evaluate_translation(
         "training": training,
         **({"matches": {name: match_figures(of_set) for name, of_set in matches.items()}} if matches else {}),
     }
-    _write_json(out / "translation.json", found)
+    write_json(out / "translation.json", found)
     write_examples(outputs, sets, matches, out / "translations.jsonl")
     return {"chrf": {f"{entry['set']}/{entry['system']}": entry["chrf"] for entry in entries}, "seconds": seconds}
 
@@ -150,7 +150,3 @@ def write_examples(
                     match = matches[name][number]
                     line["match"] = match._asdict() if match else None
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -4,7 +4,6 @@ Work goes by shards, in parallel where they do not need each other: read and jud
 split | training pairs | held-out pairs, measure. What a killed run has finished of them is used again.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_bitext.splitting import HELD_OUT, SOURCE_KEYS, TARGET_KEYS, SplitTask, split_pairs
 from stages.ingest_bitext.summary import Found, summarise
 from stages.ingest_bitext.word_alignment import train_lexicons
-from stages.shared.artifact import read_json
+from stages.shared.artifact import read_json, write_json
 from stages.shared.card_documents import part_notes, portions
 from stages.shared.cleaning import Cleaner
 from stages.shared.overlap import SentenceIndex
@@ -88,8 +87,7 @@ def ingest_bitext(
         "split": split.model_dump(),
         "notes": [*notes, *part_notes(settings.cards), *(note for one in phases for note in one[0]["notes"])],
     }
-    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
-    (out / "bitext.json").write_text(text, encoding="utf-8")
+    write_json(out / "bitext.json", summary)
     shutil.rmtree(work.folder)
     return {"splits": summary["splits"], "overlap": summary["overlap"]}
 

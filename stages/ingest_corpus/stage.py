@@ -26,7 +26,7 @@ from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.splitting import HELD_OUT, TRAIN_BYTES, SplitTask, split_shard
 from stages.ingest_corpus.summary import seconds, summarise
 from stages.ingest_corpus.training_text import TRAIN, TrainingTask, training_shard
-from stages.shared.artifact import read_json
+from stages.shared.artifact import read_json, write_json
 from stages.shared.card_documents import part_notes
 from stages.shared.curation.curate import notes
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
@@ -71,8 +71,7 @@ def ingest_corpus(
     told = [*notes(corpus.rules, settings.language), *part_notes(settings.cards), *_notes(raw)]
     measured = _measure(shards, work, execution)
     summary = summarise(settings, out, shards, measured, raw) | {"near_duplicates": clusters, "notes": told}
-    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
-    (out / "corpus.json").write_text(text, encoding="utf-8")
+    write_json(out / "corpus.json", summary)
     spent = seconds(shards)
     shutil.rmtree(work)
     return {"splits": summary["splits"], "overlap": summary["overlap"], "ids": summary["ids"], "rule_seconds": spent}

@@ -1,6 +1,5 @@
 """ingest_dictionary: which word means which, from data cards or from a file of the user's own."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import regex
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from stages.ingest_dictionary.settings import FileDictionary, IngestDictionarySettings
+from stages.shared.artifact import write_json
 from stages.shared.card_documents import card_documents
 from stages.shared.normalisation import normalise
 from stages.shared.readers.broken import broken
@@ -58,8 +58,7 @@ def ingest_dictionary(
         ],
         "notes": notes,
     }
-    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
-    (out / "dictionary.json").write_text(text, encoding="utf-8")
+    write_json(out / "dictionary.json", summary)
     return {key: summary[key] for key in ("pairs", "source_words", "target_words")}
 
 

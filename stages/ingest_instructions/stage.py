@@ -1,6 +1,5 @@
 """ingest_instructions: conversations, or preferences among their answers, as one table of rows with a held-out part."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipeline.stage import Execution, Metrics
 from stages.ingest_instructions.conversation import Conversation
 from stages.ingest_instructions.settings import IngestInstructionsSettings, ReadingSettings
 from stages.ingest_instructions.tables import read_conversations
+from stages.shared.artifact import write_json
 from stages.shared.deduplication import Seen
 from stages.shared.normalisation import normalise
 from stages.shared.overlap import SentenceIndex
@@ -67,8 +67,7 @@ def ingest_instructions(
             messages = [turn._asdict() for turn in found.turns]
             writers[split].add((found.id, card.name, card.licence, messages, found.rejected))
     check_rows(counts.rows, settings)
-    text = json.dumps(counts.summary(settings), ensure_ascii=False, indent=2) + "\n"
-    (out / "instructions.json").write_text(text, encoding="utf-8")
+    write_json(out / "instructions.json", counts.summary(settings))
     return {"rows": counts.rows, "broken_rows": counts.skipped.documents}
 
 

@@ -1,7 +1,6 @@
 """Make a token mapping from a table of aligned words: `python -m stages.map_embeddings.from_table --help`."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +15,7 @@ from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.resolve import explicit_unknown
 from stages.map_embeddings.settings import MappingSettings
+from stages.shared.artifact import write_json
 from stages.shared.command_line import run_command
 from stages.shared.token_text import Vocabulary, load_vocabulary
 
@@ -128,7 +128,7 @@ def write_counts(path: Path, counts: csr_matrix | None, source: Vocabulary, targ
         if part.start < part.stop:
             columns, data = counts.indices[part].tolist(), counts.data[part].tolist()
             named[token] = {source.tokens[column]: count for column, count in zip(columns, data, strict=True)}
-    path.write_text(json.dumps(named, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(path, named)
 
 
 def write_weights(path: Path, weights: csr_matrix) -> None:

@@ -1,6 +1,5 @@
 """map_embeddings: the base model with rows for the new tokenizer's tokens."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +16,7 @@ from stages.map_embeddings.initialization import MappingTask
 from stages.map_embeddings.resolve import explicit_unknown, figures
 from stages.map_embeddings.settings import MapEmbeddingsSettings
 from stages.map_embeddings.tables import TableMaker
+from stages.shared.artifact import write_json
 from stages.shared.mapping_files import FIGURES_FILE, HOW_FILE, WEIGHTS_FILE
 from stages.shared.model_folder import ModelFolder, open_model, write_configs, write_model
 from stages.shared.token_text import ROLES, Vocabulary, load_vocabulary
@@ -46,7 +46,7 @@ def map_embeddings(
     write_weights(out / WEIGHTS_FILE, explicit_unknown(initialization, source))
     np.save(out / HOW_FILE, initialization.how)
     described = {"method": mapping.method, **fitted.figures, **figures(initialization)}
-    (out / FIGURES_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    write_json(out / FIGURES_FILE, described)
     seconds = {"load": loaded - began, **initialization.seconds, "map": mapped - loaded, **fitted.seconds}
     seconds["write"] = perf_counter() - fitted_until
     return {**described, **{f"{part}_seconds": round(value, 3) for part, value in seconds.items()}}

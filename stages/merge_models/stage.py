@@ -1,6 +1,5 @@
 """merge_models: two models that were trained apart from one tokenizer become their weighted mean."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from pipeline.stage import Execution, Metrics
 from stages.merge_models.folders import merge_folders
 from stages.merge_models.settings import MergeModelsSettings
 from stages.shared.alignment_table import read_table
+from stages.shared.artifact import write_json
 
 
 def merge_models(settings: MergeModelsSettings, inputs: Mapping[str, Path], out: Path, execution: Execution) -> Metrics:
@@ -20,7 +20,7 @@ def merge_models(settings: MergeModelsSettings, inputs: Mapping[str, Path], out:
     weight = evidence_share(inputs) if merging.weight == "evidence" else merging.weight
     averaged = merge_folders(inputs["model"], inputs["other"], weight, merging.tensors, out)
     described = {"weight": weight, "tensors": merging.tensors, "averaged_tensors": averaged}
-    (out / "merging.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    write_json(out / "merging.json", described)
     return described
 
 

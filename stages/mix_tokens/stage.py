@@ -1,6 +1,5 @@
 """mix_tokens: the packed text of two languages as one, so that the base model's language is not forgotten."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from pipeline.stage import Execution, Metrics
 from stages.mix_tokens.interleave import interleave
 from stages.mix_tokens.settings import MixTokensSettings
+from stages.shared.artifact import write_json
 from stages.shared.token_shard import TokenShard, read_tokens
 
 REPLAYED = "train_replayed.npy"
@@ -42,7 +42,7 @@ def mix_tokens(settings: MixTokensSettings, inputs: Mapping[str, Path], out: Pat
     for name in VALIDATION:
         shutil.copyfile(inputs["tokens"] / name, out / name)
     meta = mixed_meta(texts[0].meta, texts[1].meta)
-    (out / "tokens.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "tokens.json", meta)
     return {**{name: meta[name] for name in SUMMED}, "replay": meta["replay"]}
 
 

@@ -15,6 +15,7 @@ from stages.pack_tokens.order import document_order, fitting_rows
 from stages.pack_tokens.selection import training_rows
 from stages.pack_tokens.settings import PackTokensSettings
 from stages.pack_tokens.token_store import TokenStore
+from stages.shared.artifact import write_json
 from stages.shared.document_encoder import DocumentEncoder, load_encoder
 
 VALIDATION_BYTES = 64 * 1024
@@ -41,7 +42,7 @@ def pack_tokens(settings: PackTokensSettings, inputs: Mapping[str, Path], out: P
         **parts["train"],
         "validation": parts["validation"],
     }
-    (out / "tokens.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "tokens.json", meta)
     seconds = perf_counter() - began
     return {**parts["train"], "validation_tokens": parts["validation"]["tokens"], "seconds": round(seconds, 3)}
 

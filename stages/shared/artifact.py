@@ -10,6 +10,12 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON. Raises ValueError for a number that is not finite: JSON has no word for it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
 def read_json_lines(path: Path) -> list[Any]:
     """Read lines of JSON."""
     with path.open(encoding="utf-8") as lines:

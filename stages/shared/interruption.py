@@ -34,12 +34,6 @@ class Interruption:
         return self.signal_name == TIME_IS_UP.name
 
 
-def let_finish() -> None:
-    """Ignore a scheduler's SIGUSR1 from now on: a stage whose checkpoints go has nothing to go on from later."""
-    if current_thread() is main_thread():
-        signal.signal(TIME_IS_UP, signal.SIG_IGN)
-
-
 @contextmanager
 def noted_signals() -> Iterator[Interruption]:
     """Note the first of them instead of ending. A second Ctrl-C, some seconds later, has its usual effect.

@@ -33,6 +33,24 @@ def load_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
     Raises UserError where the folder is not one of a causal model, or where a weight is missing: transformers would
     draw it at random with a mere warning, and every figure after that would be wrong.
     """
+    _causal_config(folder)
+    return _load(AutoModelForCausalLM, folder, dtype=dtype, **options)
+
+
+def hollow_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
+    """Return the model that `load_causal_model` would, with arbitrary weights and buffers; none of them is read.
+
+    It takes next to no memory until they are written: a page that nobody has touched is none.
+    """
+    kind: Any = AutoModelForCausalLM
+    with torch.device("meta"):
+        model = kind.from_config(_causal_config(folder), dtype=dtype, **options)
+    model.to_empty(device="cpu")  # which makes two weights of a tied one
+    model.tie_weights()
+    return model
+
+
+def _causal_config(folder: Path) -> Any:
     config = _config(folder)
     if predicts_masked(config):
         # transformers would load it as a decoder that sees the words it is to predict.
@@ -40,7 +58,7 @@ def load_causal_model(folder: Path, dtype: torch.dtype, **options: Any) -> Any:
             f"{folder} holds {config.architectures[0]}, an encoder, which predicts words behind a mask and not "
             "the next one. It is trained with training.objective=masked; evaluating encoders is not there yet"
         )
-    return _load(AutoModelForCausalLM, folder, dtype=dtype, **options)
+    return config
 
 
 def load_masked_model(folder: Path, dtype: torch.dtype) -> Any:

@@ -1,12 +1,12 @@
 """train_tokenizer: a vocabulary for the target language with the base model's conventions."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from pipeline.stage import Execution, Metrics
+from stages.shared.artifact import write_json
 from stages.shared.byte_level_bpe import train_byte_level_bpe
 from stages.shared.fertility import TokenCounter, first_texts
 from stages.shared.tokenizer_conventions import TokenizerConventions, read_conventions
@@ -29,7 +29,7 @@ def train_tokenizer(
     write_tokenizer(settings.tokenizer, inputs["corpus"] / "train.parquet", base, out)
     trained = perf_counter()
     metrics = measure(settings.tokenizer, inputs, out)
-    (out / "tokenizer_metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "tokenizer_metrics.json", metrics)
     return {**metrics, "training_seconds": round(trained - began, 3)}
 
 

@@ -1,6 +1,5 @@
 """The tuned model as a plain folder."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,12 @@ from typing import Any
 import torch
 
 from pipeline.errors import UserError
-from stages.shared.mapping_files import FILES as MAPPING_FILES
+from stages.shared.carried_files import carry_over
 from stages.shared.model_folder import open_model, write_configs, write_model
 from stages.shared.tokenizer_class import keep_tokenizer_class
 from stages.shared.tokenizer_conventions import conventions_of
 from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.tune_instructions.chat import Chat
-
-WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
-OWN_FILES = ("metrics.jsonl", "held_out.jsonl", "samples.jsonl", "training.json", "tuning.json", "answers.json")
-NOT_CARRIED = ("manifest.json", *MAPPING_FILES, *OWN_FILES, *WEIGHT_FILES)
-"""What describes the input artifact rather than the model."""
 
 
 def write_tuned(weights: Mapping[str, torch.Tensor], tokenizer: Any, chat: Chat, source: Path, out: Path) -> None:
@@ -39,9 +33,7 @@ def write_tuned(weights: Mapping[str, torch.Tensor], tokenizer: Any, chat: Chat,
         if name in weights
     }
     write_model(folder, tables, out)
-    for path in sorted(source.iterdir()):
-        if path.is_file() and not any(path.match(pattern) for pattern in NOT_CARRIED):
-            shutil.copyfile(path, out / path.name)
+    carry_over(source, out)
     if chat.changed:
         write_tokenizer_folder(tokenizer.backend_tokenizer, conventions_of(tokenizer), out)
         keep_tokenizer_class(out)

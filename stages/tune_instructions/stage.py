@@ -2,8 +2,6 @@
 
 import copy
 import gc
-import json
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -16,9 +14,10 @@ import pyarrow.parquet as pq
 import torch
 
 from pipeline.errors import OutOfTime, UserError
-from pipeline.stage import Execution, Metrics
+from pipeline.stage import CHECKPOINTS, Execution, Metrics
 from pipeline.tracking import start_tracking
-from stages.shared.interruption import let_finish, noted_signals
+from stages.shared.artifact import write_json
+from stages.shared.interruption import noted_signals
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.tune_instructions.chat import Chat, prepare_chat
 from stages.tune_instructions.encoding import encode_pairs, encode_rows
@@ -28,7 +27,7 @@ from stages.tune_instructions.progress import Progress, newest_checkpoint
 from stages.tune_instructions.settings import DpoSettings, SftSettings, TuneInstructionsSettings
 from stages.tune_instructions.trainers import Place, dpo_trainer, sft_trainer
 
-CHECKPOINTS, METRICS = "checkpoints", "metrics.jsonl"
+METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,8 @@ def tune_instructions(
     after = measure(*load(out, execution), data, chat, settings)
     figures = held_out_figures(tuning, before["nll"], after["nll"])
     done = {"steps": run["steps"], "tokens": run["tokens"], "held_out": figures}
-    _write_json(out / "tuning.json", described(tuning.method, data, chat) | done)
-    _write_json(out / "answers.json", compared(data, before["answers"], after["answers"]))
-    let_finish()
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    write_json(out / "tuning.json", described(tuning.method, data, chat) | done)
+    write_json(out / "answers.json", compared(data, before["answers"], after["answers"]))
     return {**figures, **run, "device": execution.device, "total_seconds": round(perf_counter() - began, 3)}
 
 
@@ -196,7 +193,3 @@ def make_trainer(
         return sft_trainer(model, tokenizer, data.train, tuning, place)
     reference = load(source, place.execution)[0] if tuning.lora is None else None
     return dpo_trainer((model, reference), tokenizer, data.train, tuning, place)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")

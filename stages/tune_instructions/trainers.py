@@ -94,7 +94,7 @@ def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
         "data_seed": settings.seed,
         "use_cpu": execution.device == "cpu",
         "bf16": settings.precision == "bfloat16",
-        "gradient_checkpointing": settings.gradient_checkpointing,
+        "activation_checkpointing": settings.gradient_checkpointing,
         "save_strategy": "no",  # the callback says when
         "logging_strategy": "steps",
         "logging_steps": 1,

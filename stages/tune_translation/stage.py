@@ -1,7 +1,6 @@
 """tune_translation: a model, plain or Hydra, learns to translate from sentence pairs (ParFT)."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +9,8 @@ from typing import Any
 import torch
 
 from pipeline.stage import Execution, Metrics
+from stages.shared.artifact import write_json
+from stages.shared.carried_files import carry_over
 from stages.shared.hydra.loading import load_processor, load_translator
 from stages.shared.text_table import read_rows
 from stages.shared.training.loss import check_plain_head
@@ -21,8 +22,6 @@ from stages.tune_translation.pairs import draw_pairs, pairs_digest
 from stages.tune_translation.settings import TuneTranslationSettings
 from stages.tune_translation.training import train
 
-NOT_CARRIED = ("manifest.json", "*.safetensors", "*.safetensors.index.json", "*.npz", "*.jsonl", "training.json")
-"""What describes the input artifact rather than the model."""
 SIDES = ("source", "target")
 
 
@@ -64,7 +63,7 @@ def tune_translation(
     }
     if settings.matching:
         described["matches"] = match_figures(matches)
-    (out / "training.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "training.json", described)
     return {**described, "tokens_per_s": round(tokens / seconds, 2), "seconds_training": round(seconds, 1)}
 
 
@@ -96,7 +95,7 @@ def find_matches(
 
 def write_model(model: Any, source: Path, out: Path) -> None:
     """Write the weights in the type that the input has them in, and with them all else that its folder holds."""
-    shutil.copytree(source, out, ignore=shutil.ignore_patterns(*NOT_CARRIED), dirs_exist_ok=True)
+    carry_over(source, out)
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     stored = config.get("dtype") or config.get("torch_dtype") or "float32"
     model.to(dtype=getattr(torch, stored)).save_pretrained(out)

@@ -1,11 +1,10 @@
 """write_report: results.json for programs, report.html for people."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.stage import Execution, Metrics
-from stages.shared.artifact import run_id
+from stages.shared.artifact import run_id, write_json
 from stages.write_report.page import Report, render_page
 from stages.write_report.results import build_results
 from stages.write_report.settings import WriteReportSettings
@@ -20,8 +19,7 @@ def write_report(settings: WriteReportSettings, inputs: Mapping[str, Path], out:
     results = build_results(settings, systems, run)
     if tuned := tuning_figures(inputs):
         results["tuning"] = tuned
-    text = json.dumps(results, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    (out / "results.json").write_text(text, encoding="utf-8")
+    write_json(out / "results.json", results)
     page = render_page(Report(settings, results, systems, inputs))
     (out / "report.html").write_text(page, encoding="utf-8")
     return {

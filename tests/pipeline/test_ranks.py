@@ -20,4 +20,4 @@ def ended(tmp_path):
 def test_torchrun_is_ended_before_its_ranks_begin_but_not_after_they_are_done(tmp_path):
     assert ended(tmp_path) == -signal.SIGKILL
     (tmp_path / RANK_METRICS).write_text("{}")
-    assert ended(tmp_path) == 0, "the checkpoints are gone: the training would begin anew"
+    assert ended(tmp_path) == 0, "what they did since the last checkpoint would be done again"

@@ -59,6 +59,27 @@ def test_a_folder_without_manifest_is_not_finished(tmp_path):
     assert store.read_manifest(folder)["files"]["train.parquet"]["size"] == 4
 
 
+def test_what_a_stage_goes_on_from_is_kept_until_all_else_is_safe_and_never_published(tmp_path, monkeypatch):
+    folder = tmp_path / "adapted_model-0123456789ab"
+    target = store.prepare(folder, resumes=True)
+    (target / "checkpoints").mkdir()
+    (target / "checkpoints" / "step-7").write_text("weights")
+    (target / "model").write_text("made")
+
+    def killed(path, sync):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "file_sha256", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.publish(folder, {"fingerprint": "f"}, "checkpoints")
+    monkeypatch.undo()
+    assert (store.prepare(folder, resumes=True) / "checkpoints" / "step-7").read_text() == "weights"
+    store.publish(folder, {"fingerprint": "f"}, "checkpoints")
+    assert list(store.read_manifest(folder)["files"]) == ["model"]
+    assert list(tmp_path.iterdir()) == [folder]
+    assert sorted(path.name for path in folder.iterdir()) == [store.MANIFEST, "model"]
+
+
 def test_what_cannot_resume_is_put_aside_and_kept(tmp_path):
     folder = tmp_path / "corpus-0123"
     for attempt in range(3):

@@ -13,12 +13,11 @@ from pipeline.errors import GO_ON
 
 
 def test_a_signal_while_an_artifact_is_published_does_not_throw_it_away(tmp_path, monkeypatch):
-    """By then the checkpoints are gone: the training would begin anew."""
     work, publish, heard = make_step(tmp_path / "artifacts", tokens=65), store.publish, []
 
-    def signalled(folder, manifest):
+    def signalled(*given):
         os.kill(os.getpid(), signal.SIGUSR1)
-        publish(folder, manifest)
+        publish(*given)
 
     monkeypatch.setattr(store, "publish", signalled)
     before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))

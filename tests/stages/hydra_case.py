@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import tiny_vocabularies as tiny
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from tiny_decoders import save_with_words
 
 from stages.build_hydra.folder import VocabularySource, write_hydra
 
@@ -15,29 +13,10 @@ TATAR = [" бу", " йорт", " зур", " китап", "лар", "ны", ".", 
 
 
 def write_plain(folder: Path, kind: str, tied: bool, words: list[str], style: str, seed: int) -> Path:
-    tiny.make(folder, style, words)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    config = AutoConfig.for_model(
-        kind,
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=128,
-        initializer_range=0.3,
-        tie_word_embeddings=tied,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=None,
-        # Shorter than the prompts; a Llama or Gemma has none.
-        **({"sliding_window": 8} if kind in SLIDING else {}),
-    )
-    torch.manual_seed(seed)
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    return folder
+    # Shorter than the prompts; a Llama or Gemma has none.
+    sliding = {"sliding_window": 8} if kind in SLIDING else {}
+    shape = {"kind": kind, "tie_word_embeddings": tied, "max_position_embeddings": 128, "initializer_range": 0.3}
+    return save_with_words(folder, style, words, seed, **shape, **sliding)
 
 
 def write_pair(folder: Path, kind: str = "llama", tied: bool = True) -> tuple[Path, Path, Path]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
+from tiny_decoders import save_decoder
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 TEXTS = [
     f"Document {number}: " + "een huis met een mooie tuin en één boom. " * (number % 9 + 1) for number in range(24)
@@ -24,19 +24,7 @@ def save_tiny_model(folder: Path, seed: int = 0, positions: int = 64, bos: str |
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=bos, eos_token="</s>").save_pretrained(folder)
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=positions,
-        initializer_range=0.3,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_decoder(folder, seed, vocab_size=size, max_position_embeddings=positions, initializer_range=0.3)
 
 
 def save_test_split(folder: Path, texts: list[str]) -> Path:

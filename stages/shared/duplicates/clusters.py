@@ -1,12 +1,12 @@
 """Clusters of near duplicates over all shards; the first document of each stays."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from stages.shared.artifact import write_json
 from stages.shared.duplicates.minhash import NO_BAND, Signatures
 from stages.shared.duplicates.occurrences import array_length, published, shard_file
 from stages.shared.duplicates.partitions import AT_ONCE, Partitions, group_starts
@@ -119,7 +119,7 @@ def near_duplicates(
             dropped = np.flatnonzero(first != numbers)
             save_array(folder / shard_file(shard), np.stack([dropped, first[dropped].astype(np.int64)]))
         statistics = cluster_statistics(union.parents, offsets) | counts
-        (folder / "clusters.json").write_text(json.dumps(statistics, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / "clusters.json", statistics)
     return statistics
 
 

@@ -26,6 +26,11 @@ def load_device(accelerator: Accelerator, execution: Execution) -> torch.device:
     return torch.device("cpu") if is_sharded(execution, accelerator) else accelerator.device
 
 
+def is_sent_weights(accelerator: Accelerator, execution: Execution) -> bool:
+    """Tell whether this process gets its part of the model from the first, and need not load any."""
+    return is_sharded(execution, accelerator) and not accelerator.is_main_process
+
+
 def accelerate_model(
     model: Any, settings: TrainingSettings, accelerator: Accelerator, execution: Execution
 ) -> LossModel | None:
@@ -37,7 +42,7 @@ def accelerate_model(
     if kernel != model.config._attn_implementation:
         model.set_attn_implementation(kernel)
     if execution.activation_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        checkpoint_activations(model)
     if execution.compile:
         check_compiler(execution.device)
         for layer in layers(model):  # one after the other: they are alike, so that only the first costs time
@@ -49,6 +54,13 @@ def accelerate_model(
     loss_model = LossModel(model, settings.attention == "document")
     shard(loss_model, settings, accelerator)
     return loss_model
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Have a model keep only what goes into each layer, and compute the rest again for the gradients."""
+    # transformers' name until 5.22, which a bare machine may have; since then it warns, and it leaves with 6.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def attention_kernel(settings: TrainingSettings, execution: Execution) -> str:

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
-from stages.shared.loading import load_causal_model
+from stages.shared.loading import hollow_causal_model, load_causal_model
 from stages.shared.token_shard import TokenShard, read_tokens
 from stages.shared.training.batches import Blocks
 from stages.shared.training.encoders import load_encoder, read_vocabulary
@@ -50,21 +50,24 @@ def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accele
     return accelerator
 
 
-def load_model(folder: Path, settings: TrainingSettings, device: torch.device) -> Any:
+def load_model(folder: Path, settings: TrainingSettings, device: torch.device, hollow: bool = False) -> Any:
     """Load a causal language model to train, or with the masked objective an encoder, its weights in float32.
 
-    Raises UserError where it is not whole, too short for the sequences, or has a head that the loss does not know.
+    A `hollow` decoder has room for its weights alone: another process will send them. Raises UserError where it is not
+    whole, too short for the sequences, or has a head that the loss does not know.
     """
-    load = load_encoder if settings.objective == "masked" else load_decoder
-    model = load(folder, settings.sequence_length)
-    for weight in model.parameters():
+    if settings.objective == "masked":
+        model = load_encoder(folder, settings.sequence_length)
+    else:
+        model = load_decoder(folder, settings.sequence_length, hollow)
+    for weight in () if hollow else model.parameters():
         # Loaded weights lie in the mapped file at any address, where vectorised sums may round differently than in
         # the memory of a resumed training.
         weight.data = weight.data.clone()
     return model.to(device).train()
 
 
-def load_decoder(folder: Path, sequence_length: int) -> Any:
+def load_decoder(folder: Path, sequence_length: int, hollow: bool) -> Any:
     """Load a causal language model. Raises UserError as `load_model` does."""
     config = AutoConfig.from_pretrained(folder)
     longest = getattr(config.get_text_config(), "max_position_embeddings", None)
@@ -73,7 +76,8 @@ def load_decoder(folder: Path, sequence_length: int) -> Any:
             f"training.sequence_length={sequence_length} is more than the {longest} positions of the model in "
             f"{folder}; give at most {longest}"
         )
-    model = load_causal_model(folder, torch.float32, attn_implementation="sdpa")
+    load = hollow_causal_model if hollow else load_causal_model
+    model = load(folder, torch.float32, attn_implementation="sdpa")
     check_plain_head(model)
     return model
 

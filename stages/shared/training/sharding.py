@@ -10,13 +10,18 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from accelerate.utils import broadcast_object_list
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from pipeline.errors import UserError
 from stages.shared.training.settings import TrainingSettings
+
+Shapes = list[tuple[str, tuple[int, ...]]]
+"""Of a model's weights, by name and in order; a tied one is there once."""
 
 
 def layers(model: nn.Module) -> list[nn.Module]:
@@ -25,10 +30,17 @@ def layers(model: nn.Module) -> list[nn.Module]:
 
 
 def shard(loss_model: nn.Module, settings: TrainingSettings, accelerator: Accelerator) -> None:
-    """Spread a model over all processes, in place; its weights become DTensors, on the processes' devices.
+    """Spread the first process' model over all of them, in place; weights become DTensors, on the processes' devices.
 
-    To be done before the optimizer is made, which would keep the whole weights otherwise.
+    To be done before the optimizer is made, which would keep the whole weights otherwise. Raises UserError where the
+    others' models have other weights.
     """
+    mine: Shapes = [(name, tuple(weight.shape)) for name, weight in loss_model.named_parameters()]
+    told = [mine]
+    broadcast_object_list(told, from_process=0)
+    check_alike(told[0], mine)
+    main = accelerator.is_main_process
+    values = {name: weight.detach() for name, weight in loss_model.named_parameters() if main}
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
     # What autocast would round goes over the wire rounded; what it keeps - the residual stream, which begins in the
     # embeddings, and the final norm - stays float32, so that the losses are those of one process.
@@ -38,6 +50,28 @@ def shard(loss_model: nn.Module, settings: TrainingSettings, accelerator: Accele
     for layer in layers(loss_model):
         fully_shard(layer, mesh=mesh, mp_policy=inner)
     fully_shard(loss_model, mesh=mesh, mp_policy=outer)
+    with torch.no_grad():
+        for name, weight in loss_model.named_parameters():
+            _receive(weight, values.pop(name, None))
+        for buffer in loss_model.buffers():
+            distributed.broadcast(buffer, src=0)
+
+
+def check_alike(first: Shapes, mine: Shapes) -> None:
+    """Raise UserError where the first process' model has other weights than this one's, which follows config.json."""
+    if first != mine:
+        name, shape = min(set(first) ^ set(mine))
+        raise UserError(
+            f"the model's files and its config.json differ in '{name}', {' x '.join(map(str, shape))} (does the config "
+            "tie a head that the files have another one of?); mend the config, or give cluster.sharding=none"
+        )
+
+
+def _receive(weight: Any, value: Tensor | None) -> None:
+    """Fill a spread weight with a whole one that the first process has; one weight at a time is whole elsewhere."""
+    if value is None:
+        value = torch.empty(weight.shape, dtype=weight.dtype, device=weight.device)
+    weight.copy_(distribute_tensor(value, weight.device_mesh, weight.placements))
 
 
 def let_train(loss_model: nn.Module, weights: Mapping[str, nn.Parameter]) -> None:

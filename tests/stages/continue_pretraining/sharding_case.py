@@ -1,6 +1,7 @@
 """Several tiny trainings, one after the other, in each process of a torchrun: `python sharding_case.py CASES.json`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch.distributed.tensor import DTensor  # noqa: E402
 from training_case import run_case  # noqa: E402
 
 from stages.continue_pretraining import loop  # noqa: E402
+from stages.shared.training import setup  # noqa: E402
 
 TAKE_STEP = loop.take_step
 
@@ -41,5 +43,7 @@ def run_until(case: dict) -> None:
 if __name__ == "__main__":
     # The processes stay joined from one training to the next: to join anew under the same address may hang.
     Accelerator.end_training = lambda accelerator: None
+    if os.environ["RANK"] != "0":
+        setup.load_causal_model = None  # the others are sent their parts
     for each in json.loads(Path(sys.argv[1]).read_text()):
         run_until(each)

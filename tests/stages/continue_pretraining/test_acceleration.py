@@ -27,6 +27,7 @@ def execution(**values) -> Execution:
     return Execution(**(EXECUTION | values))
 
 
+@pytest.mark.filterwarnings("error:.*gradient_checkpointing:FutureWarning")  # a name that transformers will drop
 @pytest.mark.parametrize("tied", [True, False])
 def test_checkpointed_activations_give_the_same_gradients(tmp_path, tied):
     folder = make_model(tmp_path / "model", tied=tied, attention_dropout=0.1)

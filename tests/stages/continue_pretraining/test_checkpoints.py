@@ -1,13 +1,8 @@
-"""What a killed training left beside its checkpoints, what is said when none is sound, and how they go at the end."""
-
-import os
-import shutil
-import signal
+"""What a killed training left beside its checkpoints, and what is said when none is sound."""
 
 import pytest
 from training_case import run_case
 
-from pipeline.errors import OutOfTime
 from stages.continue_pretraining import loop
 from stages.continue_pretraining.checkpoints import newest_checkpoint
 
@@ -33,26 +28,3 @@ def test_where_all_are_torn_none_is_said_to_be_gone_back_to(tmp_path, capsys):
     newer, older = capsys.readouterr().err.splitlines()
     assert newer.endswith("going back to step-00000001")
     assert older.endswith("there is none before it to go on from")
-
-
-def test_a_scheduler_that_speaks_while_they_are_deleted_does_not_end_a_finished_training(
-    tiny_model, tiny_tokens, tmp_path, monkeypatch
-):
-    """It would begin anew, from nothing."""
-    remove = shutil.rmtree
-
-    def signalled(path, **options):
-        os.kill(os.getpid(), signal.SIGUSR1)
-        remove(path, **options)
-
-    def end(number, frame):  # as the worker does
-        raise OutOfTime("stopped")
-
-    monkeypatch.setattr(shutil, "rmtree", signalled)
-    before = signal.signal(signal.SIGUSR1, end)
-    try:
-        metrics = run_case(tiny_model, tiny_tokens, tmp_path, validation_tokens=0)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert metrics["steps"] > 0
-    assert not (tmp_path / "checkpoints").exists()

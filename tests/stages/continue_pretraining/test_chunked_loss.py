@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_decoders import SHAPE
 from torch.nn import functional
 from training_case import VOCABULARY
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -90,15 +91,7 @@ def test_a_model_has_the_loss_and_gradients_of_transformers(monkeypatch, tied, p
 
 def tiny_llama(tied):
     torch.manual_seed(0)
-    return LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        tie_word_embeddings=tied,
-    )
+    return LlamaConfig(vocab_size=VOCABULARY, **SHAPE, tie_word_embeddings=tied)
 
 
 def test_logits_are_never_held_all_at_once(monkeypatch):

@@ -13,6 +13,9 @@ from sharding_case import run_until
 from training_case import PHASES, losses, make_model
 from transformers import AutoModelForCausalLM
 
+from pipeline.errors import UserError
+from stages.shared.training.sharding import check_alike
+
 # 8 steps; the second phase trains weights that the first leaves alone, the third lets go of some of them. In the last
 # step, of 7 sequences, the second process has fewer than the first.
 TRAINING = {
@@ -72,6 +75,13 @@ def test_two_processes_give_the_losses_and_weights_of_one(trained, kind):
     figures = [json.loads((out / "training.json").read_text()) for out in (one, two)]
     assert figures[1]["validation"] == pytest.approx(figures[0]["validation"], abs=1e-5)
     assert figures[1]["phases"] == figures[0]["phases"]
+
+
+def test_a_head_that_the_config_ties_and_the_files_do_not_is_refused():
+    table, head = ("model.embed_tokens.weight", (97, 16)), ("lm_head.weight", (97, 16))
+    check_alike([table, head], [table, head])
+    with pytest.raises(UserError, match=r"differ in 'lm_head\.weight', 97 x 16 .*cluster\.sharding=none"):
+        check_alike([table, head], [table])
 
 
 def test_with_rounded_products_too(trained):

@@ -17,7 +17,7 @@ if __name__ == "__main__":
 from execution_here import HERE  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from pipeline.stage import Execution  # noqa: E402
+from pipeline.stage import CHECKPOINTS, Execution  # noqa: E402
 from stages.continue_pretraining.settings import ContinuePretrainingSettings  # noqa: E402
 from stages.continue_pretraining.stage import continue_pretraining  # noqa: E402
 from stages.shared.training.step import take_step  # noqa: E402
@@ -126,9 +126,13 @@ def child(model: Path, tokens: Path, out: Path, execution: dict, log: Path, trai
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the sha256 of every file below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    """Return the sha256 of every file below a folder that would be published, which checkpoints are not."""
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if name.parts[0] != CHECKPOINTS
+    }
 
 
 def losses(folder: Path) -> list[float]:

@@ -4,11 +4,10 @@ import io
 
 import pytest
 import tiny_vocabularies as tiny
-import torch
 from preset_mapping import preset
 from rich.console import Console
 from scipy.sparse import csr_matrix, save_npz
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_decoders import save_decoder
 
 from pipeline.errors import UserError
 from stages.map_embeddings.explanation import explain
@@ -24,16 +23,7 @@ HOSTILE = " \x1b[31m[red]"
 def given(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explained")
     base = tiny.make(folder / "base", "byte_level", [" house", " boat", "s"])
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=270,
-        hidden_size=8,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        tie_word_embeddings=False,
-    )
-    LlamaForCausalLM(config).save_pretrained(base)
+    save_decoder(base, 1, vocab_size=270)
     target = tiny.make(folder / "target", "sentencepiece", [" huis", " boot", " huisje", "huis", HOSTILE])
     (folder / "alignment").mkdir()
     rows = [("Ġhouse", "▁huis", 40), ("Ġboat", "▁huis", 10), ("Ġboat", "▁huis—huis", 3), ("<eps>", "▁huis", 99)]

@@ -8,7 +8,8 @@ import tiny_vocabularies as tiny
 import torch
 from preset_mapping import preset
 from scipy.sparse import load_npz
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from tiny_decoders import save_decoder
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.settings import MappingSettings
@@ -19,16 +20,8 @@ from stages.shared.token_text import load_vocabulary
 @pytest.fixture(params=[True, False], ids=["tied", "untied"])
 def inputs(tmp_path, request):
     base = tiny.make(tmp_path / "base", "byte_level", [" house", " boat", "s"])
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=270,  # more rows than tokens, as padded models have
-        hidden_size=8,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        tie_word_embeddings=request.param,
-    )
-    LlamaForCausalLM(config).save_pretrained(base)
+    # More rows than tokens, as padded models have.
+    save_decoder(base, 1, vocab_size=270, tie_word_embeddings=request.param)
     target = tiny.make(tmp_path / "target", "sentencepiece", [" huis", " boot", " huisje", " 漢"])
     (tmp_path / "alignment").mkdir()
     tiny.write_lines(tmp_path / "alignment" / "table.tsv", [("Ġhouse", "▁huis", 40), ("Ġboat", "▁boot", 11)])

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from execution_here import here
-from hydra_models import save_llama
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from tiny_decoders import save_with_words
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
@@ -29,7 +29,7 @@ TABLES = ("model.embed_tokens.weight", "lm_head.weight")
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    return tuple(save_llama(folder / name, "byte_level", WORDS, seed) for name, seed in (("one", 1), ("other", 2)))
+    return tuple(save_with_words(folder / name, "byte_level", WORDS, seed) for name, seed in (("one", 1), ("other", 2)))
 
 
 @pytest.fixture(autouse=True)
@@ -119,11 +119,11 @@ def test_the_mean_lies_between_and_equal_numbers_stay(ones, others, weight, dtyp
 
 
 def test_models_that_do_not_fit_are_refused_with_all_that_differs(pair, tmp_path):
-    longer = save_llama(tmp_path / "longer", "byte_level", [*WORDS, " ул"], 3)
+    longer = save_with_words(tmp_path / "longer", "byte_level", [*WORDS, " ул"], 3)
     with pytest.raises(UserError, match=r"config\.json: vocab_size .*tensors .*lm_head\.weight .*vocabulary: sha256"):
         merged((pair[0], longer), tmp_path / "out", 0.5)
     assert not list((tmp_path / "out").iterdir())
-    renamed = save_llama(tmp_path / "renamed", "byte_level", [*WORDS[:3], " ул"], 3)
+    renamed = save_with_words(tmp_path / "renamed", "byte_level", [*WORDS[:3], " ул"], 3)
     with pytest.raises(UserError, match=r"they differ in vocabulary: sha256 \w{12} and \w{12}\. Give two models"):
         merged((pair[0], renamed), tmp_path / "again", 0.5)
     halved = sharded(pair[1], tmp_path / "halved", torch.float16)

@@ -1,12 +1,15 @@
 """Models are loaded as what they are: an encoder is no decoder that sees the words it is to predict."""
 
+import psutil
 import pytest
 import tiny_encoders as encoders
 import torch
+from tiny_decoders import save_decoder
 from tiny_models import save_tiny_model
+from transformers import LlamaConfig
 
 from pipeline.errors import UserError
-from stages.shared.loading import load_causal_model, load_masked_model
+from stages.shared.loading import hollow_causal_model, load_causal_model, load_masked_model
 from stages.shared.scoring.model import load_model as load_to_score
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.setup import load_model as load_to_train
@@ -36,3 +39,22 @@ def test_a_weight_that_is_missing_is_named(tmp_path):
     with pytest.raises(UserError, match="cannot load the model"):
         load_masked_model(folder, torch.float32)
     assert load_causal_model(folder, torch.float32).config.vocab_size == 320
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma3_text"])
+def test_a_hollow_model_differs_in_its_numbers_alone(tmp_path, kind, tied):
+    folder = save_decoder(tmp_path, 1, kind, vocab_size=50, tie_word_embeddings=tied)
+    found = [load(folder, torch.float32) for load in (load_causal_model, hollow_causal_model)]
+    whole, hollow = ([*model.named_parameters(), *model.named_buffers()] for model in found)
+    assert [(name, one.shape, one.dtype, one.device) for name, one in hollow] == [
+        (name, one.shape, one.dtype, one.device) for name, one in whole
+    ]
+
+
+def test_a_hollow_model_takes_no_memory(tmp_path):
+    LlamaConfig(vocab_size=50_000, hidden_size=512, num_hidden_layers=1).save_pretrained(tmp_path)
+    before = psutil.Process().memory_info().rss
+    model = hollow_causal_model(tmp_path, torch.float32)
+    assert sum(weight.nbytes for weight in model.parameters()) > 200e6
+    assert psutil.Process().memory_info().rss - before < 50e6

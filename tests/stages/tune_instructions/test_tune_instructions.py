@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 from tuning_case import DPO, LORA, SFT, make_data, make_model, run_case
 
 from pipeline.errors import OutOfTime, UserError
+from pipeline.stage import CHECKPOINTS
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.shared.model_folder import tensor_files
 from stages.tune_instructions import progress
@@ -22,7 +23,7 @@ MODEL_FILES = {
     "tokenizer.json",
     "tokenizer_config.json",
 }
-OWN_FILES = {"answers.json", "metrics.jsonl", "tuning.json"}
+LEFT = MODEL_FILES | {"answers.json", "metrics.jsonl", "tuning.json", CHECKPOINTS}
 TOLERANCE = 1e-6
 """Largest difference of a weight between a run that was stopped and one that was not, both in float32."""
 
@@ -38,7 +39,7 @@ def lines(folder):
 def test_sft_predicts_held_out_answers_better_and_leaves_a_plain_model(instruct, case):
     out, metrics = instruct
     assert metrics["loss_after"] < metrics["loss_before"] - 0.1
-    assert {path.name for path in out.iterdir()} == MODEL_FILES | OWN_FILES
+    assert {path.name for path in out.iterdir()} == LEFT
     assert tensor_files(out).keys() == tensor_files(case["model"]).keys()
     steps = lines(out)
     assert [line["step"] for line in steps] == list(range(1, metrics["steps"] + 1))
@@ -92,11 +93,11 @@ def test_a_stopped_tuning_goes_on_as_if_nothing_had_happened(instruct, sft_input
     with pytest.raises(OutOfTime, match=r"stopped by SIGUSR1 after step 4 of 9; it is saved in .*goes on from there"):
         run_case(sft_inputs, out, SFT)
     monkeypatch.undo()
-    torn = out / "checkpoints" / "checkpoint-6"  # as a kill in the middle of saving leaves it
+    torn = out / CHECKPOINTS / "checkpoint-6"  # as a kill in the middle of saving leaves it
     torn.mkdir()
     resumed = run_case(sft_inputs, out, SFT)
     assert resumed["resumed_at_step"] == 4
-    assert {path.name for path in out.iterdir()} == MODEL_FILES | OWN_FILES
+    assert {path.name for path in out.iterdir()} == LEFT
     assert [line["tokens"] for line in lines(out)] == [line["tokens"] for line in lines(uninterrupted)]
     ours, theirs = weights(out), weights(uninterrupted)
     assert max(float((ours[name] - theirs[name]).abs().max()) for name in theirs) <= TOLERANCE
