@@ -16,6 +16,7 @@ PROCESSOR_FILE = "processor_config.json"
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 Segment = tuple[str, str] | tuple[str, str, bool]
 """A vocabulary or a language that one reads, and a text; with True, names of special tokens in it are such tokens."""
+Prompt = Sequence[Segment]
 
 
 class HydraProcessor:
@@ -83,14 +84,17 @@ class HydraProcessor:
 
     def __call__(
         self,
-        prompts: Iterable[Sequence[Segment]],
+        prompts: Prompt | Iterable[Prompt],
         padding: bool | str = False,
         return_tensors: str | None = None,
     ) -> BatchEncoding:
-        """Return input_ids and attention_mask of prompts; `padding` is "left" (or True), "right" or False."""
+        """Return input_ids and attention_mask of a batch of prompts, or of one prompt as a batch of its own.
+
+        `padding` is "left" (or True), "right" or False. Raises ValueError for a prompt without segments.
+        """
         if padding not in (True, False, "left", "right"):
             raise ValueError(f"padding={padding!r} is none of 'left', 'right', True (left), False")
-        ids = [self.encode(prompt) for prompt in prompts]
+        ids = [self.encode(prompt) for prompt in _batch(prompts)]
         masks = [[1] * len(one) for one in ids]
         if padding:
             longest = max(map(len, ids), default=0)
@@ -98,7 +102,7 @@ class HydraProcessor:
             masks = [_padded(one, longest, 0, padding) for one in masks]
         return BatchEncoding({"input_ids": ids, "attention_mask": masks}, tensor_type=return_tensors)
 
-    def encode(self, prompt: Sequence[Segment]) -> list[int]:
+    def encode(self, prompt: Prompt) -> list[int]:
         """Return the ids of one prompt: one start token, that of the first segment's vocabulary, then the segments.
 
         The segments' texts follow each other as in one line: only the first has what a tokenizer puts before a text
@@ -116,7 +120,7 @@ class HydraProcessor:
         start = self.start_id(joined[0][0] if joined else self.vocabulary_of(prompt[0][0]))
         return ids if ids[:1] == [start] else [start, *ids]
 
-    def _joined(self, prompt: Sequence[Segment]) -> list[tuple[str, str, bool]]:
+    def _joined(self, prompt: Prompt) -> list[tuple[str, str, bool]]:
         joined: list[tuple[str, str, bool]] = []
         for language, text, *marked in prompt:
             name, special = self.vocabulary_of(language), bool(marked and marked[0])
@@ -213,6 +217,12 @@ def _fetched(repository: str, options: dict[str, Any]) -> Path:
     """Return the folder that a repository is downloaded to, all but the weights."""
     asked = {key: options[key] for key in HUB_OPTIONS if options.get(key) is not None}
     return Path(snapshot_download(repository, ignore_patterns=["*.safetensors"], **asked))
+
+
+def _batch(prompts: Prompt | Iterable[Prompt]) -> list[Prompt]:
+    """Return several prompts as they are, and one in a list: its first part, a segment, begins with a name."""
+    given: list[Any] = list(prompts)
+    return [given] if given and given[0] and isinstance(given[0][0], str) else given
 
 
 def _padded(values: list[int], length: int, filling: int, side: bool | str) -> list[int]:
