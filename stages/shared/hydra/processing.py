@@ -20,7 +20,7 @@ Prompt = Sequence[Segment]
 
 
 class HydraProcessor:
-    """Encodes prompts whose segments are written in several vocabularies; decodes what the output vocabulary wrote.
+    """Encodes prompts whose segments are written in several vocabularies; decodes what one of them wrote.
 
     `vocabularies` are the config's: `name`, `size`, `tokenizer` (a folder) and `languages`, the output vocabulary's
     first. With `any_language`, the one vocabulary of a plain model reads them all.
@@ -68,6 +68,10 @@ class HydraProcessor:
     def offset(self, name: str) -> int:
         """Return the first id of a vocabulary."""
         return sum(vocabulary["size"] for vocabulary in self.vocabularies[: self.names.index(name)])
+
+    def vocabulary_at(self, number: int) -> str:
+        """Return the vocabulary that an id is of."""
+        return next(name for name in reversed(self.names) if number >= self.offset(name))
 
     def start_id(self, name: str) -> int:
         """Return the id that begins a text of a vocabulary: BOS, else EOS, which such models saw between documents."""
@@ -160,11 +164,17 @@ class HydraProcessor:
         return self._line_ends[name]
 
     def decode(self, ids: Any, **options: Any) -> str:
-        """Return the text of ids that the output vocabulary wrote, without special tokens."""
-        return str(self.tokenizers[self.names[0]].decode(ids, **{"skip_special_tokens": True, **options}))
+        """Return the text of ids that one vocabulary wrote, without special tokens; ValueError for ids of several."""
+        numbers = [int(number) for number in (ids.tolist() if hasattr(ids, "tolist") else ids)]
+        written = {self.vocabulary_at(number) for number in numbers} or {self.names[0]}
+        if len(written) > 1:
+            raise ValueError(f"ids of {', '.join(sorted(written))}: decode only what was written, not the prompt")
+        (name,) = written
+        own = [number - self.offset(name) for number in numbers]
+        return str(self.tokenizers[name].decode(own, **{"skip_special_tokens": True, **options}))
 
     def batch_decode(self, sequences: Iterable[Any], **options: Any) -> list[str]:
-        """Return the texts of several sequences of the output vocabulary."""
+        """Return the texts of several sequences, each written by one vocabulary."""
         return [self.decode(ids, **options) for ids in sequences]
 
     def swap_head(self, name: str) -> None:

@@ -212,12 +212,3 @@ def test_the_padding_row_is_that_of_the_vocabulary_that_is_written(llama):
     model.swap_head("en")
     assert model.get_input_embeddings().padding_idx is None
     assert torch.equal(model(ids).logits, logits)
-
-
-def test_another_head_cannot_write_before_it_is_swapped(llama):
-    model, processor = load_translator(llama[2])
-    ids = ids_of(processor, PROMPTS[0])
-    with pytest.raises(ValueError, match="swap_head"):
-        model.generate(ids, head="en", max_new_tokens=2)
-    with pytest.raises(ValueError, match="Available: tt, en"):
-        model(ids, head="fr")
