@@ -212,6 +212,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
     def add_vocabulary(self, vocabulary: dict[str, Any], table: Tensor, head: Tensor | None = None) -> None:
         """Add a vocabulary behind the others; `vocabulary` is an entry of the config's without `size` and `tied`.
 
+        The processor's method of this name lets it be read and decoded.
         `table` and `head` have the shape (tokens, hidden); without a head its input rows are its head. Raises
         ValueError for a name that is taken and for rows of another width or number.
         """

@@ -183,6 +183,19 @@ class HydraProcessor:
             raise ValueError(f"unknown vocabulary {name!r}. Available: {', '.join(self.names)}")
         self.vocabularies.sort(key=lambda vocabulary: vocabulary["name"] != name)
 
+    def add_vocabulary(self, vocabulary: dict[str, Any], tokenizer: Any, size: int) -> None:
+        """Add a vocabulary behind the others, as the model's method of this name does with the same entry.
+
+        `size` is the number of its rows. Raises ValueError for a name that is taken and for tokens without a row.
+        """
+        name = str(vocabulary["name"])
+        if name in self.names:
+            raise ValueError(f"there is a vocabulary {name!r} already; give another name")
+        if len(tokenizer) > size:
+            raise ValueError(f"the tokenizer of {name!r} has {len(tokenizer)} tokens, but there are {size} rows")
+        self.vocabularies.append({**vocabulary, "size": size})
+        self.tokenizers[name] = tokenizer
+
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write processor_config.json, the tokenizers' folders and this module."""
         out = Path(folder)

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from hydra_case import write_pair
-from transformers import AutoModelForCausalLM
+from hydra_case import write_pair, write_plain
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stages.shared.hydra.configuration import HydraConfig
 from stages.shared.hydra.loading import load_translator
@@ -80,6 +80,52 @@ def test_an_end_that_is_asked_for_counts_through_the_table(folder, ids):
     assert int(written.min()) >= processor.offset("en")
     ended = model.generate(ids, head="en", max_new_tokens=TOKENS, eos_token_id=int(written[1]), **GREEDY)[0, place:]
     assert ended.tolist() == written[: written.tolist().index(written[1]) + 1].tolist()
+
+
+@pytest.mark.parametrize("own_head", [True, False])
+def test_an_added_vocabulary_is_read_written_and_saved(folder, ids, tmp_path, own_head):
+    model, processor = load_translator(folder)
+    tokenizer = AutoTokenizer.from_pretrained(
+        write_plain(tmp_path / "ba", "llama", True, [" яңы", " китап"], "byte_level", 3)
+    )
+    size = len(tokenizer) + 2  # a table may have more rows than there are tokens
+    entry = {"name": "ba", "tokenizer": "tokenizers/ba", "ids": {"eos_token_id": 2}, "languages": {"ba": "Bashkir"}}
+    before, table, head = model(ids).logits, torch.randn(size, 32), torch.randn(size, 32) if own_head else None
+    model.add_vocabulary(entry, table, head)
+    processor.add_vocabulary(entry, tokenizer, size)
+    assert torch.equal(model(ids).logits, before)
+    assert [(one["name"], one["size"]) for one in processor.vocabularies] == [
+        (one["name"], one["size"]) for one in model.config.vocabularies
+    ]
+    prompt = [*PROMPTS[0], ("ba", " яңы китап")]
+    assert processor.encode(prompt)[-2:] == [
+        model.config.offset("ba") + one for one in tokenizer(" яңы китап").input_ids
+    ]
+    given = processor(prompt, return_tensors="pt")
+    logits = model(**given, head="ba").logits
+    model.swap_head("ba")
+    processor.swap_head("ba")
+    given = processor(prompt, return_tensors="pt")
+    assert torch.equal(model(**given).logits, logits)
+    model.save_pretrained(tmp_path / "saved")
+    processor.save_pretrained(tmp_path / "saved")
+    again, other = load_translator(tmp_path / "saved")
+    assert (other.names, other.languages["ba"]) == (("ba", "tt", "en"), "Bashkir")
+    assert torch.equal(other(prompt, return_tensors="pt").input_ids, given.input_ids)
+    assert torch.equal(again(**given).logits, logits)
+    written = [one.generate(**given, max_new_tokens=TOKENS, **GREEDY) for one in (model, again)]
+    assert torch.equal(*written)
+    new = written[0][0, given.input_ids.shape[1] :]
+    assert other.decode(new) == tokenizer.decode(new, skip_special_tokens=True)
+
+
+def test_a_vocabulary_that_cannot_be_added_is_named(folder):
+    _, processor = load_translator(folder)
+    tokenizer = processor.tokenizers["en"]
+    with pytest.raises(ValueError, match="vocabulary 'en' already"):
+        processor.add_vocabulary({"name": "en", "tokenizer": "tokenizers/en"}, tokenizer, len(tokenizer))
+    with pytest.raises(ValueError, match=f"'fr' has {len(tokenizer)} tokens, but there are 3 rows"):
+        processor.add_vocabulary({"name": "fr", "tokenizer": "tokenizers/fr"}, tokenizer, 3)
 
 
 def test_unknown_heads_are_named(folder, ids):
