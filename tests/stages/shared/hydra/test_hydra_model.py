@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from hydra_case import KINDS, write_pair
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoProcessor, GenerationConfig
 
 from stages.shared.hydra.loading import load_translator
-from stages.shared.hydra.modeling import IGNORED
+from stages.shared.hydra.modeling import IGNORED, HydraForCausalLM
+from stages.shared.hydra.processing import HydraProcessor
+from stages.shared.hydra.registration import register
 
 PROMPTS = [
     [("en", "Translate: the book"), ("tt", " китап")],
@@ -165,6 +167,12 @@ def test_it_loads_on_a_machine_without_this_project(llama, tmp_path):
     again, _ = load_translator(out)  # what was saved there loads here
     assert torch.equal(again(**given).logits, model(**given).logits)
     assert {path.name for path in Path(out).glob("*.py")} == {"configuration.py", "modeling.py", "processing.py"}
+
+
+def test_once_registered_the_auto_classes_take_the_code_of_this_project(llama):
+    register()
+    assert isinstance(AutoModelForCausalLM.from_pretrained(llama[2]), HydraForCausalLM)
+    assert isinstance(AutoProcessor.from_pretrained(llama[2]), HydraProcessor)
 
 
 def test_labels_of_other_vocabularies_are_not_predicted(llama):
