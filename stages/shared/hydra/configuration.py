@@ -15,7 +15,8 @@ class HydraConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     `base` is the decoder's own config, with the size and the token ids of the output vocabulary. `vocabularies` are
     dicts, the output vocabulary's first, in the order of their rows in the input table: `name`; `size` in rows;
     `tokenizer`, its folder below the model's; `tied`, whether its head is its input rows; `ids`, its own
-    `bos_token_id` and so on; `languages`, which it reads, English names by code. `head` names the output vocabulary.
+    `bos_token_id` and so on; `languages`, which it reads, English names by code. `head` names the vocabulary that
+    `forward` and `generate` write with unless told; its weights lie where they lay, whichever it is.
     """
 
     model_type = "hydra_llm"
@@ -34,9 +35,10 @@ class HydraConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         if self.base is not None:
             options |= {role: getattr(self.base, role, None) for role in ROLES}
         super().__init__(**{**options, "tie_word_embeddings": False})
-        self._check()
+        self.check()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError for a decoder that cannot be taken, two vocabularies of one name and an unknown head."""
         names = [vocabulary["name"] for vocabulary in self.vocabularies]
         if self.base is not None and self.base.model_type not in DECODERS:
             raise ValueError(
@@ -44,8 +46,13 @@ class HydraConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
             )
         if len(set(names)) < len(names):
             raise ValueError(f"vocabularies {names}: each needs a name of its own")
-        if names and self.head != names[0]:
-            raise ValueError(f"head={self.head!r} must be the first of the vocabularies {names}")
+        if names and self.head not in names:
+            raise ValueError(f"head={self.head!r} is none of the vocabularies {names}")
+
+    @property
+    def output(self) -> str:
+        """Name of the output vocabulary, the first: its rows come first, and its head is `lm_head`."""
+        return str(self.vocabularies[0]["name"])
 
     @property
     def rows(self) -> int:

@@ -47,6 +47,8 @@ class TiedHead(nn.Module):
 class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """A decoder whose input table has the rows of all vocabularies, and which writes with the head of one of them.
 
+    Which one is said at call, else by `config.head`, which may be set at any time.
+
     Token ids count through the table: those of the output vocabulary come first and are its own, the others begin at
     `config.offset(name)`. Tensors are called as in the plain model: `model.embed_tokens.weight` has all the rows,
     `lm_head.weight` is the output vocabulary's head, `heads.<head_key>.weight` another's; a tied head has no tensor.
@@ -62,6 +64,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
 
     def __init__(self, config: HydraConfig) -> None:
         super().__init__(config)
+        config.check()  # `from_pretrained(folder, head=...)` sets the head when the config is made
         decoder = copy.deepcopy(config.base)
         decoder.vocab_size = config.rows
         self.model = AutoModel.from_config(decoder, dtype=torch.get_default_dtype())  # type: ignore[no-untyped-call]
@@ -73,7 +76,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _keep_head(self, name: str, head: nn.Linear) -> None:
-        if name == self.config.head:
+        if name == self.config.output:
             self.lm_head = head
         else:
             self.heads[head_key(name)] = head
@@ -92,14 +95,14 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
 
     def get_output_embeddings(self) -> Any:
         """Return the output vocabulary's head, whose `weight` are its rows, tied or not."""
-        return self.head(self.config.head)
+        return self.head(self.config.output)
 
     def head(self, name: str) -> Any:
         """Return the head of a vocabulary. Raises ValueError for a name that there is not."""
         vocabulary = self.config.vocabulary(name)
         if vocabulary["tied"]:
             return TiedHead(self.get_input_embeddings(), self.config.offset(name), vocabulary["size"])
-        return self.lm_head if name == self.config.head else self.heads[head_key(name)]
+        return self.lm_head if name == self.config.output else self.heads[head_key(name)]
 
     def forward(
         self,
@@ -112,12 +115,14 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         head: str | None = None,
+        through_table: bool = False,
         **options: Any,
     ) -> CausalLMOutputWithPast:
         """Return logits over one vocabulary, shape (sequences, length, its tokens), and the loss if there are labels.
 
-        `head` names the vocabulary, else it is the output vocabulary. Labels count as input ids do; what is not of the
-        head's vocabulary is not predicted. The arguments, all named as `generate` wants them, go to the decoder.
+        `head` names the vocabulary, else `config.head`. Labels count as input ids do; what is not of the head's
+        vocabulary is not predicted. With `through_table` logits count so too: those of all rows before it are -inf.
+        The arguments, all named as `generate` wants them, go to the decoder.
         """
         name = head or self.config.head
         told: dict[str, Any] = {
@@ -134,16 +139,23 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         )
         hidden = outputs.last_hidden_state
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.head(name)(hidden[:, kept, :])
-        if (cap := getattr(self.config.base, "final_logit_softcapping", None)) is not None:
-            logits = torch.tanh(logits / cap) * cap
+        logits = self._logits(hidden[:, kept, :], name)
+        loss = None if labels is None else self._loss(logits, labels, name, told)
+        if through_table and (first := self.config.offset(name)):
+            logits = nn.functional.pad(logits, (first, 0), value=float("-inf"))
         return CausalLMOutputWithPast(
-            loss=None if labels is None else self._loss(logits, labels, name, told),
+            loss=loss,
             logits=logits,
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def _logits(self, hidden: Tensor, name: str) -> Tensor:
+        logits: Tensor = self.head(name)(hidden)
+        if (cap := getattr(self.config.base, "final_logit_softcapping", None)) is not None:
+            logits = torch.tanh(logits / cap) * cap
+        return logits
 
     def _loss(self, logits: Tensor, labels: Tensor, name: str, told: dict[str, Any]) -> Any:
         if "shift_labels" in told:
@@ -155,17 +167,23 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         own: Tensor = labels - self.config.offset(name)
         return own.masked_fill((own < 0) | (own >= self.config.vocabulary(name)["size"]), IGNORED)
 
-    def generate(self, *inputs: Any, head: str | None = None, **options: Any) -> Any:
-        """Write as every model of transformers does, with the output vocabulary's head.
+    def generate(
+        self, inputs: Any = None, generation_config: Any = None, *more: Any, head: str | None = None, **options: Any
+    ) -> Any:
+        """Write as every model of transformers does, with `head`, else with `config.head`.
 
-        Raises ValueError for another head: what it writes could not be read again as it stands.
+        All ids, those written and those that end a text, count through the table, so that they can be read again.
+        Another vocabulary than the output vocabulary ends with its own EOS where `generation_config` has none.
         """
-        if head not in (None, self.config.head):
-            raise ValueError(
-                f"head={head!r}: generate writes with the output vocabulary, {self.config.head!r}; "
-                f"call swap_head({head!r}) on the model and on the processor first"
-            )
-        return super().generate(*inputs, **options)  # type: ignore[misc]
+        name = head or self.config.head
+        if name != self.config.output:
+            options = self._own_ids(name, generation_config) | options
+        return super().generate(inputs, generation_config, *more, head=name, through_table=True, **options)  # type: ignore[misc]
+
+    def _own_ids(self, name: str, given: Any) -> dict[str, Any]:
+        """Return a vocabulary's BOS, EOS and padding as the table counts, but for those that `given` has."""
+        ids, first = self.config.vocabulary(name).get("ids", {}), self.config.offset(name)
+        return {role: _moved(ids.get(role), first) for role in ROLES if getattr(given, role, None) is None}
 
     def _rows(self, name: str) -> Tensor:
         first, table = self.config.offset(name), self.get_input_embeddings().weight.detach()
@@ -178,7 +196,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         table.num_embeddings = self.model.config.vocab_size = len(rows)
 
     def swap_head(self, name: str) -> None:
-        """Make a vocabulary the output vocabulary: its rows come first, and `generate` writes with its head.
+        """Make a vocabulary the output vocabulary: its rows come first, its head is `lm_head` and `config.head`.
 
         The weights are new tensors, so an optimizer must be made anew; the processor needs `swap_head` as well.
         """
@@ -203,6 +221,7 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
     def add_vocabulary(self, vocabulary: dict[str, Any], table: Tensor, head: Tensor | None = None) -> None:
         """Add a vocabulary behind the others; `vocabulary` is an entry of the config's without `size` and `tied`.
 
+        The processor's method of this name lets it be read and decoded.
         `table` and `head` have the shape (tokens, hidden); without a head its input rows are its head. Raises
         ValueError for a name that is taken and for rows of another width or number.
         """
@@ -239,9 +258,15 @@ class HydraForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[no-unt
         own = table.weight if config.tie_word_embeddings else nn.Parameter(head.weight.detach().clone())
         plain.lm_head.weight = own
         plain.generation_config = copy.deepcopy(self.generation_config)
-        if name != self.config.head:
+        if name != self.config.output:
             _tell_ids(plain.generation_config, config)
         return plain.train(self.training)
+
+
+def _moved(ids: int | list[int] | None, first: int) -> int | list[int] | None:
+    if isinstance(ids, list):
+        return [number + first for number in ids]
+    return None if ids is None else ids + first
 
 
 def _write_with(decoder: Any, vocabulary: dict[str, Any]) -> None:

@@ -16,10 +16,11 @@ PROCESSOR_FILE = "processor_config.json"
 HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 Segment = tuple[str, str] | tuple[str, str, bool]
 """A vocabulary or a language that one reads, and a text; with True, names of special tokens in it are such tokens."""
+Prompt = Sequence[Segment]
 
 
 class HydraProcessor:
-    """Encodes prompts whose segments are written in several vocabularies; decodes what the output vocabulary wrote.
+    """Encodes prompts whose segments are written in several vocabularies; decodes what one of them wrote.
 
     `vocabularies` are the config's: `name`, `size`, `tokenizer` (a folder) and `languages`, the output vocabulary's
     first. With `any_language`, the one vocabulary of a plain model reads them all.
@@ -68,6 +69,10 @@ class HydraProcessor:
         """Return the first id of a vocabulary."""
         return sum(vocabulary["size"] for vocabulary in self.vocabularies[: self.names.index(name)])
 
+    def vocabulary_at(self, number: int) -> str:
+        """Return the vocabulary that an id is of."""
+        return next(name for name in reversed(self.names) if number >= self.offset(name))
+
     def start_id(self, name: str) -> int:
         """Return the id that begins a text of a vocabulary: BOS, else EOS, which such models saw between documents."""
         tokenizer = self.tokenizers[name]
@@ -83,14 +88,17 @@ class HydraProcessor:
 
     def __call__(
         self,
-        prompts: Iterable[Sequence[Segment]],
+        prompts: Prompt | Iterable[Prompt],
         padding: bool | str = False,
         return_tensors: str | None = None,
     ) -> BatchEncoding:
-        """Return input_ids and attention_mask of prompts; `padding` is "left" (or True), "right" or False."""
+        """Return input_ids and attention_mask of a batch of prompts, or of one prompt as a batch of its own.
+
+        `padding` is "left" (or True), "right" or False. Raises ValueError for a prompt without segments.
+        """
         if padding not in (True, False, "left", "right"):
             raise ValueError(f"padding={padding!r} is none of 'left', 'right', True (left), False")
-        ids = [self.encode(prompt) for prompt in prompts]
+        ids = [self.encode(prompt) for prompt in _batch(prompts)]
         masks = [[1] * len(one) for one in ids]
         if padding:
             longest = max(map(len, ids), default=0)
@@ -98,7 +106,7 @@ class HydraProcessor:
             masks = [_padded(one, longest, 0, padding) for one in masks]
         return BatchEncoding({"input_ids": ids, "attention_mask": masks}, tensor_type=return_tensors)
 
-    def encode(self, prompt: Sequence[Segment]) -> list[int]:
+    def encode(self, prompt: Prompt) -> list[int]:
         """Return the ids of one prompt: one start token, that of the first segment's vocabulary, then the segments.
 
         The segments' texts follow each other as in one line: only the first has what a tokenizer puts before a text
@@ -116,7 +124,7 @@ class HydraProcessor:
         start = self.start_id(joined[0][0] if joined else self.vocabulary_of(prompt[0][0]))
         return ids if ids[:1] == [start] else [start, *ids]
 
-    def _joined(self, prompt: Sequence[Segment]) -> list[tuple[str, str, bool]]:
+    def _joined(self, prompt: Prompt) -> list[tuple[str, str, bool]]:
         joined: list[tuple[str, str, bool]] = []
         for language, text, *marked in prompt:
             name, special = self.vocabulary_of(language), bool(marked and marked[0])
@@ -156,11 +164,17 @@ class HydraProcessor:
         return self._line_ends[name]
 
     def decode(self, ids: Any, **options: Any) -> str:
-        """Return the text of ids that the output vocabulary wrote, without special tokens."""
-        return str(self.tokenizers[self.names[0]].decode(ids, **{"skip_special_tokens": True, **options}))
+        """Return the text of ids that one vocabulary wrote, without special tokens; ValueError for ids of several."""
+        numbers = [int(number) for number in (ids.tolist() if hasattr(ids, "tolist") else ids)]
+        written = {self.vocabulary_at(number) for number in numbers} or {self.names[0]}
+        if len(written) > 1:
+            raise ValueError(f"ids of {', '.join(sorted(written))}: decode only what was written, not the prompt")
+        (name,) = written
+        own = [number - self.offset(name) for number in numbers]
+        return str(self.tokenizers[name].decode(own, **{"skip_special_tokens": True, **options}))
 
     def batch_decode(self, sequences: Iterable[Any], **options: Any) -> list[str]:
-        """Return the texts of several sequences of the output vocabulary."""
+        """Return the texts of several sequences, each written by one vocabulary."""
         return [self.decode(ids, **options) for ids in sequences]
 
     def swap_head(self, name: str) -> None:
@@ -168,6 +182,19 @@ class HydraProcessor:
         if name not in self.names:
             raise ValueError(f"unknown vocabulary {name!r}. Available: {', '.join(self.names)}")
         self.vocabularies.sort(key=lambda vocabulary: vocabulary["name"] != name)
+
+    def add_vocabulary(self, vocabulary: dict[str, Any], tokenizer: Any, size: int) -> None:
+        """Add a vocabulary behind the others, as the model's method of this name does with the same entry.
+
+        `size` is the number of its rows. Raises ValueError for a name that is taken and for tokens without a row.
+        """
+        name = str(vocabulary["name"])
+        if name in self.names:
+            raise ValueError(f"there is a vocabulary {name!r} already; give another name")
+        if len(tokenizer) > size:
+            raise ValueError(f"the tokenizer of {name!r} has {len(tokenizer)} tokens, but there are {size} rows")
+        self.vocabularies.append({**vocabulary, "size": size})
+        self.tokenizers[name] = tokenizer
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write processor_config.json, the tokenizers' folders and this module."""
@@ -213,6 +240,12 @@ def _fetched(repository: str, options: dict[str, Any]) -> Path:
     """Return the folder that a repository is downloaded to, all but the weights."""
     asked = {key: options[key] for key in HUB_OPTIONS if options.get(key) is not None}
     return Path(snapshot_download(repository, ignore_patterns=["*.safetensors"], **asked))
+
+
+def _batch(prompts: Prompt | Iterable[Prompt]) -> list[Prompt]:
+    """Return several prompts as they are, and one in a list: its first part, a segment, begins with a name."""
+    given: list[Any] = list(prompts)
+    return [given] if given and given[0] and isinstance(given[0][0], str) else given
 
 
 def _padded(values: list[int], length: int, filling: int, side: bool | str) -> list[int]:

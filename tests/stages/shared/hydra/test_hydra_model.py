@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from hydra_case import KINDS, write_pair
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoProcessor, GenerationConfig
 
 from stages.build_hydra.folder import VocabularySource, write_hydra
 from stages.shared.hydra.loading import load_translator
-from stages.shared.hydra.modeling import IGNORED, head_key
+from stages.shared.hydra.modeling import IGNORED, HydraForCausalLM, head_key
+from stages.shared.hydra.processing import HydraProcessor
+from stages.shared.hydra.registration import register
 
 PROMPTS = [
     [("en", "Translate: the book"), ("tt", " китап")],
@@ -179,6 +181,12 @@ def test_it_loads_on_a_machine_without_this_project(llama, tmp_path):
     assert {path.name for path in Path(out).glob("*.py")} == {"configuration.py", "modeling.py", "processing.py"}
 
 
+def test_once_registered_the_auto_classes_take_the_code_of_this_project(llama):
+    register()
+    assert isinstance(AutoModelForCausalLM.from_pretrained(llama[2]), HydraForCausalLM)
+    assert isinstance(AutoProcessor.from_pretrained(llama[2]), HydraProcessor)
+
+
 def test_labels_of_other_vocabularies_are_not_predicted(llama):
     model, processor = load_translator(llama[2])
     ids = ids_of(processor, PROMPTS[0])
@@ -248,12 +256,3 @@ def test_the_padding_row_is_that_of_the_vocabulary_that_is_written(llama):
     model.swap_head("en")
     assert model.get_input_embeddings().padding_idx is None
     assert torch.equal(model(ids).logits, logits)
-
-
-def test_another_head_cannot_write_before_it_is_swapped(llama):
-    model, processor = load_translator(llama[2])
-    ids = ids_of(processor, PROMPTS[0])
-    with pytest.raises(ValueError, match="swap_head"):
-        model.generate(ids, head="en", max_new_tokens=2)
-    with pytest.raises(ValueError, match="Available: tt, en"):
-        model(ids, head="fr")

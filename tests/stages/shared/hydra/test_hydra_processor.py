@@ -109,6 +109,18 @@ def test_padding_stands_on_the_asked_side(processor):
         processor(prompts, padding="middle")
 
 
+def test_one_prompt_is_a_batch_of_its_own(processor):
+    prompt = [("first", "Translate: the house"), ("gpt", " бу йорт")]
+    assert processor(prompt).input_ids == processor([prompt]).input_ids == [processor.encode(prompt)]
+    assert processor([list(segment) for segment in prompt]).input_ids == [processor.encode(prompt)]
+    assert processor(prompt, return_tensors="pt").input_ids.shape == (1, len(processor.encode(prompt)))
+    assert processor(iter([prompt, prompt[:1]])).input_ids == [processor.encode(prompt), processor.encode(prompt[:1])]
+    assert processor([]).input_ids == []
+    for empty in ([[]], [[], prompt], [prompt, []]):
+        with pytest.raises(ValueError, match="at least one segment"):
+            processor(empty)
+
+
 def test_faults_are_named(processor):
     with pytest.raises(ValueError, match=r"no vocabulary reads 'fr'. Available: gpt, first, legacy, xlegacy"):
         processor.encode([("fr", "maison")])
