@@ -6,6 +6,7 @@ from pipeline import graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
 from pipeline.sources import current_lock
+from stages.evaluate_translation.settings import MODELS
 
 SMOKE = ["language=dutch", "experiment=smoke"]
 
@@ -82,6 +83,19 @@ def test_a_pretrained_model_is_fetched_and_translates_back(method):
     assert (fetched.settings.model, fetched.settings.kind, fetched.settings.revision) == (name, method, "main")
     assert found["back_translation"].inputs["model"] is fetched
     assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
+
+
+def test_the_papers_system_is_planned_with_its_mapping_its_pivot_and_its_best_tuning():
+    config = load_config(["language=tatar", "experiment=hydra_tower_tatar"])
+    found = {step.name: step for step in graph.adapt(config, current_lock(config))}
+    assert found["initialized_model"].settings.mapping.method == "trans_tokenize"
+    for name, source in (("bitext", "en"), ("bitext_ru", "ru")):
+        assert [card.name for card in found[name].settings.cards] == ["nllb"]
+        assert found[name].settings.language.source_code == source
+    assert found["translator"].settings.model.startswith("facebook/nllb-200-")
+    back = found["back_translation"].settings.back_translation
+    assert (back.method, back.from_code, back.into_code) == ("seq2seq", "tat_Cyrl", "eng_Latn")
+    assert set(found["translation"].settings.systems) == {name for name in MODELS if name != "base_parft_nfr"}
 
 
 def test_translation_needs_bitext():
