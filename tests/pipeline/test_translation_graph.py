@@ -38,10 +38,13 @@ def test_both_models_are_tuned_on_the_same_pairs_and_compared(hydra):
     assert hydra["report"].inputs["translation"] is hydra["translation"]
 
 
-def test_another_decoding_makes_the_translations_anew_and_no_model(hydra):
+def test_another_decoding_makes_all_written_texts_anew_and_no_model(hydra):
     beam = planned("heads=hydra", "decoding=beam")
     changed = {name for name, step in beam.items() if step.fingerprint != hydra[name].fingerprint}
-    assert changed == {"translation", "report"}
+    assert changed == {"translation", "report"} | {name for name in hydra if name.startswith("evaluation_")}
+    # Greedy decoding is not named: what was evaluated before there was another is not evaluated anew.
+    named = [steps["evaluation_source"].recipe["settings"]["generation"] for steps in (hydra, beam)]
+    assert ["decoding" in generation for generation in named] == [False, True]
 
 
 def test_back_translation_adds_a_system(hydra):
