@@ -51,6 +51,8 @@ def test_back_translation_adds_a_system(hydra):
     found = planned("heads=hydra", "back_translation=hydra", "mapping=mean")
     assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
     assert found["back_translation"].inputs["model"] is found["hydra_model"]
+    assert found["hydra_backft_model"].inputs["equal_to"] is found["bitext"]
+    assert "equal_to" not in found["hydra_parft_model"].inputs
     assert found["translation"].settings.systems[-1] == "hydra_backft"
     assert found["translation"].inputs["back_translation"] is found["back_translation"]
     assert "back_translation" not in hydra["translation"].inputs
