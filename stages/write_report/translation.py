@@ -42,6 +42,8 @@ COMPARED = (
 )
 """What the sentences are about: the same treatment of both models, what tuning does to the Hydra model, and what
 matches in the prompt do to a tuned one."""
+BASELINE = "base"
+"""The system that p-values are against."""
 FLOOR = "random_in_distribution"
 WITHOUT_MODEL = ("copy", FLOOR)
 NEAR = 0.01
@@ -64,10 +66,7 @@ def translation_section(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
         **found,
         "summary": summary(found, names),
         "labels": SYSTEMS,
-        "tables": [
-            {"name": name, "rows": [entry for entry in found["sets"] if entry["set"] == name], "best": best[name]}
-            for name in names
-        ],
+        "tables": [{"name": name, "rows": _rows(found, name), "best": best[name]} for name in names],
         "unequal": unequal(found["training"]),
         "lines_each": sum(size["sentences"] for size in found["lines"]),
         "cut_off": [
@@ -77,6 +76,17 @@ def translation_section(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
         ],
         "examples": _examples(folder / "translations.jsonl", names),
     }
+
+
+def _rows(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a set's entries, each with the p-value of its difference from the baseline; None where there is none."""
+    compared = [one for one in found["comparisons"] if one["set"] == name]
+    p_values = {frozenset((one["system"], one["against"])): one["p_value"] for one in compared}
+    return [
+        {**entry, "p_value": p_values.get(frozenset((entry["system"], BASELINE)))}
+        for entry in found["sets"]
+        if entry["set"] == name
+    ]
 
 
 def unequal(training: Mapping[str, Any]) -> list[str]:

@@ -194,6 +194,12 @@ def test_the_report_shows_the_table_and_the_texts(evaluated):
         assert shown in page
     best = max(entry["chrf"] for entry in evaluated[1]["sets"] if entry["system"] in ("base", "hydra"))
     assert f'<td class="best">{number(best)}</td>' in page
+    compared = {frozenset((one["system"], one["against"])): one["p_value"] for one in evaluated[1]["comparisons"]}
+    for row in section["tables"][0]["rows"]:
+        expected = compared.get(frozenset((row["system"], "base")))
+        assert (row["p_value"], expected is None) == (expected, row["system"] == "base")
+        ends = f"{number(row['chrf_low'])}–{number(row['chrf_high'])}"
+        assert f"<td>{ends}</td> <td>{number(expected, 3)}</td>" in page
     cut = {system: flags["unfinished"] for system, flags in evaluated[1]["flags"].items()}
     assert f"may be cut off: Base model, prompted {cut['base']}, Hydra {cut['hydra']}." in page
     assert "learnt from" not in page
