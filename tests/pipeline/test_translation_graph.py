@@ -108,6 +108,11 @@ def test_translation_needs_bitext():
         load_config([*SMOKE, "heads=hydra", "mapping=mean", "bitext.cards=[]"])
 
 
+def test_an_encoder_does_not_translate():
+    with pytest.raises(UserError, match=r"heads=hydra: a model trained with training.objective=masked writes no text"):
+        load_config(["language=dutch", "training.objective=masked", "heads=hydra"])
+
+
 def test_questions_are_asked_of_three_models_where_they_are_wanted(hydra):
     found = planned("heads=hydra", "question_answering=tests")
     asked = found["question_answering"]
