@@ -224,7 +224,7 @@ TUNED_ON_PAIRS = ("base", "base_parft", "hydra", "hydra_parft")
     [
         (["mapping=mean"], TUNED_ON_PAIRS),
         pytest.param(
-            ["repair=nfr", "repair.similarity=0.3", "back_translation=hydra", "back_translation.lines=30"],
+            ["repair=nfr", "repair.similarity=0.3", "back_translation=hydra", "back_translation.most_words=8"],
             (*TUNED_ON_PAIRS, "hydra_parft_nfr", "hydra_backft", "hydra_backft_nfr"),
             marks=pytest.mark.slow,
         ),
