@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 TEXT = "the a house book window file button city open close small big old new is in on of to and"
 WORDS = TEXT.split(" ")
+SETTINGS = Path(__file__).resolve().parents[1] / "conf" / "translation" / "default.yaml"
 SIZES = {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 8, "num_attention_heads": 4}
 
 
@@ -34,10 +36,11 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return lines a second of both ways, and how many of the lines timed both ways have the same translation."""
     from stages.shared.hydra.loading import load_translator
 
-    model, processor = load_translator(folder, device=options.device, threads=options.threads)
+    settings = _settings(options)
+    model, processor = load_translator(folder, settings.precision, options.device, settings.threads)
     lines = short_lines(options.lines)
     timed = lines[:: options.share]
-    arguments = (model, processor, *_settings(processor, options))
+    arguments = (model, processor, _languages(processor), settings)
     _translated(lines[:3], *arguments)  # allocation, and the tokens that end a line
     begun = time.perf_counter()
     alone = [_translated([line], *arguments)[0] for line in timed]
@@ -63,23 +66,21 @@ def _translated(lines: list[str], model: Any, processor: Any, languages: Any, se
     return translate_lines(model, processor, lines, languages, settings)
 
 
-def _settings(processor: Any, options: argparse.Namespace) -> tuple[Any, Any]:
-    from stages.shared.decoding.settings import GreedySettings
-    from stages.shared.translation.settings import Language, Languages, TranslationSettings
+def _settings(options: argparse.Namespace) -> Any:
+    """Return the configuration's settings, but for what the command says, with greedy decoding."""
+    from stages.shared.translation.settings import TranslationSettings
 
-    settings = TranslationSettings(
-        prompt="{source_language}: {text}\n{target_language}:",
-        new_tokens_per_token=1.0,
-        new_tokens=8,
-        limit_step=16,
-        batch_tokens=options.batch_tokens,
-        precision="float32",
-        threads=options.threads,
-        decoding=GreedySettings(method="greedy"),
-    )
+    values = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    given = {name: value for name, value in vars(options).items() if name in values and value is not None}
+    return TranslationSettings.model_validate(values | given | {"decoding": {"method": "greedy"}})
+
+
+def _languages(processor: Any) -> Any:
+    from stages.shared.translation.settings import Language, Languages
+
     codes = (processor.names[-1], processor.names[0])
     source, target = (Language(code=code, english_name=processor.languages.get(code, code)) for code in codes)
-    return Languages(source=source, target=target), settings
+    return Languages(source=source, target=target)
 
 
 def short_lines(number: int) -> list[str]:
@@ -120,8 +121,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", help="folder of a Hydra model, such as artifacts/dutch/latest/hydra_model")
     parser.add_argument("--lines", type=int, default=1000)
     parser.add_argument("--share", type=int, default=10, help="one line in so many is timed one by one")
-    parser.add_argument("--batch-tokens", type=int, default=4096)
-    parser.add_argument("--threads", type=int, default=2)
+    for name in ("batch-tokens", "threads"):
+        parser.add_argument(f"--{name}", type=int, help="instead of what conf/translation/default.yaml says")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser.parse_args()
 

@@ -23,6 +23,7 @@ def contradictions(config: "Config") -> Iterator[str]:
     yield from _language_problems(config)
     yield from _card_problems(config)
     yield from _cluster_problems(config)
+    yield from _encoder_problems(config)
     yield from _merging_problems(config)
     yield from _tuning_problems(config)
     yield from _repair_problems(config)
@@ -93,6 +94,14 @@ def _card_problems(config: "Config") -> Iterator[str]:
     if "dictionary" in config.mapping.needs and none:
         need = NEEDS["dictionary"]
         yield f"init method '{config.mapping.method}' needs {need.what}: {need.remedy}"
+
+
+def _encoder_problems(config: "Config") -> Iterator[str]:
+    if config.training.objective == "masked" and config.translates:
+        yield (
+            "heads=hydra: a model trained with training.objective=masked writes no text; give "
+            "heads=none, or a decoder and training.objective=causal"
+        )
 
 
 def _merging_problems(config: "Config") -> Iterator[str]:

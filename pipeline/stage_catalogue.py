@@ -107,7 +107,7 @@ BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=
 EVALUATE_MODEL = Stage(
     "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=3, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=4, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization",

@@ -4,6 +4,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,8 +137,9 @@ def made_model(config: Config, overrides: Sequence[str]) -> Step:
         return model
     steps = graph.adapt(config, refreshed_lock(config, graph.adapt(config, current_lock(config))))
     model = _step(steps, name)
-    runs.begin_run(steps, config, overrides)  # so that `make gc` spares what is made
-    run_plan(only(steps, lambda step: step is model), config)
+    with redirect_stdout(sys.stderr):  # where standard output is a file, it has as many lines as the input
+        runs.begin_run(steps, config, overrides)  # so that `make gc` spares what is made
+        run_plan(only(steps, lambda step: step is model), config)
     return model
 
 

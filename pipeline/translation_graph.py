@@ -38,7 +38,8 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
     """Plan the systems and their comparison, out of `base_model`, `hydra_model`, `corpus` and `bitext`.
 
     Both models are tuned on the same pairs in the same steps, whatever their tokenizers make of them; where text is
-    back-translated, the Hydra model is tuned on that as well, and with `repair` on the same pairs with matches.
+    back-translated, the Hydra model is tuned on that as well, on as many pairs and bytes; and with `repair` on the same
+    pairs with matches.
     """
     languages = translated_languages(config, heads)
     repair = config.repair if isinstance(config.repair, FuzzyRepair) else None
@@ -53,6 +54,8 @@ def plan_translation(plan: Planner, config: Config, heads: HydraHeads, made: Map
     for name, treatment, given in tuned_on:
         system = f"{name}_{treatment}"
         inputs = {"model": models[name], "base_model": made["base_model"], "bitext": pairs[given]}
+        if given != "bitext":
+            inputs["equal_to"] = made["bitext"]
         shared = {"prompt": config.translation.prompt, "languages": languages}
         systems[system] = plan.step(TUNE_TRANSLATION, f"{system}_model", inputs=inputs, matching=None, **shared)
         if repair and system in repair.systems:

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from pipeline import graph, store, worker
+from pipeline import graph, runs, store, worker
 from pipeline.config import CONF, load_config
 from pipeline.curves import pair
 from pipeline.curves_graph import curves
 from pipeline.plan import step_file, unique
 from pipeline.sources import current_lock
+from pipeline.translate import Request, translate
+from stages.write_report.translation import SYSTEMS
 
 RECIPES = {
     "tweety_tatar": ("tatar", "tiny_random_mistral"),
@@ -209,3 +211,51 @@ def test_an_encoder_ends_with_its_trained_model(artifacts):
     training = json.loads((steps["adapted_model"].folder / "training.json").read_text())
     assert training["validation"]["loss_after"] < training["validation"]["loss_before"]
     assert "bits_per_byte_after" not in training["validation"]
+
+
+LINES = ["", "Open the file.", "Казан is a city", "a house " * 300, "Close the window."]
+TUNED_ON_PAIRS = ("base", "base_parft", "hydra", "hydra_parft")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("fresh_accelerator")
+@pytest.mark.parametrize(
+    ("chosen", "systems"),
+    [
+        (["mapping=mean"], TUNED_ON_PAIRS),
+        pytest.param(
+            ["repair=nfr", "repair.similarity=0.3", "back_translation=hydra", "back_translation.most_words=8"],
+            (*TUNED_ON_PAIRS, "hydra_parft_nfr", "hydra_backft", "hydra_backft_nfr"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_hydra_run_is_linked_and_reported_and_translates_a_file_line_by_line(chosen, systems, tmp_path, capsys):
+    overrides = [*TINY, "language=tatar", "experiment=smoke", "heads=hydra", *chosen, f"machine.artifacts={tmp_path}"]
+    config = load_config(overrides)
+    plan = unique([graph.adapt(config, current_lock(config))])
+    steps = make_steps(plan, config)
+    runs.begin_run(plan, config, overrides)
+    runs.finish_run(plan)
+    latest = tmp_path / "tatar" / "latest"
+    found = json.loads((latest / "translation.json").read_text())
+    assert steps["translation"].fingerprint.startswith(found["run"])
+    assert [entry["system"] for entry in found["sets"]] == ["copy", "random_in_distribution", *systems]
+    page = (latest / "report.html").read_text()
+    assert all(f'<th scope="row">{SYSTEMS[name]}</th>' in page for name in systems)
+
+    def translated(lines):
+        (tmp_path / "in").write_text("".join(f"{line}\n" for line in lines))
+        capsys.readouterr()
+        assert translate(overrides, Request("english", text="", file=str(tmp_path / "in"), out="", decoding="")) == 0
+        return capsys.readouterr()
+
+    store.remove(steps["hydra_model"].folder)
+    printed = translated(LINES)
+    assert f"hydra_model -> {steps['hydra_model'].folder.name}" in printed.err  # it was made, and said so there
+    *texts, rest = printed.out.split("\n")
+    assert (len(texts), rest) == (len(LINES), "")
+    assert [place for place, text in enumerate(texts) if not text] == [0, 3]
+    assert "1 of 5 lines (3): letters of several scripts" in printed.err
+    assert "1 of 5 lines (4): too long" in printed.err
+    assert translated(LINES[::-1]).out.split("\n")[:-1] == texts[::-1]

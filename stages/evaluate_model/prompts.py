@@ -22,11 +22,15 @@ def make_prompts(settings: GenerationSettings, documents: Sequence[Document]) ->
     return prompts
 
 
-def continue_texts(loaded: LoadedModel, prompts: Sequence[dict[str, Any]], max_new_tokens: int) -> list[dict[str, Any]]:
-    """Return the prompts, each with its greedy `continuation`."""
-    if max_new_tokens == 0:
+def continue_texts(
+    loaded: LoadedModel, prompts: Sequence[dict[str, Any]], settings: GenerationSettings
+) -> list[dict[str, Any]]:
+    """Return the prompts, each with its `continuation`."""
+    length = settings.max_new_tokens
+    if length == 0:
         return []
-    return [
-        {**prompt, "continuation": continue_text(loaded.model, loaded.encoder, prompt["prompt"], max_new_tokens)}
-        for prompt in tqdm(prompts, desc="generating", unit="text")
-    ]
+    continued = []
+    for prompt in tqdm(prompts, desc="generating", unit="text"):
+        text = continue_text(loaded.model, loaded.encoder, prompt["prompt"], length, settings.decoding)
+        continued.append({**prompt, "continuation": text})
+    return continued

@@ -1,10 +1,11 @@
 """What evaluate_model sees of the configuration."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from pipeline.section import Section
+from stages.shared.decoding.settings import DecodingSettings
 
 
 class ScoringSettings(Section):
@@ -31,7 +32,7 @@ class ScoringSettings(Section):
 
 
 class GenerationSettings(Section):
-    """Which texts each system continues, greedily."""
+    """Which texts each system continues, and how."""
 
     prompts: tuple[str, ...]
     """Beginnings in the target language; they stand in the language's file."""
@@ -40,6 +41,7 @@ class GenerationSettings(Section):
     held_out_words: PositiveInt
     """Words of such a prompt."""
     max_new_tokens: NonNegativeInt
+    decoding: DecodingSettings
 
 
 class EvaluateModelSettings(Section):
@@ -47,3 +49,10 @@ class EvaluateModelSettings(Section):
 
     scoring: ScoringSettings
     generation: GenerationSettings
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; greedy decoding, once the only one, is not named."""
+        found = super().identity()
+        if self.generation.decoding.method == "greedy":
+            del found["generation"]["decoding"]
+        return found

@@ -18,7 +18,7 @@ SHOWN = ("bits_per_byte", "bits_per_byte_low", "bits_per_byte_high", "ppl", "tok
 def evaluate_model(
     settings: EvaluateModelSettings, inputs: Mapping[str, Path], out: Path, execution: Execution
 ) -> Metrics:
-    """Write evaluation.json (figures, and those of each document) and samples.json (greedy continuations).
+    """Write evaluation.json (figures, and those of each document) and samples.json (continuations).
 
     Every system scores the same documents; figures that compare systems are made by the report, which sees them all.
     """
@@ -29,7 +29,7 @@ def evaluate_model(
     began = perf_counter()
     figures = evaluate(loaded, documents, scoring)
     seconds = perf_counter() - began
-    samples = continue_texts(loaded, make_prompts(generation, documents), generation.max_new_tokens)
+    samples = continue_texts(loaded, make_prompts(generation, documents), generation)
     context = {
         "sample": {"split": scoring.split, "seed": scoring.seed, "sha256": sample_digest(documents)},
         "bootstrap": {

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig
 
-from stages.shared.generation import GREEDY
+from stages.shared.decoding.generate import GREEDY
 from stages.tune_instructions.chat import render
 from stages.tune_instructions.encoding import IGNORED, Encoded, Pair
 

@@ -11,7 +11,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ParallelTuningSettings(Section):
-    """Fine-tuning on sentence pairs (ParFT): the same pairs in the same steps for every system."""
+    """Fine-tuning on sentence pairs (ParFT): the same pairs in the same steps for every system; on others, as many."""
 
     tokens: PositiveInt
     """Budget, counted with the base model's tokenizer on prompt and translation, for whatever system: a new tokenizer

@@ -18,7 +18,7 @@ from stages.shared.translation.memory import Match, match_figures, read_memory, 
 from stages.shared.translation.pairs import Pair, usable_pairs
 from stages.shared.translation.prompts import check_languages
 from stages.tune_translation.examples import PairEncoder
-from stages.tune_translation.pairs import draw_pairs, pairs_digest
+from stages.tune_translation.pairs import draw_pairs, match_pairs, pairs_digest
 from stages.tune_translation.settings import TuneTranslationSettings
 from stages.tune_translation.training import train
 
@@ -31,8 +31,9 @@ def tune_translation(
     """Write the tuned model as a folder of its kind, metrics.jsonl (a line an optimizer step) and training.json.
 
     Inputs: `model`, `bitext`, and `base_model`, whose tokenizer counts the budget: so every system is trained on equal
-    bytes in equal steps. With `matching`, `memory` is the bitext whose pairs are shown in others' prompts; that changes
-    neither the pairs nor the steps. The training is short, so that a killed one begins anew.
+    bytes in equal steps. With `equal_to`, another bitext, there are as many pairs as the budget takes of that one, and
+    about as many bytes of translations. With `matching`, `memory` is the bitext whose pairs are shown in others'
+    prompts; that changes neither the pairs nor the steps. The training is short, so that a killed one begins anew.
     """
     tuning = settings.parallel_tuning
     pairs = read_training_pairs(settings, inputs)
@@ -61,6 +62,8 @@ def tune_translation(
         "learnt_tokens": sum(len(example.ids) - example.asked for example in examples),
         "loss": {"first": losses[0], "last": losses[-1]},
     }
+    if "equal_to" in inputs:
+        described["different_pairs"] = len(set(pairs))
     if settings.matching:
         described["matches"] = match_figures(matches)
     write_json(out / "training.json", described)
@@ -71,15 +74,22 @@ def read_training_pairs(settings: TuneTranslationSettings, inputs: Mapping[str, 
     """Return the pairs to train on, by the base model's tokenizer, whatever the model."""
     tuning = settings.parallel_tuning
     counting = PairEncoder(load_processor(inputs["base_model"]), settings.prompt, settings.languages)
-    rows = read_rows(inputs["bitext"] / "train.parquet", ["source_text", "target_text"])
     # Where the prompt has special tokens, a text with the name of one could not be told from it.
     forbidden = counting.special_tokens if counting.special else ()
-    usable = [
-        pair
-        for pair in usable_pairs(rows, tuning.least_words)
-        if not any(token in text for token in forbidden for text in pair)
-    ]
-    return draw_pairs(usable, lambda pair: len(counting.encode(pair).ids), tuning.tokens, tuning.longest, tuning.seed)
+
+    def usable(bitext: Path) -> list[Pair]:
+        rows = read_rows(bitext / "train.parquet", ["source_text", "target_text"])
+        pairs = usable_pairs(rows, tuning.least_words)
+        return [pair for pair in pairs if not any(token in text for token in forbidden for text in pair)]
+
+    def length(pair: Pair) -> int:
+        return len(counting.encode(pair).ids)
+
+    budget = inputs.get("equal_to", inputs["bitext"])
+    drawn = draw_pairs(usable(budget), length, tuning.tokens, tuning.longest, tuning.seed)
+    if budget == inputs["bitext"]:
+        return drawn
+    return match_pairs(usable(inputs["bitext"]), drawn, length, tuning.longest, tuning.seed)
 
 
 def find_matches(

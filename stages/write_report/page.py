@@ -82,6 +82,7 @@ def _context(report: Report) -> dict[str, Any]:
         "alignment": _alignment(inputs, settings.report.aligned_words),
         "tokens": token_table(inputs, source, target, settings.report.listed_tokens),
         "samples": _samples(report.systems),
+        "decoding": _decoding(manifests),
         "tuning": read_tuning(inputs),
         "translation": translation_section(inputs),
         "questions": question_section(inputs),
@@ -135,6 +136,12 @@ def _leaderboard(inputs: Mapping[str, Path]) -> str | None:
     if "leaderboard" not in inputs:
         return None
     return (inputs["leaderboard"] / "section.html").read_text(encoding="utf-8")
+
+
+def _decoding(manifests: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how the systems wrote their texts; a recipe names only what is not greedy."""
+    generation = manifests.get("evaluation_source", {}).get("recipe", {}).get("settings", {}).get("generation", {})
+    return str(generation.get("decoding", {}).get("method", "greedy"))
 
 
 def _samples(systems: Sequence[System]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pipeline import graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
 from pipeline.sources import current_lock
+from stages.evaluate_translation.settings import MODELS
 
 SMOKE = ["language=dutch", "experiment=smoke"]
 
@@ -37,16 +38,21 @@ def test_both_models_are_tuned_on_the_same_pairs_and_compared(hydra):
     assert hydra["report"].inputs["translation"] is hydra["translation"]
 
 
-def test_another_decoding_makes_the_translations_anew_and_no_model(hydra):
+def test_another_decoding_makes_all_written_texts_anew_and_no_model(hydra):
     beam = planned("heads=hydra", "decoding=beam")
     changed = {name for name, step in beam.items() if step.fingerprint != hydra[name].fingerprint}
-    assert changed == {"translation", "report"}
+    assert changed == {"translation", "report"} | {name for name in hydra if name.startswith("evaluation_")}
+    # Greedy decoding is not named: what was evaluated before there was another is not evaluated anew.
+    named = [steps["evaluation_source"].recipe["settings"]["generation"] for steps in (hydra, beam)]
+    assert ["decoding" in generation for generation in named] == [False, True]
 
 
 def test_back_translation_adds_a_system(hydra):
     found = planned("heads=hydra", "back_translation=hydra", "mapping=mean")
     assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
     assert found["back_translation"].inputs["model"] is found["hydra_model"]
+    assert found["hydra_backft_model"].inputs["equal_to"] is found["bitext"]
+    assert "equal_to" not in found["hydra_parft_model"].inputs
     assert found["translation"].settings.systems[-1] == "hydra_backft"
     assert found["translation"].inputs["back_translation"] is found["back_translation"]
     assert "back_translation" not in hydra["translation"].inputs
@@ -84,9 +90,27 @@ def test_a_pretrained_model_is_fetched_and_translates_back(method):
     assert found["hydra_backft_model"].inputs["bitext"] is found["back_translation"]
 
 
+def test_the_papers_system_is_planned_with_its_mapping_its_pivot_and_its_best_tuning():
+    config = load_config(["language=tatar", "experiment=hydra_tower_tatar"])
+    found = {step.name: step for step in graph.adapt(config, current_lock(config))}
+    assert found["initialized_model"].settings.mapping.method == "trans_tokenize"
+    for name, source in (("bitext", "en"), ("bitext_ru", "ru")):
+        assert [card.name for card in found[name].settings.cards] == ["nllb"]
+        assert found[name].settings.language.source_code == source
+    assert found["translator"].settings.model.startswith("facebook/nllb-200-")
+    back = found["back_translation"].settings.back_translation
+    assert (back.method, back.from_code, back.into_code) == ("seq2seq", "tat_Cyrl", "eng_Latn")
+    assert set(found["translation"].settings.systems) == {name for name in MODELS if name != "base_parft_nfr"}
+
+
 def test_translation_needs_bitext():
     with pytest.raises(UserError, match="heads=hydra: translation is tuned and measured on bitext"):
         load_config([*SMOKE, "heads=hydra", "mapping=mean", "bitext.cards=[]"])
+
+
+def test_an_encoder_does_not_translate():
+    with pytest.raises(UserError, match=r"heads=hydra: a model trained with training.objective=masked writes no text"):
+        load_config(["language=dutch", "training.objective=masked", "heads=hydra"])
 
 
 def test_questions_are_asked_of_three_models_where_they_are_wanted(hydra):

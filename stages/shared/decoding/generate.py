@@ -22,8 +22,10 @@ from stages.shared.decoding.settings import (
     TopKSettings,
     TypicalSettings,
 )
-from stages.shared.generation import GREEDY
 
+GREEDY: dict[str, Any] = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+"""The most probable token each time. All of it is said: transformers takes what is not from the model's folder, and
+Qwen2's for one penalises repetition."""
 SEED_STRIDE = 1_000_003
 
 

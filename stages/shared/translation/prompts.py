@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tqdm import tqdm
+
 from pipeline.errors import UserError
 from stages.shared.hydra.processing import HydraProcessor, Segment
 from stages.shared.translation.scripts import mixed_script
@@ -24,6 +26,8 @@ FLAGS = {
     NOTHING_WRITTEN: "the model wrote nothing",
 }
 """What can be said of a line, and what became of it."""
+LEAST_ROOM = 2
+"""Tokens for each of a line that must be left for its translation where the limit does not fit the positions."""
 
 
 @dataclass(frozen=True)
@@ -87,31 +91,35 @@ def make_prompts(
     languages: Languages,
     settings: TranslationSettings,
 ) -> tuple[list[Prompt], list[tuple[str, ...]]]:
-    """Return the prompts of the lines that can be translated, and each line's flags."""
+    """Return the prompts of the lines that can be translated, and each line's flags.
+
+    Where a prompt and its limit need more than the model's positions, the example is left out; then the limit is cut.
+    """
     name = processor.vocabulary_of(languages.source.code)
-    tokens = processor.special_tokens(name)
-    special = any(token in settings.prompt for token in tokens)
-    forbidden = tokens if special else ()
+    named = processor.special_tokens(name)
+    special = any(token in settings.prompt for token in named)
+    forbidden = named if special else ()
     prompts, flags = list[Prompt](), list[tuple[str, ...]]()
-    for number, line in enumerate(lines):
+    for number, line in enumerate(tqdm(lines, desc="reading lines", unit="line", mininterval=1)):
         text = line.text.strip()
         if not text or any(token in text for token in forbidden):
             flags.append((SPECIAL_TOKEN if text else EMPTY,))
             continue
-        limit = token_limit(len(processor.encode([(name, text)])) - 1, settings)
-        # A prompt that would be too long goes without its example.
-        encoded = {
-            shown: processor.encode(segments(text, languages, settings.prompt, special, shown))
-            for shown in (line.shown, ())
-            if is_plain(shown, forbidden)
-        }
-        fitting = [one for one, ids in encoded.items() if positions is None or len(ids) + limit <= positions]
+        tokens = len(processor.encode([(name, text)])) - 1
+        wanted = token_limit(tokens, settings)
+        for shown in dict.fromkeys((line.shown, ())):
+            if not is_plain(shown, forbidden):
+                continue
+            ids = processor.encode(segments(text, languages, settings.prompt, special, shown))
+            room = wanted if positions is None else positions - len(ids)
+            if room >= wanted:
+                break
         found = [MIXED_SCRIPT] if mixed_script(text) else []
-        if not fitting:
+        if room < min(wanted, LEAST_ROOM * tokens):
             found.append(TOO_LONG)
         else:
-            prompts.append(Prompt(number, tuple(encoded[fitting[0]]), limit))
-            found += [WITHOUT_EXAMPLE] if fitting[0] != line.shown else []
+            prompts.append(Prompt(number, tuple(ids), min(wanted, room)))
+            found += [WITHOUT_EXAMPLE] if shown != line.shown else []
         flags.append(tuple(found))
     return prompts, flags
 

@@ -47,7 +47,8 @@ def corpus(tmp_path_factory):
 def settings(**changes) -> EvaluateModelSettings:
     values = yaml.safe_load(SETTINGS.read_text())
     scoring = {**values["scoring"], "bytes": 2000, "window": 48, "threads": 1, "bootstrap_samples": 500, **changes}
-    return EvaluateModelSettings(scoring=scoring, generation={**values["generation"], "max_new_tokens": 5})
+    generation = {**values["generation"], "max_new_tokens": 5, "decoding": {"method": "greedy"}}
+    return EvaluateModelSettings(scoring=scoring, generation=generation)
 
 
 def run(model: Path, corpus: Path, out: Path, **changes) -> dict:

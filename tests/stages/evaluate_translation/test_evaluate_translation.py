@@ -18,7 +18,7 @@ from stages.shared.text_table import PAIR, write_rows
 from stages.shared.words import comparable
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
-from stages.write_report.translation import summary, translation_section
+from stages.write_report.translation import summary, translation_section, unequal
 
 LINES = 6
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
@@ -185,23 +185,51 @@ def test_matches_must_not_change_the_pairs(tmp_path):
         trained_alike(tuple(name.removeprefix("system_") for name in folders), folders)
 
 
-def test_the_report_shows_the_table_and_the_texts(evaluated):
-    section = translation_section({"translation": evaluated[0]})
+def rendered(section):
     environment = page_environment(TEMPLATES)
     environment.filters |= {"number": number}
     source = '{% import "translation.j2" as part %}{{ part.section(translation, language) }}'
     language = SimpleNamespace(code="tt", source_code="en")
-    page = environment.from_string(source).render(translation=section, language=language)
+    return " ".join(environment.from_string(source).render(translation=section, language=language).split())
+
+
+def test_the_report_shows_the_table_and_the_texts(evaluated):
+    section = translation_section({"translation": evaluated[0]})
+    page = rendered(section)
     for shown in ("Base model, prompted", "Hydra", "Random reference", section["examples"][0]["reference"][:20]):
         assert shown in page
     best = max(entry["chrf"] for entry in evaluated[1]["sets"] if entry["system"] in ("base", "hydra"))
     assert f'<td class="best">{number(best)}</td>' in page
+    compared = {frozenset((one["system"], one["against"])): one["p_value"] for one in evaluated[1]["comparisons"]}
+    for row in section["tables"][0]["rows"]:
+        expected = compared.get(frozenset((row["system"], "base")))
+        assert (row["p_value"], expected is None) == (expected, row["system"] == "base")
+        ends = f"{number(row['chrf_low'])}–{number(row['chrf_high'])}"
+        assert f"<td>{ends}</td> <td>{number(expected, 3)}</td>" in page
     cut = {system: flags["unfinished"] for system, flags in evaluated[1]["flags"].items()}
-    assert (
-        f"reached its longest length and may be cut off: Base model, prompted {cut['base']}, Hydra {cut['hydra']}."
-        in (" ".join(page.split()))
-    )
+    assert f"may be cut off: Base model, prompted {cut['base']}, Hydra {cut['hydra']}." in page
+    assert "learnt from" not in page
     assert translation_section({}) is None
+
+
+def test_the_report_shows_what_was_tuned_on_and_where_it_was_not_equal(evaluated):
+    def tuned(pairs, target, **more):
+        return {"pairs": pairs, "steps": -(-pairs // 8), "bytes": {"source": 4000, "target": target}, **more}
+
+    training = {"hydra_parft": tuned(1600, 50_000), "hydra_backft": tuned(1600, 49_900, different_pairs=1600)}
+    assert unequal(training) == []
+    assert unequal({}) == unequal({"hydra_parft": training["hydra_parft"]}) == []
+    training["hydra_backft"] = tuned(1600, 40_000, different_pairs=300)
+    said = unequal(training)
+    assert said == [
+        "BackFT saw 80 % of the bytes of translations that ParFT saw",
+        "there are 300 different back-translated pairs, which came again",
+    ]
+    assert unequal(training | {"hydra_backft": tuned(160, 50_000)}) == ["BackFT took 20 steps, ParFT 200"]
+    section = translation_section({"translation": evaluated[0]})
+    page = rendered({**section, "training": training, "unequal": said})
+    assert f"learnt from. Not equal: {'; '.join(said)}</caption>" in page
+    assert "<td>1,600</td> <td>200</td> <td>4.0</td> <td>50.0</td>" in page
 
 
 def test_the_sentences_follow_from_the_intervals():

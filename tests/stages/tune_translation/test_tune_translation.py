@@ -8,19 +8,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hydra_models import EXECUTION, LANGUAGES, PROMPT, save_bitext, save_models
+from hydra_models import EXECUTION, LANGUAGES, PAIRS, PROMPT, save_bitext, save_models
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
 from stages.shared.hydra.loading import load_processor, load_translator
+from stages.shared.text_table import PAIR, write_rows
 from stages.shared.training.batches import IGNORED
 from stages.shared.translation.memory import Match, show
 from stages.shared.translation.pairs import usable_pairs
 from stages.shared.translation.settings import MatchSettings
 from stages.tune_translation.examples import PairEncoder, make_batch
-from stages.tune_translation.pairs import draw_pairs
+from stages.tune_translation.pairs import draw_pairs, match_pairs, target_bytes
 from stages.tune_translation.settings import ParallelTuningSettings, TuneTranslationSettings
 from stages.tune_translation.stage import tune_translation
 from stages.tune_translation.training import pair_loss, rate_share
@@ -59,6 +60,7 @@ def tune(models, model, out, matching=None, **changes):
     )
     out.mkdir(parents=True)
     inputs = {"model": models[model], "base_model": models["base"], "bitext": models["bitext"]}
+    inputs |= {name: models[name] for name in ("equal_to",) if name in models}
     if matching:
         inputs["memory"] = models["bitext"]
     metrics = tune_translation(settings, inputs, out, EXECUTION)
@@ -202,6 +204,44 @@ def test_the_budget_is_kept_and_no_pair_comes_again_before_the_others(lengths, t
     counts = [drawn.count(pair) for pair in fitting]
     assert sum(counts) == len(drawn)
     assert max(counts) - min(counts) <= 1
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.randoms(use_true_random=False), st.integers(0, 9))
+def test_pairs_that_suffice_have_the_bytes_of_those_that_they_are_to_be_like(sizes, rng, more):
+    like = [("a", "б" * size) for size in sizes]
+    pairs = [(str(number), target) for number, (_, target) in enumerate(like)]
+    pairs += [("more", "б" * rng.randint(1, 40)) for _ in range(more)] + [("far too long", "б")]
+    rng.shuffle(pairs)
+    drawn = match_pairs(pairs, like, lambda pair: len(pair[0]), 4, 1)
+    assert len(set(drawn)) <= len(drawn) == len(like)
+    assert set(drawn) <= set(pairs) - {("far too long", "б")}
+    assert list(map(target_bytes, drawn)) == list(map(target_bytes, like))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.lists(st.integers(1, 30), max_size=40))
+def test_pairs_that_do_not_suffice_come_again_after_the_others(lengths, sizes):
+    pairs = [(str(number), "б" * length) for number, length in enumerate(lengths)]
+    drawn = match_pairs(pairs, [("a", "б" * size) for size in sizes], len, 2, 1)
+    counts = [drawn.count(pair) for pair in pairs]
+    assert sum(counts) == len(sizes)
+    assert max(counts) - min(counts) <= 1
+    with pytest.raises(UserError, match="none of"):
+        match_pairs(pairs, pairs, len, 1, 1)
+
+
+def test_back_translated_pairs_are_as_many_with_equal_bytes(models, tuned, tmp_path):
+    """Other pairs than those of the bitext; of what a machine made, the sources do not count."""
+    rows = [(str(number), "g", "c", "made by a machine", target) for number, (_, target) in enumerate(PAIRS[200:])]
+    (tmp_path / "made").mkdir()
+    write_rows(tmp_path / "made" / "train.parquet", PAIR, rows)
+    changed = models | {"bitext": tmp_path / "made", "equal_to": models["bitext"]}
+    _, made = tune(changed, "hydra", tmp_path / "out")
+    plain = tuned["hydra"][2]
+    assert [made[key] for key in ("pairs", "steps")] == [plain[key] for key in ("pairs", "steps")]
+    assert made["pairs_sha256"] != plain["pairs_sha256"]
+    assert made["bytes"]["target"] == pytest.approx(plain["bytes"]["target"], rel=0.02)
+    assert made["different_pairs"] <= made["pairs"]
+    assert "different_pairs" not in plain
 
 
 def test_the_rate_rises_and_falls_to_nothing():

@@ -236,6 +236,19 @@ def test_what_a_dictionary_says_of_the_alignment_is_shown(tokenizer, tmp_path):
 QUALITY = {"pairs": 3182, "precision": 0.755, "recall_1": 0.5, "recall_3": 0.666}
 
 
+def test_what_texts_were_decoded_by_is_said(tokenizer, tmp_path):
+    (tmp_path / "greedy").mkdir()
+    assert "Greedy continuations, the most probable token" in make(tmp_path / "greedy", tokenizer, BITS)[1]
+    inputs = prepare(tmp_path / "inputs", tokenizer, BITS)
+    recipe = {"settings": {"generation": {"decoding": {"method": "top_k"}}}}
+    manifest = {"stage": "evaluate_model", "recipe": recipe}
+    (inputs["evaluation_source"] / "manifest.json").write_text(json.dumps(manifest))
+    out = tmp_path / "report-0123456789ab.unfinished"
+    out.mkdir()
+    write_report(report_settings(), inputs, out, EXECUTION)
+    assert "Continuations, decoded by top k: nothing was picked out" in (out / "report.html").read_text()
+
+
 def test_without_baseline_alignment_and_bitext_the_rest_is_shown(tokenizer, tmp_path):
     systems = ("source", "random", "mapped", "adapted")
     results, page = make(tmp_path, tokenizer, BITS, systems, without=("alignment", "source_finetuned_model", "corpus"))

@@ -6,7 +6,7 @@ from hydra_case import write_pair
 from pipeline.errors import UserError
 from stages.shared.decoding.settings import BeamSettings, GreedySettings, MinimumBayesRiskSettings
 from stages.shared.hydra.loading import load_translator
-from stages.shared.translation.prompts import Prompt, make_batches
+from stages.shared.translation.prompts import Line, Prompt, make_batches, make_prompts
 from stages.shared.translation.settings import Language, Languages, TranslationSettings
 from stages.shared.translation.translate import translate_lines
 
@@ -58,6 +58,20 @@ def test_lines_keep_their_number_and_order_and_do_not_depend_on_their_neighbours
         assert not {"empty", "mixed_script", "too_long"} & set(made.flags) - {expected.get(number)}
     assert together[6].text == ""
     assert any(made.text for made in together)
+
+
+def test_where_the_limit_does_not_fit_it_is_what_is_left_if_that_is_twice_the_line(loaded, capsys):
+    text, asked, processor = "the house is big", settings(new_tokens_per_token=6.0), loaded[1]
+    tokens = len(processor.encode([("en", text)])) - 1
+    (whole,), flags = make_prompts([Line(text)], processor, None, INTO_TATAR, asked)
+    assert (whole.limit > 6 * tokens, flags) == (True, [()])
+    least = len(whole.ids) + 2 * tokens
+    for positions in (whole.length + 1, whole.length, whole.length - 1, least):
+        (prompt,), flags = make_prompts([Line(text)], processor, positions, INTO_TATAR, asked)
+        assert (prompt.ids, flags) == (whole.ids, [()])
+        assert prompt.limit == min(whole.limit, positions - len(whole.ids))
+    assert make_prompts([Line(text)], processor, least - 1, INTO_TATAR, asked) == ([], [("too_long",)])
+    assert "reading lines: 100%" in capsys.readouterr().err
 
 
 def test_the_adapted_model_alone_and_the_source_model_translate_as_well(folders):
