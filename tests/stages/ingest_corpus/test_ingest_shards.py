@@ -138,8 +138,9 @@ def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
     whole = gzip.compress("\n\n".join(text.upper() for text in TEXTS[:40]).encode())
     (folder / "b.txt.gz").write_bytes(whole[: len(whole) // 2])
     given = card(folder, "text", "text", files="*.txt*", documents="blank_lines")
-    with pytest.raises(UserError, match=r"b\.txt\.gz: after line \d+: the compressed data is cut off or damaged"):
-        ingest(tmp_path / "stopped", given)
+    for workers in (1, 2):
+        with pytest.raises(UserError, match=r"b\.txt\.gz: after line \d+: the compressed data is cut off or damaged"):
+            ingest(tmp_path / f"stopped-{workers}", given, workers=workers, **small_shards())
     corpus = ingest(tmp_path / "out", given, reading=CORPUS.reading.model_copy(update={"broken": "skip"}))
     (source,) = json.loads((corpus / "corpus.json").read_text())["sources"]
     assert source["broken"]["files"] == 1

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import pickle
 import zipfile
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pytest
 import zstandard
 
 from pipeline.errors import UserError
-from stages.shared.readers.broken import Skipped, handler, stop
+from stages.shared.readers.broken import Skipped, broken, handler, stop
 from stages.shared.readers.text_file import byte_lines
 from stages.shared.sources.unpack import unpack
 
@@ -157,3 +158,9 @@ def test_the_setting_chooses_the_handler():
     skipped = Skipped()
     assert handler("skip", skipped) is skipped
     assert handler("stop", skipped) is stop
+
+
+def test_a_fault_of_another_process_is_the_same_fault():
+    fault = broken("a.txt", "line 2", "no text", "document")
+    again = pickle.loads(pickle.dumps(fault))
+    assert (type(again), str(again), again.lost) == (type(fault), str(fault), "document")
