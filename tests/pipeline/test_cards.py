@@ -151,6 +151,22 @@ def test_local_files_enter_by_content(tmp_path):
         resolve_cards(["test"], "en", "nl", {}, tmp_path)
 
 
+def test_a_folder_may_hold_a_language_and_all_that_are_missing_are_named(tmp_path):
+    (tmp_path / "nl").mkdir()
+    (tmp_path / "nl" / "lines.txt").write_text("een\n")
+    for name in ("letters", "diaries"):
+        source = {"kind": "file", "folder": str(tmp_path / "{code}"), "files": [f"{name}/*.txt", "lines.txt"]}
+        write_card(tmp_path, name, ingest=FRONT["ingest"] | {"source": source})
+    card, _ = resolve_cards(["letters", "diaries"], "en", "nl", {}, tmp_path)
+    assert card.source.folder == tmp_path / "nl"
+    assert [file.name for file in card.files] == ["lines.txt"]
+    with pytest.raises(UserError) as caught:
+        resolve_cards(["letters", "diaries"], "en", "tt", {}, tmp_path)
+    letters, diaries = str(caught.value).splitlines()
+    assert f"data card letters: no file matches letters/*.txt, lines.txt in {tmp_path / 'tt-cyrl'};" in letters
+    assert diaries.startswith("data card diaries: no file matches")
+
+
 def test_missing_counts_what_is_unpinned_absent_or_cut_short(tmp_path):
     write_card(tmp_path)
     cards = resolve_cards(["test"], "en", "nl", {"debian/help-nl": ENTRY}, tmp_path)
