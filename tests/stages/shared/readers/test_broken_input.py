@@ -118,6 +118,19 @@ def test_shards_of_parquet(tmp_path, read, lines):
         assert any(said in example for example in skipped.examples), said
 
 
+def test_a_row_of_parquet_that_is_not_utf_8_is_named_and_skipped_alone(tmp_path, read, lines):
+    texts = pa.array([b"een", b"caf\xe9", b"drie"]).view(pa.string())  # pyarrow does not look at what it is given
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
+    settings = {"columns": {"text": "text"}, "files": "*.parquet"}
+    with pytest.raises(UserError, match=r"a\.parquet: row 2, byte 4: invalid UTF-8 \(0xe9\)"):
+        read(tmp_path, "parquet", **settings)
+    skipped = Skipped()
+    found = read(tmp_path, "parquet", skipped, **settings)
+    assert lines(found) == [["een"], ["drie"]]
+    assert found[1].id == "card:a.parquet#3"
+    assert (skipped.documents, skipped.files) == (1, 0)
+
+
 def test_half_a_character_in_json(tmp_path, read, lines):
     rows = ['{"text": "a\\ud800"}', json.dumps({"text": "een"})]
     (tmp_path / "a.jsonl").write_text("\n".join(rows) + "\n")
