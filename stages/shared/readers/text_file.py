@@ -154,7 +154,8 @@ class ZstdFrames(io.RawIOBase):
         self.file = file
         self.frame = zstandard.ZstdDecompressor().decompressobj()
         self.begun = False
-        self.waiting = b""
+        self.packed = memoryview(b"")
+        self.waiting = memoryview(b"")
 
     def readable(self) -> bool:
         """Tell that this can be read from."""
