@@ -20,6 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pipeline import slurm
 from pipeline.errors import UserError
 from pipeline.processes import die_with_parent
 from pipeline.stage import ArraySettings, Execution
@@ -133,9 +134,10 @@ def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings,
 
 
 def _submit(work: Work, todo: Mapping[Path, Any], settings: ArraySettings) -> str:
-    """Submit one array of jobs, and return its number."""
+    """Submit one array of jobs, and return its number; raise UserError with what Slurm says against it."""
     import submitit  # imports slowly, and only a cluster needs it
 
+    slurm.check_installed("srun")  # by which submitit knows a cluster
     logs = _log_folder(next(iter(todo)))
     executor = submitit.SlurmExecutor(folder=logs)
     facts = {"account": settings.account, "partition": settings.partition, "qos": settings.qos}
@@ -152,8 +154,11 @@ def _submit(work: Work, todo: Mapping[Path, Any], settings: ArraySettings) -> st
     )
     for out in todo:
         _problem_file(out).unlink(missing_ok=True)
-    with submitit.helpers.clean_env():  # this may be a job itself, with resources of its own
-        jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
+    try:
+        with submitit.helpers.clean_env():  # this may be a job itself, with resources of its own
+            jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
+    except submitit.core.utils.FailedJobError as error:
+        raise slurm.refusal(f"an array of {len(todo)} jobs", str(error)) from None
     return jobs[0].job_id.partition("_")[0]
 
 
