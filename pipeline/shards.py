@@ -117,10 +117,12 @@ def _processes(work: Work) -> BaseContext:
 
 
 def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings, bar: tqdm) -> None:
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         todo = _missing(missing)
         if not todo:
             return
+        if attempt:
+            tqdm.write(f"a job died (out of memory?); {len(todo)} shards are left", file=sys.stderr)
         outs = list(todo)
         for first in range(0, len(outs), MOST_JOBS):
             part = {out: todo[out] for out in outs[first : first + MOST_JOBS]}
