@@ -165,6 +165,29 @@ def test_a_broken_document_is_a_dropped_one(tmp_path):
     assert found["ids"]["hash_sum"] == f"{id_sum(names):016x}"
 
 
+def test_pages_without_text_and_broken_ones_are_dropped_documents(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, text in enumerate(TEXTS[:40]):
+        (folder / f"{number:02d}.html").write_text("<main>" + "".join(f"<p>{line}" for line in text.split("\n")))
+    (folder / "a.html").write_text("<main></main>")
+    (folder / "b.html").write_bytes(b"<main>caf\xe9")
+    given = card(folder, "pages", "html", files="*.html", group="file", body="//main", drop=None, title=None)
+    skip = CORPUS.reading.model_copy(update={"broken": "skip"})
+    corpus = ingest(tmp_path / "out", given, reading=skip)
+    found = json.loads((corpus / "corpus.json").read_text())
+    (source,) = found["sources"]
+    assert source["input_documents"] == found["ids"]["input"] == 42
+    assert (source["dropped"]["empty"], source["dropped"]["broken"], source["broken"]["files"]) == (1, 1, 0)
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    for number in range(2):
+        (nothing / f"{number}.html").write_text("<main></main>")
+    other = given.model_copy(update={"name": "nothing", "source": card(nothing, "nothing", "html").source})
+    with pytest.raises(UserError, match="data card nothing: no text in any of its files"):
+        ingest(tmp_path / "second", given, other, reading=skip.model_copy(update={"shard_bytes": 10}))
+
+
 def test_documents_of_one_source_are_looked_for_in_the_others(tmp_path):
     other = card(DATA, "again", "text", files="dutch.txt", documents="blank_lines")
     corpus = run_corpus(tmp_path / "out", text_card(), other)
