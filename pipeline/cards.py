@@ -165,8 +165,9 @@ def _usable_card(name: str, target_code: str, folder: Path) -> Card:
     card = load_card(path)
     if card.withdrawn:
         raise UserError(
-            f"data card {name} is withdrawn: {card.withdrawn.rstrip('.')}. Leave it out of the language's `cards`, "
-            "corpus.cards, bitext.cards and dictionary.cards; "
+            f"data card {name} is withdrawn: {card.withdrawn.rstrip('.')}. Leave it out of the language's `cards`, or "
+            "of the corpus.cards, bitext.cards, dictionary.cards, replay.cards, pivots.cards, instructions.cards or "
+            "instructions.preference_cards that name it; "
             f"`make trace SOURCE={name}` lists what was made from it"
         )
     _check_covered(card, target_code)

@@ -126,6 +126,7 @@ def test_all_problems_of_the_named_cards_are_reported_together(tmp_path):
         resolve_cards(["fine", "books", "faulty", "far", "absent"], "en", "nl", {}, tmp_path)
     books, faulty, far, absent = str(caught.value).splitlines()
     assert books.startswith("data card books is withdrawn: the rights' holders asked for it. Leave it out of")
+    assert "replay.cards, pivots.cards, instructions.cards or instructions.preference_cards" in books
     assert "make trace SOURCE=books" in books
     assert "has no `license`" in faulty
     assert "does not cover 'nl'" in far
