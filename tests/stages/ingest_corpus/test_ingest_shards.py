@@ -13,6 +13,7 @@ import pytest
 from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_corpus, text_card
 
 from pipeline.errors import UserError
+from stages.ingest_corpus import decontamination
 from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.settings import BenchmarkFile, IngestCorpusSettings
 from stages.ingest_corpus.stage import ingest_corpus
@@ -129,6 +130,15 @@ def test_lines_of_a_benchmark_go_and_are_listed(whole, tmp_path):
     found = json.loads((corpus / "corpus.json").read_text())["benchmarks"]
     assert found["lines"]["quiz"] == len(found["listed"]) >= 1
     assert {"benchmark": "quiz", "entry": 2, "id": row["id"], "line": line} in found["listed"]
+
+
+def test_hits_that_are_not_listed_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(decontamination, "MOST_LISTED", 3)
+    files = [tmp_path / name for name in "ab"]
+    for path in files:
+        path.write_text(json.dumps([{"benchmark": name} for name in ("quiz", "exam")]))
+    found = decontamination.summary(files)
+    assert (found["lines"], len(found["listed"]), found["unlisted"]) == ({"exam": 2, "quiz": 2}, 3, 1)
 
 
 def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
