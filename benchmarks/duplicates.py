@@ -27,15 +27,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config import load_config
 from stages.shared.duplicates.clusters import SignatureFiles, near_duplicates
 from stages.shared.duplicates.minhash import Signatures, signatures
 from stages.shared.duplicates.occurrences import later_occurrences
-from stages.shared.duplicates.settings import MinHashSettings
 from stages.shared.duplicates.text_hashes import save_array, text_hashes
 from stages.shared.overlap import SentenceIndex, batches
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = MinHashSettings(gram_words=5, bands=14, rows=8, threshold=0.75, seed=1)
+SETTINGS = load_config(["language=dutch"]).corpus.duplicates.near
 SHARD_BYTES, DOCUMENT_BYTES = 64_000_000, 2000
 LINE_REPEATS = 5
 DATATROVE = """

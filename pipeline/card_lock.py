@@ -1,6 +1,7 @@
 """Which version of each file a data card stands for: the lock, this machine's overlay over it, and local files."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.card_sources import (
     WikimediaSource,
 )
 from pipeline.errors import UserError
+from pipeline.lock import hold
 from pipeline.section import Section, file_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +69,20 @@ def load_lock(path: Path) -> Lock:
             f"{path} has faulty entries: {', '.join(faults)}. Delete them, or run `make lock` to write them again"
         ) from None
     return entries
+
+
+def pin(entries: Lock, known: Lock, path: Path) -> Lock:
+    """Add entries to a lock file, of which `known` was there before they were looked for; return what is there now.
+
+    What another run has pinned in the meantime stays: it is what that run uses.
+    """
+    with hold(path.with_name(f"{path.name}.held"), lambda owner: None):
+        now = load_lock(path)
+        lock = now | {key: entry for key, entry in entries.items() if now.get(key) == known.get(key)}
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        unfinished.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    return lock
 
 
 def _fault(problem: Mapping[str, Any]) -> str:

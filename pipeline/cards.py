@@ -4,20 +4,22 @@ A card is a Hugging Face dataset card with one block of ours, `ingest`. The pros
 `ResolvedCard` holds enters a recipe.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
 
-from pipeline.card_lock import LockedFile, cached_path, lock_keys, locked_files
+from pipeline.card_lock import FilesMissing, LockedFile, cached_path, lock_keys, locked_files
 from pipeline.card_sources import READERS, FileSource, HubSource, Source
 from pipeline.errors import UserError
 from pipeline.registry import unknown
 from pipeline.section import Section
 
 CARDS = Path(__file__).resolve().parent.parent / "data_cards"
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 Role = Literal["parallel", "monolingual", "dictionary", "benchmark", "instructions", "preferences"]
 
@@ -119,15 +121,7 @@ def load_card(path: Path) -> Card:
 
 def load_cards(folder: Path = CARDS) -> dict[str, Card]:
     """Return all cards of a folder by name; raise UserError with the problems of all of them together."""
-    cards, problems = {}, []
-    for path in sorted(folder.glob("*.md")):
-        try:
-            cards[path.stem] = load_card(path)
-        except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserError("\n".join(problems))
-    return cards
+    return {card.name: card for card in _each(load_card, sorted(folder.glob("*.md")))}
 
 
 def resolve_cards(
@@ -135,10 +129,10 @@ def resolve_cards(
 ) -> tuple[ResolvedCard, ...]:
     """Return the named cards for one language pair, placeholders filled and files pinned by the lock.
 
-    Raises UserError for all the cards that `usable_cards` refuses.
+    Raises UserError for all the cards that `usable_cards` refuses, else for all that lack their files or do not fit.
     """
     cards = usable_cards(names, target_code, folder)
-    return tuple(resolve_card(card, source_code, target_code, lock) for card in cards)
+    return _each(lambda card: resolve_card(card, source_code, target_code, lock), cards)
 
 
 def usable_cards(names: Iterable[str], target_code: str, folder: Path = CARDS) -> tuple[Card, ...]:
@@ -147,15 +141,20 @@ def usable_cards(names: Iterable[str], target_code: str, folder: Path = CARDS) -
     Raises UserError with one line a problem, all together: a card is not there, is faulty or withdrawn, or does not
     cover the language.
     """
-    cards, problems = [], []
-    for name in names:
+    return _each(lambda name: _usable_card(name, target_code, folder), names)
+
+
+def _each(make: Callable[[Given], Made], given: Iterable[Given]) -> tuple[Made, ...]:
+    """Return what is made of each; raise UserError with the problems of all of them together."""
+    made, problems = [], []
+    for one in given:
         try:
-            cards.append(_usable_card(name, target_code, folder))
+            made.append(make(one))
         except UserError as error:
             problems.append(str(error))
     if problems:
         raise UserError("\n".join(problems))
-    return tuple(cards)
+    return tuple(made)
 
 
 def _usable_card(name: str, target_code: str, folder: Path) -> Card:
@@ -166,8 +165,9 @@ def _usable_card(name: str, target_code: str, folder: Path) -> Card:
     card = load_card(path)
     if card.withdrawn:
         raise UserError(
-            f"data card {name} is withdrawn: {card.withdrawn.rstrip('.')}. Leave it out of the language's `cards`, "
-            "corpus.cards, bitext.cards and dictionary.cards; "
+            f"data card {name} is withdrawn: {card.withdrawn.rstrip('.')}. Leave it out of the language's `cards`, or "
+            "of the corpus.cards, bitext.cards, dictionary.cards, replay.cards, pivots.cards, instructions.cards or "
+            "instructions.preference_cards that name it; "
             f"`make trace SOURCE={name}` lists what was made from it"
         )
     _check_covered(card, target_code)
@@ -194,7 +194,7 @@ def resolve_card(
 
     paths = ingest.codes | ingest.path_codes
     try:
-        source = TypeAdapter(Source).validate_python(fill(ingest.source.model_dump(), ingest.codes))
+        source = TypeAdapter(Source).validate_python(fill(ingest.source.model_dump(mode="json"), ingest.codes))
         return ResolvedCard(
             name=card.name,
             role=ingest.role,
@@ -205,6 +205,8 @@ def resolve_card(
             columns=fill(ingest.columns, paths),
             files=locked_files(source, lock) if files is None else files,
         )
+    except FilesMissing as error:
+        raise FilesMissing(f"data card {card.name}: {error}") from None
     except ValidationError as error:  # the card was sound; its codes, filled in, or the lock's entry are not
         faults = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
         raise UserError(

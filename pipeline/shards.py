@@ -20,6 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pipeline import slurm
 from pipeline.errors import UserError
 from pipeline.processes import die_with_parent
 from pipeline.stage import ArraySettings, Execution
@@ -116,10 +117,12 @@ def _processes(work: Work) -> BaseContext:
 
 
 def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings, bar: tqdm) -> None:
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         todo = _missing(missing)
         if not todo:
             return
+        if attempt:
+            tqdm.write(f"a job died (out of memory?); {len(todo)} shards are left", file=sys.stderr)
         outs = list(todo)
         for first in range(0, len(outs), MOST_JOBS):
             part = {out: todo[out] for out in outs[first : first + MOST_JOBS]}
@@ -133,9 +136,10 @@ def _run_array(work: Work, missing: Mapping[Path, Any], settings: ArraySettings,
 
 
 def _submit(work: Work, todo: Mapping[Path, Any], settings: ArraySettings) -> str:
-    """Submit one array of jobs, and return its number."""
+    """Submit one array of jobs, and return its number; raise UserError with what Slurm says against it."""
     import submitit  # imports slowly, and only a cluster needs it
 
+    slurm.check_installed("srun")  # by which submitit knows a cluster
     logs = _log_folder(next(iter(todo)))
     executor = submitit.SlurmExecutor(folder=logs)
     facts = {"account": settings.account, "partition": settings.partition, "qos": settings.qos}
@@ -152,8 +156,11 @@ def _submit(work: Work, todo: Mapping[Path, Any], settings: ArraySettings) -> st
     )
     for out in todo:
         _problem_file(out).unlink(missing_ok=True)
-    with submitit.helpers.clean_env():  # this may be a job itself, with resources of its own
-        jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
+    try:
+        with submitit.helpers.clean_env():  # this may be a job itself, with resources of its own
+            jobs = executor.map_array(_make_in_job, [work] * len(todo), list(todo.values()), list(todo))
+    except submitit.core.utils.FailedJobError as error:
+        raise slurm.refusal(f"an array of {len(todo)} jobs", str(error)) from None
     return jobs[0].job_id.partition("_")[0]
 
 

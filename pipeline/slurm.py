@@ -44,17 +44,23 @@ class JobState:
 
 def submit(script: str, options: Sequence[str]) -> str:
     """Submit a file as a batch job and return the job's number; raise UserError with what Slurm says against it."""
-    _check_installed("sbatch")
+    check_installed("sbatch")
     command = ["sbatch", "--parsable", *options, script]
     # A job inherits the variables of the shell that submits it, and that may be a job with resources of its own.
     done = subprocess.run(command, capture_output=True, text=True, env=environment(os.environ))
     if done.returncode != 0:
-        said = done.stderr.strip().removeprefix("sbatch: error: ").replace("\n", " ")
-        raise UserError(
-            f"Slurm refuses {script}: {said}. Account and partition are machine.account and machine.partition in "
-            "conf/local.yaml, the rest stands in conf/cluster/slurm.yaml (cluster.slurm.cpu, cluster.slurm.gpu)"
-        )
+        raise refusal(script, done.stderr)
     return done.stdout.strip().partition(";")[0]
+
+
+def refusal(what: str, said: str) -> UserError:
+    """Return the error for what sbatch says against a job."""
+    said = said.strip().removeprefix("sbatch: error: ").replace("\n", " ")
+    return UserError(
+        f"Slurm refuses {what}: {said}. Account and partition are machine.account and machine.partition in "
+        "conf/local.yaml, the rest stands in conf/cluster/slurm.yaml (cluster.slurm.cpu, cluster.slurm.gpu, "
+        "cluster.array)"
+    )
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -80,7 +86,7 @@ def job_states(jobs: Collection[str]) -> dict[str, JobState]:
     """
     if not jobs:
         return {}
-    _check_installed("squeue")
+    check_installed("squeue")
     command = ["squeue", "--me", "--states=all", "--noheader", f"--format={QUEUE_FORMAT}"]
     queue = subprocess.run(command, capture_output=True, text=True)
     if queue.returncode != 0:
@@ -114,6 +120,7 @@ def read_states(text: str, jobs: Collection[str]) -> dict[str, JobState]:
     return found
 
 
-def _check_installed(program: str) -> None:
+def check_installed(program: str) -> None:
+    """Raise UserError where a program of Slurm is not on this machine."""
     if shutil.which(program) is None:
         raise UserError(f"cluster=slurm, but there is no {program} here; go to a login node, or choose cluster=one_gpu")

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from pipeline.card_lock import Lock, load_lock, overlaid
+from pipeline.card_lock import Lock, load_lock, overlaid, pin
 from pipeline.cards import CARDS, ResolvedCard, load_cards, resolve_card
 from pipeline.errors import UserError
 from pipeline.plan import Step
@@ -51,7 +51,7 @@ def write_newest_lock(configs: Iterable[Config]) -> int:
 
     Hub datasets are pinned by the commit in their card; what else is on the web when a run first fetches it.
     """
-    from stages.shared.sources.locking import lock_cards, write_lock
+    from stages.shared.sources.locking import lock_cards
 
     cards, known = load_cards(), load_lock(LOCK)
     resolved, execution = [], None
@@ -65,5 +65,5 @@ def write_newest_lock(configs: Iterable[Config]) -> int:
     if execution is None:
         raise UserError("there is no language file under conf/language")
     fresh = lock_cards(resolved, execution.downloads, execution.debian_mirror)
-    write_lock(dict(sorted((known | fresh).items())), LOCK)
+    pin(fresh, known, LOCK)
     return len(fresh)

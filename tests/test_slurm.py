@@ -1,6 +1,7 @@
 """The chain on a real Slurm: `make test-slurm`."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -102,17 +103,20 @@ def test_a_training_on_two_nodes_and_a_lost_bookkeeping_made_up_by_status(finish
 
 def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tmp_path):
     common = ["machine.tracking=false", "corpus.reading.shard_bytes=9000"]
-    array = ["cluster.array.memory_gb=null", "cluster.array.minutes=5", 'cluster.array.setup=["sleep 2"]']
+    array = ["cluster.array.memory_gb=null", "cluster.array.minutes=5"]
     local, slurm = tmp_path / "local", tmp_path / "slurm"
     subprocess.run(command(local, *common, name="corpus"), cwd=ROOT, check=True, capture_output=True)
     on_slurm = command(slurm, *common, *CLUSTER, *array, "cluster.slurm.wait=true", name="corpus")
     started = subprocess.Popen(on_slurm, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not (found := [job for job in jobs() if "_" in job and "[" not in job]):
+    while not list(slurm.glob("dutch/corpus-*/work/curated/*.draft-*")):
         assert started.poll() is None, started.stderr.read()
-        time.sleep(0.1)
-    subprocess.run(["scancel", "--signal=KILL", "--full", found[0]], check=True)
+        time.sleep(0.01)
+    running = [job for job in jobs() if "_" in job and "[" not in job]
+    subprocess.run(["scancel", "--signal=KILL", "--full", *running], check=True)
     _, said = started.communicate(timeout=1800)
     assert started.returncode == 0, said[-3000:]
+    logs = "".join(path.read_text() for path in slurm.glob("dutch/steps/corpus-*/logs/*.log"))
+    assert re.search(r"a job died \(out of memory\?\); [1-9]\d* shards are left", logs), logs[-3000:]
     one, other = (json.loads((folder / "dutch" / "latest" / "corpus.json").read_text()) for folder in (local, slurm))
     assert one == other
     assert one["ids"]["input"] == one["ids"]["kept"] + one["ids"]["dropped"] > 50

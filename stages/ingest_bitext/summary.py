@@ -54,15 +54,18 @@ def _card(card: ResolvedCard, found: Sequence[Found]) -> dict[str, Any]:
             f"data card {card.name}: no pair in any of its files. If they are empty or cut off, delete them and fetch "
             "them again; else leave the card out of the language's `cards`"
         )
+    broken = {name: sum(phase["broken"][name] for phase in read) for name in ("documents", "files")}
     size = _total(sizes for one in found for sizes in one.measured["sizes"].values())
     dropped = Counter[str]()
     for phase in (phase for one in found for phase in one.phases):
         dropped.update(phase["dropped"])
+    if broken["documents"]:  # readers lose pairs one by one, or what is left of a file
+        dropped["broken"] = broken["documents"]
+        pairs += broken["documents"]
     if pairs != size["pairs"] + dropped.total():
         raise RuntimeError(
             f"pairs of {card.name}: {pairs} read, but {size['pairs']} kept and {dropped.total()} dropped"
         )
-    broken = {name: sum(phase["broken"][name] for phase in read) for name in ("documents", "files")}
     return {
         "name": card.name,
         "licence": card.licence,

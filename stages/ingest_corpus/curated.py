@@ -78,10 +78,11 @@ def curate_shard(task: CurateTask, out: Path) -> None:
             found.add(rows, curated)
             texts = []
             for number, row in enumerate(rows):
-                text, reason = curated.texts[number], curated.reasons[number]
-                reason = reason or ("empty" if not text else None)
+                text, reason, check = curated.texts[number], curated.reasons[number], curated.checks[number]
+                if not row.text or not (text or reason):  # a rule has nothing to say of what came without text
+                    reason, check = "empty", None
                 if reason:
-                    dropped.add(row.id, reason, curated.checks[number], row.text)
+                    dropped.add(row.id, reason, check, row.text)
                     continue
                 scores = [(name, float(values[number])) for name, values in curated.scores.items()]
                 kept.add((row.id, row.group, task.card, text, task.licence, row.url, _finite(scores), 1))

@@ -24,11 +24,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def summary(hit_files: Iterable[Path]) -> dict[str, Any]:
-    """Return how many training lines went by benchmark, and a list of the first ones."""
+    """Return how many training lines went by benchmark, a list of the first ones, and how many more there are."""
     counts, listed = Counter[str](), list[dict[str, Any]]()
     for path in hit_files:
         for hit in json.loads(path.read_text(encoding="utf-8")):
             counts[hit["benchmark"]] += 1
             if len(listed) < MOST_LISTED:
                 listed.append(hit)
-    return {"lines": dict(sorted(counts.items())), "listed": listed}
+    return {"lines": dict(sorted(counts.items())), "listed": listed, "unlisted": counts.total() - len(listed)}

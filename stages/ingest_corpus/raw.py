@@ -70,7 +70,7 @@ def read_raw(task: RawTask, out: Path) -> None:
 
 
 def _read(task: RawTask, out: Path, skipped: Broken) -> dict[str, Any]:
-    notes, documents, ids = list[str](), 0, 0
+    notes, documents, characters, ids = list[str](), 0, 0, 0
     texts = read_card(task.card, task.folder, handling(task.settings, skipped, notes), task.only)
     number, left = 0, next(texts, None)
     while left is not None:
@@ -82,8 +82,9 @@ def _read(task: RawTask, out: Path, skipped: Broken) -> dict[str, Any]:
                 size += _size(left)
                 ids += id_sum([left.id])
                 documents, left = documents + 1, next(texts, None)
+            characters += size
         number += 1
-    return {"documents": documents, "ids": ids % 2**64, "notes": notes}
+    return {"documents": documents, "characters": characters, "ids": ids % 2**64, "notes": notes}
 
 
 def _size(document: Document) -> int:

@@ -156,7 +156,7 @@ def _rules(shards: Sequence[Shard]) -> dict[str, dict[str, int]]:
 def _check_cards(settings: IngestCorpusSettings, found: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     read = Counter[str]()
     for name, entry in found:
-        read[name] += entry["documents"]
+        read[name] += entry["characters"]
     for card in settings.cards:
         if not read[card.name]:
             raise UserError(

@@ -14,7 +14,7 @@ from stages.shared.documents import Document
 from stages.shared.readers.broken import BrokenInput, broken
 from stages.shared.readers.catalogue import READERS, check_reader
 from stages.shared.readers.jsonl import JsonlOptions, json_row
-from stages.shared.readers.parquet import ParquetOptions
+from stages.shared.readers.parquet import ParquetOptions, numbered_rows
 from stages.shared.readers.task import Handling, ReadTask
 from stages.shared.readers.text_file import checked_lines
 
@@ -67,8 +67,7 @@ def _rows(
         if isinstance(options, ParquetOptions):
             try:
                 batches = pq.ParquetFile(path).iter_batches(BATCH_ROWS)
-                rows = (row for batch in batches for row in batch.to_pylist())
-                for number, row in enumerate(rows, start=1):
+                for number, row in numbered_rows(batches, f"{task.card}: {name}"):
                     yield name, number, row
             except (pa.ArrowException, OSError) as error:
                 raise broken(path, "file", f"not a whole Parquet file ({error})") from None

@@ -126,6 +126,7 @@ def test_all_problems_of_the_named_cards_are_reported_together(tmp_path):
         resolve_cards(["fine", "books", "faulty", "far", "absent"], "en", "nl", {}, tmp_path)
     books, faulty, far, absent = str(caught.value).splitlines()
     assert books.startswith("data card books is withdrawn: the rights' holders asked for it. Leave it out of")
+    assert "replay.cards, pivots.cards, instructions.cards or instructions.preference_cards" in books
     assert "make trace SOURCE=books" in books
     assert "has no `license`" in faulty
     assert "does not cover 'nl'" in far
@@ -149,6 +150,22 @@ def test_local_files_enter_by_content(tmp_path):
     data.unlink()
     with pytest.raises(UserError, match=r"no file matches \*.txt"):
         resolve_cards(["test"], "en", "nl", {}, tmp_path)
+
+
+def test_a_folder_may_hold_a_language_and_all_that_are_missing_are_named(tmp_path):
+    (tmp_path / "nl").mkdir()
+    (tmp_path / "nl" / "lines.txt").write_text("een\n")
+    for name in ("letters", "diaries"):
+        source = {"kind": "file", "folder": str(tmp_path / "{code}"), "files": [f"{name}/*.txt", "lines.txt"]}
+        write_card(tmp_path, name, ingest=FRONT["ingest"] | {"source": source})
+    card, _ = resolve_cards(["letters", "diaries"], "en", "nl", {}, tmp_path)
+    assert card.source.folder == tmp_path / "nl"
+    assert [file.name for file in card.files] == ["lines.txt"]
+    with pytest.raises(UserError) as caught:
+        resolve_cards(["letters", "diaries"], "en", "tt", {}, tmp_path)
+    letters, diaries = str(caught.value).splitlines()
+    assert f"data card letters: no file matches letters/*.txt, lines.txt in {tmp_path / 'tt-cyrl'};" in letters
+    assert diaries.startswith("data card diaries: no file matches")
 
 
 def test_missing_counts_what_is_unpinned_absent_or_cut_short(tmp_path):

@@ -43,8 +43,15 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
     language = "tatar" if choice.parent.name in ("pivots", "merging") else "dutch"
     config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])
     if choice.name == "chocollama.yaml" and choice.parent.name == "corpus" and not (ROOT / "data").is_dir():
-        with pytest.raises(UserError, match=r"data/job_descriptions.*put the files there, as the data card says"):
+        with pytest.raises(
+            UserError, match=r"data/job_descriptions/nl; put the files there, as the data card says"
+        ) as said:
             planned(config)
+        assert [line.split()[2] for line in str(said.value).splitlines()] == [
+            "job_descriptions:",
+            "staatsblad:",
+            "dutch_legislation:",
+        ]
         return
     assert planned(config)[-1].stage.name == "write_report"
 

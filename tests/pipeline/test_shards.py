@@ -127,6 +127,37 @@ def test_an_array_has_no_more_jobs_than_slurm_takes(tmp_path, monkeypatch):
     assert sorted(read(tmp_path)) == list("abcde")
 
 
+def test_jobs_that_died_are_submitted_again_and_that_is_said(tmp_path, monkeypatch, capsys):
+    array = ArraySettings(parallel=2, minutes=5, memory_gb=None, setup=(), account=None, partition=None, qos=None)
+
+    def make_one(work, todo, settings):
+        out, given = next(iter(todo.items()))
+        make_shard(work, given, out)
+        return "1"
+
+    monkeypatch.setattr(module, "_submit", make_one)
+    monkeypatch.setattr(module, "_follow", lambda number, outs, bar: None)
+    run_shards(write, {tmp_path / name: name for name in "abc"}, execution(tmp_path, array=array), "test")
+    assert sorted(read(tmp_path)) == list("abc")
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a job died")]
+    assert said == [f"a job died (out of memory?); {left} shards are left" for left in (2, 1)]
+
+
+def test_an_array_that_slurm_refuses_is_told_with_the_remedy(tmp_path, monkeypatch):
+    array = ArraySettings(parallel=2, minutes=5, memory_gb=None, setup=(), account=None, partition=None, qos="hihg")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    shards = {tmp_path / "made" / name: name for name in "ab"}
+    with pytest.raises(UserError, match="there is no srun here; go to a login node"):
+        run_shards(write, shards, execution(tmp_path, array=array), "test")
+    for name in ("srun", "sbatch"):
+        (programs / name).write_text("#!/bin/sh\necho 'sbatch: error: Invalid qos specification' >&2; exit 1\n")
+        (programs / name).chmod(0o755)
+    with pytest.raises(UserError, match=r"Slurm refuses an array of 2 jobs: Invalid qos.*cluster\.array"):
+        run_shards(write, shards, execution(tmp_path, array=array), "test")
+
+
 @pytest.mark.slurm
 @pytest.mark.timeout(300)
 def test_an_array_of_slurm_jobs(tmp_path):

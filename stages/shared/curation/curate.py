@@ -36,7 +36,7 @@ class Curated:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     """By rule, what it found in the documents that no rule before it drops: lines dropped, placeholders by kind."""
     lines: dict[str, list[str]] = field(default_factory=dict)
-    """By rule, the first lines that it took out of documents."""
+    """By rule, the first lines that it took out of documents, or that it wrote in the place of others."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Of this core, by rule, and `words_and_lines` for what they share."""
 
@@ -108,11 +108,14 @@ def _curate_batch(curated: Curated, numbers: Integers, rules: Rules, language: L
 
 
 def _show_lines(shown: list[str], before: str, after: str) -> None:
-    """Add lines that a rule took out, until there are enough; a rule that rewrites lines leaves as many."""
+    """Add lines that a rule took out, until there are enough, or where it only rewrote some, what they became.
+
+    What they were is not shown: it may be somebody's personal data.
+    """
     lines, kept = before.split("\n"), after.split("\n") if after else []
-    if len(shown) < LINE_EXAMPLES and len(kept) < len(lines):
-        there = set(kept)
-        shown += [line for line in lines if line not in there][: LINE_EXAMPLES - len(shown)]
+    if len(shown) < LINE_EXAMPLES:
+        more, fewer = (lines, set(kept)) if len(kept) < len(lines) else (kept, set(lines))
+        shown += [line for line in more if line not in fewer][: LINE_EXAMPLES - len(shown)]
 
 
 def _prepared(texts: Sequence[str]) -> Batch:

@@ -19,6 +19,10 @@ class BrokenInput(UserError):
         super().__init__(message)
         self.lost: Lost = lost
 
+    def __reduce__(self) -> tuple[type["BrokenInput"], tuple[str, Lost]]:
+        """Tell how it is made again where another process raised it: otherwise that is tried with the message alone."""
+        return type(self), (str(self), self.lost)
+
 
 def broken(path: Path | str, place: str, what: str, lost: Lost = "file") -> BrokenInput:
     """Return the error for what cannot be read on, with its remedy."""

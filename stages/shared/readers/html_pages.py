@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from stages.shared.documents import Document, Segment
-from stages.shared.readers.broken import broken
+from stages.shared.readers.broken import BrokenInput, broken
 from stages.shared.readers.html_text import PageRules, decode_html, page_of
 from stages.shared.readers.task import Found, ReadTask
 from stages.shared.readers.text_file import byte_lines
@@ -21,20 +21,23 @@ class HtmlOptions(PageRules):
 
 
 def read_html(task: ReadTask, options: HtmlOptions) -> Iterator[Found]:
-    """Yield a document for each page; one without any text in the part that the options name is left out and told."""
+    """Yield a document for each page; one without any text in the part that the options name is empty and told."""
 
     without: list[str] = []
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        text = decode_html(whole(path, task.handling.max_line_bytes), None, path, "page", "file")
-        page = page_of(text, options, path, "page", "file")
+        try:
+            text = decode_html(whole(path, task.handling.max_line_bytes), None, path, "page", "document")
+            page = page_of(text, options, path, "page", "document")
+        except BrokenInput as fault:
+            yield BrokenInput(str(fault), "document")  # the file is one page, whatever of it is broken
+            return
         group = name if options.group == "file" else PurePosixPath(name).parent.as_posix()
-        if page.lines:
-            yield Document(name, group, tuple(Segment("", line) for line in page.lines), page.url)
-        else:
+        if not page.lines:
             without.append(name)
+        yield Document(name, group, tuple(Segment("", line) for line in page.lines), page.url)
 
-    yield from task.documents(options.files, read, may_be_empty=True)
+    yield from task.documents(options.files, read)
     if without:
         task.tell(f"pages without text in the part that `reader` names: {len(without)} (the first: {without[0]})")
 

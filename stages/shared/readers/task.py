@@ -19,7 +19,7 @@ class Handling:
     catalogue_bytes: int
     """A catalogue of messages is cut into documents of about this size."""
     max_line_bytes: int
-    """A longer line, row, page or record is broken input; none is ever held in memory whole."""
+    """A longer line, row, page or record is broken input."""
     broken: Handler
     tell: Callable[[str], None]
     """Takes what was left out though the card's files are sound on the whole."""

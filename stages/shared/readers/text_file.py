@@ -7,11 +7,12 @@ import io
 import lzma
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import zstandard
+import pyarrow as pa
 
 from stages.shared.readers.broken import BrokenInput, Lost, broken
 
@@ -19,7 +20,7 @@ from stages.shared.readers.broken import BrokenInput, Lost, broken
 UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 CHUNK_BYTES = 1 << 20
 
 
@@ -98,27 +99,26 @@ def byte_lines(path: Path, max_line_bytes: int) -> Iterator[bytes | None]:
     Raises BrokenInput where the compressed data is cut off or damaged.
     """
     number = 0
+    with unpacking(path, lambda: f"after line {number}"), open_bytes(path) as file:
+        while line := file.readline(max_line_bytes + 1 if max_line_bytes < sys.maxsize else -1):
+            number += 1
+            if len(line) <= max_line_bytes:
+                yield line
+                continue
+            while line and not line.endswith(b"\n"):
+                line = file.readline(CHUNK_BYTES)
+            yield None
+
+
+@contextmanager
+def unpacking(path: Path, place: Callable[[], str]) -> Iterator[None]:
+    """Raise BrokenInput, with the place where that happens, for compressed data that ends early or makes no sense."""
     try:
-        with open_bytes(path) as file:
-            while line := file.readline(max_line_bytes + 1 if max_line_bytes < sys.maxsize else -1):
-                number += 1
-                if len(line) <= max_line_bytes:
-                    yield line
-                    continue
-                while line and not line.endswith(b"\n"):
-                    line = file.readline(CHUNK_BYTES)
-                yield None
-    except DAMAGED as error:
-        raise damaged(path, f"after line {number}", error) from None
-    except OSError as error:
-        if error.errno is not None:  # bz2's error for damaged data has no number
+        yield
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # bz2's and Arrow's for damaged data has no number
             raise
-        raise damaged(path, f"after line {number}", error) from None
-
-
-def damaged(path: Path, place: str, error: Exception) -> BrokenInput:
-    """Return the error for compressed data that ends early or makes no sense."""
-    return broken(path, place, f"the compressed data is cut off or damaged ({error})")
+        raise broken(path, place(), f"the compressed data is cut off or damaged ({error})") from None
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -139,45 +139,11 @@ def unpacked(file: Path | BinaryIO, suffix: str) -> BinaryIO:
         case ".xz":
             return cast(BinaryIO, lzma.open(file))
         case ".zst":
-            return cast(BinaryIO, io.BufferedReader(ZstdFrames(_opened(file))))
+            # Of zstandard's own readers one takes a frame that is cut off for whole, and the other unpacks what it is
+            # given at once, however much that becomes.
+            return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(_opened(file), "zstd")))
     return _opened(file)
 
 
 def _opened(file: Path | BinaryIO) -> BinaryIO:
     return file.open("rb") if isinstance(file, Path) else file
-
-
-class ZstdFrames(io.RawIOBase):
-    """A Zstandard file of one or more frames; unlike the library's reader it says when the last one is cut off."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.frame = zstandard.ZstdDecompressor().decompressobj()
-        self.begun = False
-        self.waiting = b""
-
-    def readable(self) -> bool:
-        """Tell that this can be read from."""
-        return True
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        """Fill the buffer as far as one piece of the file goes; 0 at the end."""
-        while not self.waiting:
-            data = self.frame.unused_data if self.frame.eof else b""
-            if self.frame.eof:
-                self.frame, self.begun = zstandard.ZstdDecompressor().decompressobj(), False
-            data = data or self.file.read(131_072)
-            if not data:
-                if self.begun:
-                    raise zstandard.ZstdError("the last frame has no end")
-                return 0
-            self.begun = True
-            self.waiting = self.frame.decompress(data)
-        size = min(len(buffer), len(self.waiting))
-        buffer[:size], self.waiting = self.waiting[:size], self.waiting[size:]
-        return size
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
-        super().close()

@@ -14,7 +14,7 @@ from stages.shared.documents import Document, Segment
 from stages.shared.readers.broken import BrokenInput, broken
 from stages.shared.readers.html_text import PageRules, decode_html, page_of
 from stages.shared.readers.task import Found, ReadTask
-from stages.shared.readers.text_file import DAMAGED, damaged, decode, open_bytes
+from stages.shared.readers.text_file import decode, open_bytes, unpacking
 
 RECORD_END = b"\r\n\r\n"
 PAGES = ("text/html", "application/xhtml+xml")
@@ -48,15 +48,14 @@ class _Unpacked:
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self.file, self.path = file, path
-        self.last = RECORD_END
+        self.count, self.last = 0, RECORD_END
 
     def read(self, size: int = -1) -> bytes:
-        try:
+        with unpacking(self.path, lambda: f"after byte {self.count:,} of its content"):
             data = self.file.read(size)
-        except DAMAGED as error:
-            raise damaged(self.path, f"after byte {self.file.tell():,} of its content", error) from None
         if not data and not self.last.endswith(RECORD_END):
-            raise broken(self.path, f"byte {self.file.tell():,} of its content", "the file ends within a record")
+            raise broken(self.path, f"byte {self.count:,} of its content", "the file ends within a record")
+        self.count += len(data)
         self.last = (self.last + data)[-len(RECORD_END) :]
         return data
 

@@ -25,7 +25,8 @@ class XmlOptions(Section):
     drop: tuple[str, ...]
     """Elements left out with all that they hold: notes, metadata."""
     id: str | None
-    """Attribute of the document's element that names it; null: its number in the file."""
+    """Attribute of the document's element that names it; null: its number in the file, which is also added to a name
+    that comes again."""
     url: str | None
     """Address of a document, `{id}` being that name and `{file}` the file's without what follows its first dot."""
 
@@ -35,15 +36,20 @@ def read_xml(task: ReadTask, options: XmlOptions) -> Iterator[Found]:
 
     def read(name: str, path: Path) -> Iterator[Found]:
         found = elements(path, (options.document,), task.handling.max_line_bytes)
+        names = set[str]()
         for number, element in enumerate(found, start=1):
             own = _attribute(element, options.id) if options.id else ""
+            key = own or str(number)
+            while key in names:
+                key = f"{key}#{number}"
+            names.add(key)
             try:
                 lines = tuple(Segment("", line) for line in paragraphs(element, options))
             except ValueError as error:
-                yield broken(path, f"{options.document} {own or number}", str(error), "document")
+                yield broken(path, f"{options.document} {key}", str(error), "document")
                 continue
             url = (options.url or "").format(id=own, file=path.name.partition(".")[0])
-            yield Document(f"{name}#{own or number}", name, lines, url)
+            yield Document(f"{name}#{key}", name, lines, url)
 
     return task.documents(options.files, read)
 

@@ -7,7 +7,7 @@ from lxml import etree
 
 from stages.shared.readers.broken import broken
 from stages.shared.readers.markup import Counted, Element, local_name
-from stages.shared.readers.text_file import DAMAGED, damaged, open_bytes
+from stages.shared.readers.text_file import open_bytes, unpacking
 
 SAFE = {"resolve_entities": False, "load_dtd": False, "no_network": True, "huge_tree": False}
 """No entity is expanded, nothing is loaded, and libxml2's limits of depth and size hold."""
@@ -21,7 +21,7 @@ def elements(path: Path, names: tuple[str, ...], max_bytes: int) -> Iterator[Ele
     """
     count = inside = 0
     try:
-        with open_bytes(path) as file:
+        with unpacking(path, lambda: f"after {names[-1]} {count}"), open_bytes(path) as file:
             counted = Counted(
                 file,
                 max_bytes,
@@ -38,12 +38,6 @@ def elements(path: Path, names: tuple[str, ...], max_bytes: int) -> Iterator[Ele
                     _forget(element)
     except etree.XMLSyntaxError as error:
         raise broken(path, f"after {names[-1]} {count}", f"not well-formed XML ({error.msg})") from None
-    except DAMAGED as error:
-        raise damaged(path, f"after {names[-1]} {count}", error) from None
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged(path, f"after {names[-1]} {count}", error) from None
 
 
 def _forget(element: Element) -> None:

@@ -1,15 +1,12 @@
 """Pinning files: version, sha256 and size of what the sources offer now."""
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.card_lock import Lock, LockedFile, lock_keys
-from pipeline.card_lock import load_lock as read_lock
+from pipeline.card_lock import Lock, LockedFile, load_lock, lock_keys, pin
 from pipeline.card_sources import (
     GutenbergSource,
     HubSource,
@@ -57,7 +54,7 @@ def refresh_lock(
     touches the network unless a file is missing.
     """
     cards = tuple(cards)
-    known = read_lock(overlay)
+    known = load_lock(overlay)
     missing = set(missing_from_cache(cards, downloads))
     sources = {key: card.source for card in cards for key in lock_keys(card.source) if key in missing}
     pinned = {file.key: file for card in cards for file in card.files if file.key in missing}
@@ -69,9 +66,8 @@ def refresh_lock(
     if not moved:
         return known, []
     replacing = {key: new | {"replaces": _replaced(pinned.get(key), known.get(key))} for key, new in moved.items()}
-    lock = dict(sorted((known | replacing).items()))
-    write_lock(lock, overlay)
-    return lock, [_line(key, pinned.get(key), new, overlay) for key, new in sorted(moved.items())]
+    lock = pin(replacing, known, overlay)
+    return lock, [_line(key, pinned.get(key), lock[key], overlay) for key in sorted(moved)]
 
 
 def _replaced(pinned: LockedFile | None, before: Mapping[str, Any] | None) -> str | None:
@@ -79,14 +75,6 @@ def _replaced(pinned: LockedFile | None, before: Mapping[str, Any] | None) -> st
     if pinned and before and before["sha256"] == pinned.sha256:
         return before.get("replaces")
     return pinned.sha256 if pinned else None
-
-
-def write_lock(lock: Mapping[str, dict[str, Any]], path: Path) -> None:
-    """Write a lock file whole, by a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(path)
 
 
 def entry(file: LockedFile) -> dict[str, Any]:

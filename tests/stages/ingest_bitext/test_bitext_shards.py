@@ -105,4 +105,5 @@ def test_a_broken_pair_stops_or_is_counted(corpus, tmp_path):
     skip = CONFIG.bitext.reading.model_copy(update={"broken": "skip"})
     (found,) = summary(ingest(tmp_path / "out", corpus, given, reading=skip))["cards"]
     assert found["broken"]["documents"] == 1
-    assert found["pairs"] == 400 == found["kept"] + sum(found["dropped"].values())
+    assert found["dropped"]["broken"] == 1
+    assert found["pairs"] == 401 == found["kept"] + sum(found["dropped"].values())

@@ -13,6 +13,7 @@ import pytest
 from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_corpus, text_card
 
 from pipeline.errors import UserError
+from stages.ingest_corpus import decontamination
 from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.settings import BenchmarkFile, IngestCorpusSettings
 from stages.ingest_corpus.stage import ingest_corpus
@@ -131,6 +132,15 @@ def test_lines_of_a_benchmark_go_and_are_listed(whole, tmp_path):
     assert {"benchmark": "quiz", "entry": 2, "id": row["id"], "line": line} in found["listed"]
 
 
+def test_hits_that_are_not_listed_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(decontamination, "MOST_LISTED", 3)
+    files = [tmp_path / name for name in "ab"]
+    for path in files:
+        path.write_text(json.dumps([{"benchmark": name} for name in ("quiz", "exam")]))
+    found = decontamination.summary(files)
+    assert (found["lines"], len(found["listed"]), found["unlisted"]) == ({"exam": 2, "quiz": 2}, 3, 1)
+
+
 def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -138,8 +148,9 @@ def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
     whole = gzip.compress("\n\n".join(text.upper() for text in TEXTS[:40]).encode())
     (folder / "b.txt.gz").write_bytes(whole[: len(whole) // 2])
     given = card(folder, "text", "text", files="*.txt*", documents="blank_lines")
-    with pytest.raises(UserError, match=r"b\.txt\.gz: after line \d+: the compressed data is cut off or damaged"):
-        ingest(tmp_path / "stopped", given)
+    for workers in (1, 2):
+        with pytest.raises(UserError, match=r"b\.txt\.gz: after line \d+: the compressed data is cut off or damaged"):
+            ingest(tmp_path / f"stopped-{workers}", given, workers=workers, **small_shards())
     corpus = ingest(tmp_path / "out", given, reading=CORPUS.reading.model_copy(update={"broken": "skip"}))
     (source,) = json.loads((corpus / "corpus.json").read_text())["sources"]
     assert source["broken"]["files"] == 1
@@ -162,6 +173,29 @@ def test_a_broken_document_is_a_dropped_one(tmp_path):
     assert row["id"].startswith(f"rows:a.jsonl: line {len(TEXTS) + 1}: not JSON")
     names = [row["id"] for row in kept(corpus, [*SPLITS, "dropped"])]
     assert found["ids"]["hash_sum"] == f"{id_sum(names):016x}"
+
+
+def test_pages_without_text_and_broken_ones_are_dropped_documents(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, text in enumerate(TEXTS[:40]):
+        (folder / f"{number:02d}.html").write_text("<main>" + "".join(f"<p>{line}" for line in text.split("\n")))
+    (folder / "a.html").write_text("<main></main>")
+    (folder / "b.html").write_bytes(b"<main>caf\xe9")
+    given = card(folder, "pages", "html", files="*.html", group="file", body="//main", drop=None, title=None)
+    skip = CORPUS.reading.model_copy(update={"broken": "skip"})
+    corpus = ingest(tmp_path / "out", given, reading=skip)
+    found = json.loads((corpus / "corpus.json").read_text())
+    (source,) = found["sources"]
+    assert source["input_documents"] == found["ids"]["input"] == 42
+    assert (source["dropped"]["empty"], source["dropped"]["broken"], source["broken"]["files"]) == (1, 1, 0)
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    for number in range(2):
+        (nothing / f"{number}.html").write_text("<main></main>")
+    other = given.model_copy(update={"name": "nothing", "source": card(nothing, "nothing", "html").source})
+    with pytest.raises(UserError, match="data card nothing: no text in any of its files"):
+        ingest(tmp_path / "second", given, other, reading=skip.model_copy(update={"shard_bytes": 10}))
 
 
 def test_documents_of_one_source_are_looked_for_in_the_others(tmp_path):

@@ -127,6 +127,15 @@ def test_instruction_with_context_in_parquet(ingest, tmp_path):
     assert {"Vat 0 samen.", "Vat 1 samen.\n\nTekst."} <= asked
 
 
+def test_a_row_of_parquet_that_is_not_utf_8_is_named(ingest, tmp_path):
+    (tmp_path / "in").mkdir()
+    answers = pa.array([b"Kort.", b"caf\xe9"]).view(pa.string())
+    pq.write_table(pa.table({"instruction": ["Een?", "Twee?"], "output": answers}), tmp_path / "in" / "rows.parquet")
+    columns = {"prompt": "instruction", "answer": "output"}
+    with pytest.raises(UserError, match=r"rows\.parquet: row 2, byte 4: invalid UTF-8"):
+        ingest(card(tmp_path / "in", "parquet", columns=columns, files="*.parquet"))
+
+
 def test_duplicates_empty_turns_and_held_out_text_are_left_out_and_counted(ingest, tmp_path):
     good = [chat(f"vraag {n}?", f"antwoord {n} met woorden") for n in range(20)]
     said = "Deze zin wordt door het corpus achtergehouden en staat nergens anders."

@@ -29,7 +29,7 @@ from pipeline.card_sources import (
 )
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
-from stages.shared.sources import cache, debian
+from stages.shared.sources import cache, debian, locking
 from stages.shared.sources.cache import describe, find, keep, sha256_of
 from stages.shared.sources.debian_index import newest, version_key
 from stages.shared.sources.fetch import fetch_source
@@ -521,6 +521,28 @@ def test_what_is_on_the_web_is_pinned_and_then_fetched(served, tmp_path, kind, s
     assert list(lock) == keys
     out = fetch_source(source, locked_files(source, lock), tmp_path / "other", None)
     assert sorted(path.read_bytes() for path in out.iterdir()) == sorted(served_files.values())
+
+
+def test_what_another_run_pins_while_this_one_downloads_stays(served, tmp_path, monkeypatch):
+    folder, address = served
+    for number in (24675, 11317):
+        serve(folder, f"cache/epub/{number}/pg{number}.txt", b"text")
+    overlay, here = tmp_path / "lock.json", locking.lock_sources
+    other = {"name": "x", "version": "1", "sha256": "0" * 64, "size": 1, "replaces": None}
+    theirs = {"debian/words": other, "gutenberg/24675": other}
+
+    def slowly(sources, downloads, mirror):
+        found = here(sources, downloads, mirror)
+        overlay.write_text(json.dumps(theirs))
+        return found
+
+    monkeypatch.setattr(locking, "lock_sources", slowly)
+    lock, lines = refresh_lock([card(web_source("gutenberg", address))], overlay, tmp_path / "d", None)
+    assert sorted(lock) == ["debian/words", "gutenberg/11317", "gutenberg/24675"]
+    assert theirs.items() <= lock.items()
+    assert json.loads(overlay.read_text()) == lock
+    assert [path.name for path in tmp_path.glob("lock.json*")] == ["lock.json"]
+    assert "gutenberg/24675 was not pinned; using 1 " in lines[1]
 
 
 def test_a_language_s_films_are_unpacked(served, tmp_path):

@@ -94,6 +94,18 @@ def test_notes_name_what_a_language_lacks():
     assert notes(ALL, DUTCH) == notes(ALL, TATAR) == []
 
 
+def test_lines_that_went_are_shown_and_of_rewritten_ones_what_they_became():
+    text = "Mail jan@voorbeeld.nl of loop langs.\nDat is Ã©Ã©n adres.\nДа"
+    chosen = rules(**{name: web()[name] for name in ("mojibake", "script", "personal_data")})
+    found = curate([text, text], chosen, DUTCH)
+    assert found.texts[0] == "Mail [e-mail] of loop langs.\nDat is één adres."
+    assert found.lines == {
+        "mojibake": ["Dat is één adres."] * 2,
+        "script": ["Да"] * 2,
+        "personal_data": ["Mail [e-mail] of loop langs."] * 2,
+    }
+
+
 def test_scores_are_missing_where_a_document_was_gone_before():
     found = curate([MIXED[-2], MIXED[12]], ALL, DUTCH)
     assert math.isnan(found.scores["language.share"][0])

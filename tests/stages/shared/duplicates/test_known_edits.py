@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from known_edits import EDITS, measure
 
-from stages.shared.duplicates.settings import MinHashSettings
+from pipeline.config import load_config
 from stages.shared.words import words
 
 DATA = Path(__file__).parents[3] / "data"
 LARGER = Path(__file__).parents[4].parent / "shared" / "data" / "monolingual" / "nl" / "msdocs-ht.txt.gz"
-SETTINGS = MinHashSettings(gram_words=5, bands=14, rows=8, threshold=0.75, seed=1)
+SETTINGS = load_config(["language=dutch"]).corpus.duplicates.near
 LEAST_WORDS = 100
 """In fewer, one edit is more than a trifle."""
 

@@ -4,6 +4,9 @@ import bz2
 import gzip
 import json
 import lzma
+import pickle
+import subprocess
+import sys
 import zipfile
 
 import pyarrow as pa
@@ -12,8 +15,8 @@ import pytest
 import zstandard
 
 from pipeline.errors import UserError
-from stages.shared.readers.broken import Skipped, handler, stop
-from stages.shared.readers.text_file import byte_lines
+from pipeline.provenance import ROOT
+from stages.shared.readers.broken import Skipped, broken, handler, stop
 from stages.shared.sources.unpack import unpack
 
 PACK = {".gz": gzip.compress, ".zst": zstandard.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
@@ -117,6 +120,19 @@ def test_shards_of_parquet(tmp_path, read, lines):
         assert any(said in example for example in skipped.examples), said
 
 
+def test_a_row_of_parquet_that_is_not_utf_8_is_named_and_skipped_alone(tmp_path, read, lines):
+    texts = pa.array([b"een", b"caf\xe9", b"drie"]).view(pa.string())  # pyarrow does not look at what it is given
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
+    settings = {"columns": {"text": "text"}, "files": "*.parquet"}
+    with pytest.raises(UserError, match=r"a\.parquet: row 2, byte 4: invalid UTF-8 \(0xe9\)"):
+        read(tmp_path, "parquet", **settings)
+    skipped = Skipped()
+    found = read(tmp_path, "parquet", skipped, **settings)
+    assert lines(found) == [["een"], ["drie"]]
+    assert found[1].id == "card:a.parquet#3"
+    assert (skipped.documents, skipped.files) == (1, 0)
+
+
 def test_half_a_character_in_json(tmp_path, read, lines):
     rows = ['{"text": "a\\ud800"}', json.dumps({"text": "een"})]
     (tmp_path / "a.jsonl").write_text("\n".join(rows) + "\n")
@@ -126,18 +142,22 @@ def test_half_a_character_in_json(tmp_path, read, lines):
 
 
 def test_a_long_line_is_never_held_whole(tmp_path):
-    import tracemalloc
-
-    with gzip.open(tmp_path / "a.gz", "wb", compresslevel=1) as file:
-        file.write(b"een\n")
-        for _ in range(100):
-            file.write(b"x" * 1_000_000)
-        file.write(b"\ntwee\n")
-    tracemalloc.start()
-    assert list(byte_lines(tmp_path / "a.gz", 100_000)) == [b"een\n", None, b"twee\n"]
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 8_000_000
+    """In a process of its own, by whose size also what the libraries allocate is seen."""
+    program = """if True:
+        import resource, sys
+        from pathlib import Path
+        from stages.shared.readers.text_file import byte_lines
+        for name in sys.argv[1:]:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            assert list(byte_lines(Path(name), 100_000)) == [b"een\\n", None, b"twee\\n"]
+            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+            assert grown < 15_000_000, (name, grown)
+    """
+    files = [tmp_path / f"a{ending}" for ending in PACK]
+    for path in files:
+        begin, long, end = map(PACK[path.suffix], (b"een\n", b"x" * 40_000_000, b"\ntwee\n"))
+        path.write_bytes(begin + long + end)
+    subprocess.run([sys.executable, "-c", program, *files], cwd=ROOT, check=True)
 
 
 def test_a_card_of_which_nothing_is_left_is_refused_all_the_same(tmp_path, read):
@@ -157,3 +177,9 @@ def test_the_setting_chooses_the_handler():
     skipped = Skipped()
     assert handler("skip", skipped) is skipped
     assert handler("stop", skipped) is stop
+
+
+def test_a_fault_of_another_process_is_the_same_fault():
+    fault = broken("a.txt", "line 2", "no text", "document")
+    again = pickle.loads(pickle.dumps(fault))
+    assert (type(again), str(again), again.lost) == (type(fault), str(fault), "document")

@@ -42,7 +42,8 @@ def test_a_page_without_text_in_the_named_part_is_told(tmp_path, read):
     (tmp_path / "a.html").write_text(PAGE)
     (tmp_path / "b.html").write_text("<html><body><p>Elders</p></body></html>")
     notes = []
-    assert len(read(tmp_path, "html", notes=notes, **(OPTIONS | {"body": "//main"}))) == 1
+    pages = read(tmp_path, "html", notes=notes, **(OPTIONS | {"body": "//main"}))
+    assert [(page.id, bool(page.segments)) for page in pages] == [("card:a.html", True), ("card:b.html", False)]
     assert notes == ["data card card: pages without text in the part that `reader` names: 1 (the first: b.html)"]
 
 
@@ -84,7 +85,7 @@ def test_broken_pages_are_named_and_skipped(tmp_path, read, data, message):
         read(tmp_path, "html", **OPTIONS)
     skipped = Skipped()
     assert [document.id for document in read(tmp_path, "html", skipped, **OPTIONS)] == ["card:b.html"]
-    assert (skipped.files, skipped.documents) == (1, 0)
+    assert (skipped.files, skipped.documents) == (0, 1)
 
 
 def test_a_real_help_page(read, lines):

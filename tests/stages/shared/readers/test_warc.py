@@ -1,9 +1,11 @@
+import bz2
 import contextlib
 import gzip
 import io
 from itertools import pairwise
 
 import pytest
+import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -13,6 +15,7 @@ from stages.shared.readers.broken import Skipped
 PAGE = "<html><head><title>x</title></head><body><main><p>Een café in {}.</p></main></body></html>"
 OPTIONS = {"files": "*.warc*", "records": "response", "group": "host", "body": None, "drop": None, "title": None}
 HTML = "text/html; charset=utf-8"
+PACK = {".gz": gzip.compress, ".zst": zstandard.compress, ".bz2": bz2.compress}
 
 
 def archive(*responses, compressed=False):
@@ -86,7 +89,10 @@ def test_wherever_an_archive_is_cut_off_it_is_told(tmp_path, read):
     whole = archive(*(response(f"{name}.example") for name in "abc"))
     counts = []
     for place in range(60, len(whole) - 4, 97):
-        for name, data in (("a.warc", whole[:place]), ("a.warc.gz", gzip.compress(whole)[: place // 3])):
+        for name, data in (
+            ("a.warc", whole[:place]),
+            *((f"a.warc{ending}", pack(whole)[: place // 3]) for ending, pack in PACK.items()),
+        ):
             (tmp_path / name).write_bytes(data)
             skipped = Skipped()
             found = []

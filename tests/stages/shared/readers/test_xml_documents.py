@@ -49,6 +49,15 @@ def test_many_documents_of_a_file_are_of_one_group(tmp_path, read, lines):
     assert len({document.id for document in documents}) == 3000
 
 
+def test_a_name_that_comes_again_gets_the_document_s_number(tmp_path, read):
+    names = ["wet", "wet", "wet#2", "", "wet"]
+    body = "".join(f'<doc id="{name}"><p>Alinea</p></doc>' for name in names)
+    (tmp_path / "a.xml").write_text(f"<corpus>{body}</corpus>")
+    own = OPTIONS | {"document": "doc", "paragraphs": ["p"], "drop": [], "id": "id", "url": None}
+    found = [document.id.partition("#")[2] for document in read(tmp_path, "xml", **own)]
+    assert found == ["wet", "wet#2", "wet#2#3", "4", "wet#5"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
