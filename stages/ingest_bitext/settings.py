@@ -1,12 +1,13 @@
 """What ingest_bitext sees of the configuration."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.cards import CardNames, ResolvedCard
 from pipeline.errors import UserError
 from pipeline.section import Section
+from stages.shared.duplicates.settings import DecontaminationSettings
 from stages.shared.text_settings import CleaningSettings, LanguageSettings, ReadingSettings
 
 
@@ -55,6 +56,15 @@ class IngestBitextSettings(Section):
     language: LanguageSettings
     bitext: BitextSettings
     cards: tuple[ResolvedCard, ...]
+    decontamination: DecontaminationSettings
+    """Training pairs go whose target side overlaps with a benchmark's text."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; without benchmarks these change nothing, and are not named."""
+        values = super().identity()
+        if not self.decontamination.benchmarks:
+            del values["decontamination"]
+        return values
 
     @field_validator("cards")
     @classmethod

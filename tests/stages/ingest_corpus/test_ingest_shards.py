@@ -14,8 +14,9 @@ from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_c
 
 from pipeline.errors import UserError
 from stages.ingest_corpus.dropped import id_sum
-from stages.ingest_corpus.settings import BenchmarkFile, IngestCorpusSettings
+from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.stage import ingest_corpus
+from stages.shared.duplicates.settings import BenchmarkFile
 from stages.shared.mixture import place
 from stages.shared.split import SPLITS
 
