@@ -29,6 +29,7 @@ from stages.ingest_bitext.overlaps import (
 from stages.ingest_bitext.pairs import FIGURES, ReadTask, read_pairs
 from stages.ingest_bitext.repeats import find_repeats
 from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_bitext.sides import SideRules
 from stages.ingest_bitext.splitting import HELD_OUT, SOURCE_KEYS, TARGET_KEYS, SplitTask, split_pairs
 from stages.ingest_bitext.summary import Found, summarise
 from stages.ingest_bitext.word_alignment import train_lexicons
@@ -86,7 +87,8 @@ def ingest_bitext(
     summary = summarise(settings, found, overlap + sum(one["overlap"] for one in measured))
     for name in SPLITS:
         _join([shard.table(name) for shard in shards], out / f"{name}.parquet", summary["splits"][name]["pairs"])
-    notes = Cleaner(settings.bitext.cleaning, settings.language).notes
+    bitext, language = settings.bitext, settings.language
+    notes = [*Cleaner(bitext.cleaning, language).notes, *SideRules(bitext, language).notes]
     summary |= {
         "pairs_before_overlap": {name: sum(map(_rows, [one / f"{name}.parquet" for one in parts])) for name in SPLITS},
         "split": split.model_dump(),

@@ -9,6 +9,7 @@ from pipeline.errors import UserError
 from stages.ingest_bitext.dropped import first_examples
 from stages.ingest_bitext.measured import joined_lengths
 from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_bitext.sides import joined_counts
 from stages.shared.split import SPLITS
 
 
@@ -37,12 +38,14 @@ def summarise(settings: IngestBitextSettings, found: Sequence[Found], overlap: i
     cards = [_card(card, [one for one in found if one.card == card.name]) for card in settings.cards]
     if overlap:
         raise RuntimeError(f"{overlap} training lines hold a held-out sentence, though they were looked for")
+    rules = {"rules": joined_counts(one.phases[0]["rules"] for one in found)} if settings.bitext.rules else {}
     return {
         "cards": cards,
         "splits": sizes,
         "overlap": overlap,
         "lengths": joined_lengths(one.measured for one in found),
         "examples": first_examples(phase for one in found for phase in one.phases),
+        **rules,
     }
 
 
