@@ -102,6 +102,13 @@ def test_pairs_whose_words_do_not_align(corpus, tmp_path):
     sound = sum(f"{one['source']}\t{one['target']}" in right for one in summary(bitext)["examples"]["unaligned"])
     assert gone >= 3
     assert sound <= gone / 2
+    scores = summary(bitext)["alignment"]
+    assert scores.pop("threshold") == 0
+    for bins in scores.values():
+        assert sum(one["pairs"] for one in bins if one["below"] <= 0) >= gone
+        assert 100 < sum(one["pairs"] for one in bins) <= 400
+        assert max(bins, key=lambda one: one["pairs"])["from"] > 0
+    assert set(scores) == {"target_words", "source_words"}
 
 
 def test_training_pairs_of_a_benchmark_go_and_are_listed(corpus, tmp_path):
