@@ -70,7 +70,8 @@ class AlignmentJudge:
 
     def unaligned(self, scores: np.ndarray) -> np.ndarray:
         """Return a bool for each pair: is its score below the threshold in both directions?"""
-        goes: np.ndarray = (scores < self.settings.threshold).all(axis=1)
+        below = scores < self.settings.threshold
+        goes: np.ndarray = below[:, 0] & below[:, 1]
         return goes
 
 
