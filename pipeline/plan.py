@@ -60,12 +60,13 @@ class Planner:
         """
         values = {key: extras[key] if key in extras else self.sections[key] for key in stage.settings.model_fields}
         settings = stage.settings(**values)
+        libraries = (*stage.libraries, *settings.libraries)
         recipe = {
             "stage": stage.name,
             "version": stage.version,
             "settings": settings.identity(),
             "inputs": {key: step.fingerprint for key, step in sorted(inputs.items())},
-            "libraries": library_versions(stage.libraries) if stage.libraries else {},
+            "libraries": library_versions(libraries) if libraries else {},
         }
         fingerprint = store.fingerprint(recipe)
         of_language = "language" in values or any(step.folder.parent.name != SHARED for step in inputs.values())

@@ -72,6 +72,11 @@ class Section(BaseModel):
         protected_namespaces=(),
     )
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions whose version shapes the output with these values, beside those that the stage names."""
+        return ()
+
     def identity(self) -> dict[str, Any]:
         """Return what is hashed, as JSON values: everything but the places of local files and estimates."""
         return self.model_dump(mode="json", context=IDENTITY)

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 
 from pipeline.cards import CardNames
 from pipeline.consistency import contradictions
+from pipeline.evaluated_text import out_of_corpus, out_of_pairs
 from pipeline.hub_cards import HubSettings
 from pipeline.machine_settings import ClusterSettings, MachineSettings, RunSettings
 from pipeline.planning_settings import PlanningSettings
@@ -25,7 +26,7 @@ from stages.evaluate_model.settings import GenerationSettings, ScoringSettings
 from stages.evaluate_translation.settings import TranslationScoringSettings
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_bitext.settings import BitextSettings
-from stages.ingest_corpus.settings import BenchmarkFile, CorpusSettings, LanguageSettings
+from stages.ingest_corpus.settings import CorpusSettings, LanguageSettings
 from stages.ingest_dictionary.settings import CardDictionary, DictionarySettings
 from stages.ingest_instructions.settings import InstructionsSettings
 from stages.map_embeddings.settings import CalibrationSettings, DistillationSettings, MappingSettings
@@ -171,8 +172,12 @@ class Config(Section):
         return tuple(dict.fromkeys((*self.corpus.cards, *bitext, *looked_up, *tuned, *preferred)))
 
     def sections(self) -> dict[str, Any]:
-        """Return what a stage may see by name: the root sections and the parts of `evaluation`."""
-        parts = {name: getattr(self, name) for name in type(self).model_fields} | {"corpus": self._clean_corpus()}
+        """Return what a stage may see by name: the root sections, the parts of `evaluation`, and `decontamination`.
+
+        The last is what pairs of a bitext are held against, as the corpus is against its own.
+        """
+        parts = {name: getattr(self, name) for name in type(self).model_fields}
+        parts |= {"corpus": self._clean_corpus(), "decontamination": out_of_pairs(self)}
         return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
 
     def replayed_corpus(self) -> CorpusSettings:
@@ -183,12 +188,7 @@ class Config(Section):
 
     def _clean_corpus(self) -> CorpusSettings:
         """Return the corpus' settings with the text that this config evaluates on among its benchmarks."""
-        other, given = self.leaderboard.other_domain, self.corpus.decontamination
-        if other is None:
-            return self.corpus
-        evaluated = {"other_domain": BenchmarkFile(path=other.path, sha256=other.sha256)}
-        benchmarks = given.model_copy(update={"benchmarks": given.benchmarks | evaluated})
-        return self.corpus.model_copy(update={"decontamination": benchmarks})
+        return self.corpus.model_copy(update={"decontamination": out_of_corpus(self)})
 
     def execution(self) -> Execution:
         """Return what stages are told about the machine."""

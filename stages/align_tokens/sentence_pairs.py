@@ -14,21 +14,11 @@ from pipeline.errors import UserError
 from stages.align_tokens.settings import PairCleaning
 from stages.align_tokens.word_units import Sentences, WordUnits
 from stages.shared.deduplication import fingerprint
+from stages.shared.placeholders import without_placeholders
 
 BATCH_PAIRS = 8192
 RATIO_WORDS = 8
 """Two short sides may well differ by more than any ratio: "OK" and "Dat is in orde"."""
-PLACEHOLDER = re.compile(
-    r"""
-    \$\d+ | \$\{[^{}\s]*\} | \$[A-Za-z_]\w*\$?            # $1 ${name} $name $name$
-    | %\([^()\s]*\)[a-z] | %(?:\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:l{0,2}[diuxX]|[sfcg@])\b | %\d+ | %[A-Z_]{2,}
-    | \{\{[^{}]*\}\} | \{[^{}\s]*\}                       # {{PLURAL:..}} {0} {name}
-    | &(?:[A-Za-z][\w.-]*|\#\w+);                         # &amp; &#39; &brandShortName;
-    | </?[A-Za-z][^<>]*>                                  # <b> </a>
-    """,
-    re.VERBOSE,
-)
-MARKS = re.compile("[$%{&<]")
 DIGITS = re.compile(r"\d+")
 NO_CLEANING = PairCleaning(placeholders=False, copies=False, duplicates=False, length_ratio=None)
 
@@ -65,9 +55,7 @@ class TextCleaner:
         return source, target
 
     def _without_placeholders(self, text: str) -> str:
-        if not MARKS.search(text):
-            return text
-        text, number = PLACEHOLDER.subn(" ", text)
+        text, number = without_placeholders(text)
         self.left_out.placeholders += number
         return text
 

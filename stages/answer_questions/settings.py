@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 
 from pipeline.section import Section
 from stages.shared.decoding.settings import DecodingSettings
+from stages.shared.duplicates.settings import BenchmarkFile
 from stages.shared.text_lines import TextFile
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.translation.settings import Languages
@@ -23,6 +24,11 @@ class JsonLines(Section):
     kind: Literal["jsonl"]
     file: TextFile
 
+    @property
+    def target_text(self) -> BenchmarkFile:
+        """What of it is in the target language, as a benchmark."""
+        return BenchmarkFile(path=self.file.path, sha256=self.file.sha256, keys=("question", "answers", "choices"))
+
 
 class SquadFiles(Section):
     """JSON of SQuAD's form, such as XQuAD's and SQuAD-NL's: one file a language, the same ids in all of them."""
@@ -33,6 +39,12 @@ class SquadFiles(Section):
     contexts: TextFile
     """... and in the source language, from here the paragraphs."""
 
+    @property
+    def target_text(self) -> BenchmarkFile:
+        """Questions, answers and the paragraphs that hold them, in the target language, as a benchmark."""
+        keys = ("context", "question", "text")
+        return BenchmarkFile(path=self.questions.path, sha256=self.questions.sha256, keys=keys)
+
 
 class BelebeleFiles(Section):
     """JSON lines of Belebele's form, one file a language: four choices a question."""
@@ -42,6 +54,12 @@ class BelebeleFiles(Section):
     """In the target language: questions and choices are taken from here, ..."""
     contexts: TextFile
     """... and in the source language, from here the passages."""
+
+    @property
+    def target_text(self) -> BenchmarkFile:
+        """Questions, choices and passages in the target language, as a benchmark."""
+        keys = ("flores_passage", "question", "mc_answer1", "mc_answer2", "mc_answer3", "mc_answer4")
+        return BenchmarkFile(path=self.questions.path, sha256=self.questions.sha256, keys=keys)
 
 
 QuestionSet = Annotated[JsonLines | SquadFiles | BelebeleFiles, Field(discriminator="kind")]

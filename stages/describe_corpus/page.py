@@ -70,6 +70,10 @@ def bitext_values(bitext: Mapping[str, Any]) -> dict[str, Any]:
             _doubling(f"{name.replace('_', ' ').capitalize()}", bins, "pairs", "texts", "texts")
             for name, bins in bitext["repeats"].items()
         ],
+        "alignment": [
+            score_columns(f"Mean score of the {side} words", bitext["alignment"][f"{side}_words"], "pairs")
+            for side in (("target", "source") if "alignment" in bitext else ())
+        ],
     }
 
 
@@ -127,12 +131,12 @@ def _doubling(title: str, bins: Sequence[Mapping[str, int]], unit: str, counted:
     return _columns(title, [bar[key] for bar in bins], told, labels)
 
 
-def score_columns(name: str, bins: Sequence[Mapping[str, float]]) -> Columns:
-    """Return the histogram of one score, with five labels below it."""
-    told = [f"{bar['from']:.3g} to {bar['below']:.3g}: {bar['documents']:,} documents" for bar in bins]
+def score_columns(name: str, bins: Sequence[Mapping[str, float]], counted: str = "documents") -> Columns:
+    """Return the histogram of one score of documents or pairs, with five labels below it."""
+    told = [f"{bar['from']:.3g} to {bar['below']:.3g}: {bar[counted]:,} {counted}" for bar in bins]
     labels = [(100 * place / len(bins), f"{bins[place]['from']:.3g}") for place in range(0, len(bins), 5)]
     ends = [*labels, (100.0, f"{bins[-1]['below']:.3g}")]
-    return _columns(name, [bar["documents"] for bar in bins], told, ends)
+    return _columns(name, [bar[counted] for bar in bins], told, ends)
 
 
 def _columns(title: str, counts: Sequence[float], told: list[str], labels: list[tuple[float, str]]) -> Columns:

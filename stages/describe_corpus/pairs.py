@@ -18,6 +18,8 @@ from stages.shared.text_table import record_batches
 from stages.shared.words import comparable
 
 SIDES = ("source", "target")
+ON_DEMAND = ("rules", "alignment", "benchmarks")
+"""What a bitext tells of where it was looked at."""
 SHOWN = 10
 """Pairs that stayed, to look at."""
 SHOWN_CHARACTERS = 300
@@ -65,6 +67,7 @@ def describe_bitext(bitext: Path, tokenizers: Tokenizers) -> dict[str, Any]:
         },
         "kept_examples": [dict(zip(SIDES, text.split("\n"), strict=True)) for text in shown.texts[:SHOWN]],
         "examples": told["examples"],
+        **{name: told[name] for name in ON_DEMAND if name in told},
         "notes": told["notes"],
     }
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.section import Section
+from stages.shared.duplicates.settings import BenchmarkFile
 from stages.shared.text_lines import TextFile
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.translation.settings import Languages, MatchSettings, TranslationSettings
@@ -37,6 +38,10 @@ class HeldOutSet(Section):
     least_words: PositiveInt
     """On each side; very short strings of user interfaces are noise."""
 
+    @property
+    def target_text(self) -> None:
+        """There is no file: the split keeps these pairs out of training text."""
+
 
 class FilesSet(Section):
     """Two files whose lines belong together, such as FLORES or one's own."""
@@ -47,12 +52,22 @@ class FilesSet(Section):
     lines: Literal["odd", "even", "all"]
     """Which lines are taken, counted from 1: what was designed on the odd ones is judged on the even ones."""
 
+    @property
+    def target_text(self) -> BenchmarkFile:
+        """The target side as a benchmark, all its lines."""
+        return BenchmarkFile(path=self.target.path, sha256=self.target.sha256)
+
 
 class TableSet(Section):
     """A file of pairs, such as Tatoeba's: source, target and whatever follows, tab-separated."""
 
     kind: Literal["table"]
     file: TextFile
+
+    @property
+    def target_text(self) -> BenchmarkFile:
+        """The target side as a benchmark."""
+        return BenchmarkFile(path=self.file.path, sha256=self.file.sha256, column=2)
 
 
 LineSetSettings = Annotated[HeldOutSet | FilesSet | TableSet, Field(discriminator="kind")]

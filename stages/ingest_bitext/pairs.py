@@ -1,7 +1,8 @@
 """From a card's files to the pairs that stay when each is judged for itself."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +11,15 @@ import numpy as np
 from pipeline.cards import ResolvedCard
 from stages.ingest_bitext.dropped import Dropped
 from stages.ingest_bitext.settings import BitextSettings
+from stages.ingest_bitext.sides import SideRules
 from stages.shared.card_documents import handling
 from stages.shared.cleaning import Cleaner
+from stages.shared.curation.curate import BATCH_CHARACTERS
 from stages.shared.documents import Document, Segment
 from stages.shared.duplicates.text_hashes import save_array, text_hashes
 from stages.shared.language_identification import LanguageJudge, letters
 from stages.shared.normalisation import normalise
+from stages.shared.placeholders import placeholders_differ
 from stages.shared.readers.broken import Skipped
 from stages.shared.readers.catalogue import read_card
 from stages.shared.text_settings import LanguageSettings
@@ -62,6 +66,8 @@ class PairJudge:
         short, long = sorted(map(len, pair))
         if long > RATIO_CHARACTERS and long / short > self.settings.length_ratio:
             return "length_ratio"
+        if self.settings.placeholders and placeholders_differ(*pair):
+            return "placeholders"
         return "source_language" if self._foreign(pair.source) else None
 
     def document(self, pairs: Sequence[Segment]) -> str | None:
@@ -80,24 +86,45 @@ def read_pairs(task: ReadTask, out: Path) -> None:
 
     These are: whole.npy, a pair's as it stands; sources.npy and targets.npy, those of its sides as they are compared.
     """
-    judge, dropped, skipped, notes = PairJudge(task.bitext, task.language), Dropped(), Skipped(), list[str]()
+    judge, sides = PairJudge(task.bitext, task.language), SideRules(task.bitext, task.language)
+    dropped, skipped, notes = Dropped(), Skipped(), list[str]()
     read = 0
     with TableWriter(out / PAIRS, PAIR) as kept:
         how = handling(task.bitext.reading, skipped, notes)
-        for document in read_card(task.card, task.folder, how, task.only):
+        for document in _rewritten(read_card(task.card, task.folder, how, task.only), sides):
             read += len(document.segments)
             for name, pair in _clean(document, judge, dropped):
                 kept.add((name, document.group, task.card.name, pair.source, pair.target))
     for name, column in _hashes(out / PAIRS).items():
         save_array(out / name, column)
     figures = {"pairs": read, "notes": notes, "broken": vars(skipped), **dropped.figures()}
+    figures |= {"rules": sides.counts} if task.bitext.rules else {}
     (out / FIGURES).write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
+
+
+def _rewritten(documents: Iterable[Document], sides: SideRules) -> Iterator[Document]:
+    """Yield each document with its pairs normalised and rewritten by the rules, many documents at a time."""
+    batch, characters = list[Document](), 0
+    for document in documents:
+        pairs = tuple(Segment(normalise(source), normalise(target)) for source, target in document.segments)
+        batch.append(document._replace(segments=pairs))
+        characters += sum(len(text) for pair in pairs for text in pair)
+        if characters >= BATCH_CHARACTERS:
+            yield from _with_rules(batch, sides)
+            batch, characters = [], 0
+    yield from _with_rules(batch, sides)
+
+
+def _with_rules(batch: Sequence[Document], sides: SideRules) -> Iterator[Document]:
+    pairs = iter(sides.rewritten([pair for document in batch for pair in document.segments]))
+    for document in batch:
+        yield document._replace(segments=tuple(islice(pairs, len(document.segments))))
 
 
 def _clean(document: Document, judge: PairJudge, dropped: Dropped) -> Iterator[tuple[str, Segment]]:
     pairs = []
-    for number, segment in enumerate(document.segments):
-        name, pair = f"{document.id}/{number}", Segment(normalise(segment.source), normalise(segment.target))
+    for number, pair in enumerate(document.segments):
+        name = f"{document.id}/{number}"
         reason = judge.pair(pair)
         if reason:
             dropped.add(name, reason, pair)

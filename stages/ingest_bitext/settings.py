@@ -1,13 +1,17 @@
 """What ingest_bitext sees of the configuration."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.cards import CardNames, ResolvedCard
 from pipeline.errors import UserError
 from pipeline.section import Section
+from stages.shared.curation.settings import RewritingRules
+from stages.shared.duplicates.settings import DecontaminationSettings
 from stages.shared.text_settings import CleaningSettings, LanguageSettings, ReadingSettings
+
+RULE_LIBRARIES = ("ftfy", "phonenumbers", "python-stdnum")
 
 
 class SideRepeats(Section):
@@ -39,6 +43,10 @@ class BitextSettings(Section):
     """Parallel ones."""
     reading: ReadingSettings
     cleaning: CleaningSettings
+    rules: RewritingRules
+    """Of curation, on each side before pairs are judged. As in a corpus' rules: a mapping from name to settings."""
+    placeholders: bool
+    """Leave out pairs of which a side lacks a placeholder or mark-up that the other one has: `placeholders.py`."""
     untranslated_words: PositiveInt
     """A pair of two equal sides with at least so many words was not translated; shorter ones may be names."""
     source_language: bool
@@ -55,6 +63,23 @@ class IngestBitextSettings(Section):
     language: LanguageSettings
     bitext: BitextSettings
     cards: tuple[ResolvedCard, ...]
+    decontamination: DecontaminationSettings
+    """Training pairs go whose target side overlaps with a benchmark's text."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; benchmarks that are not there and rules that are off change nothing: not named."""
+        values = super().identity()
+        if not self.decontamination.benchmarks:
+            del values["decontamination"]
+        for name in ("rules", "placeholders"):
+            if not values["bitext"][name]:
+                del values["bitext"][name]
+        return values
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """What the rules on both sides are made with."""
+        return RULE_LIBRARIES if self.bitext.rules else ()
 
     @field_validator("cards")
     @classmethod

@@ -12,7 +12,7 @@ from stages.ingest_bitext.dropped import Dropped
 from stages.ingest_bitext.pairs import FIGURES, PAIRS, SOURCES, Row
 from stages.ingest_bitext.repeats import repeated
 from stages.ingest_bitext.settings import BitextSettings
-from stages.ingest_bitext.word_alignment import AlignmentJudge, halves
+from stages.ingest_bitext.word_alignment import AlignmentJudge, ScoreHistogram, halves
 from stages.shared.documents import Segment
 from stages.shared.overlap import SentenceIndex
 from stages.shared.split import SPLITS, split_of
@@ -38,16 +38,17 @@ class SplitTask(NamedTuple):
 
 def split_pairs(task: SplitTask, out: Path) -> None:
     """Write train, validation and test.parquet, figures.json, and the keys of what is held out by side."""
-    dropped = Dropped()
+    dropped, scores = Dropped(), ScoreHistogram()
     with ExitStack() as stack:
         writers = {name: stack.enter_context(TableWriter(out / f"{name}.parquet", PAIR)) for name in SPLITS}
-        for row, reason in _judged(task):
+        for row, reason in _judged(task, scores):
             if reason:
                 dropped.add(row[0], reason, Segment(row[3], row[4]))
             else:
                 writers[split_of(row[1], task.split)].add(row)
     save_held_out_keys(out)
-    (out / FIGURES).write_text(json.dumps(dropped.figures(), ensure_ascii=False), encoding="utf-8")
+    figures = dropped.figures() | ({"scores": scores.bins.tolist()} if task.bitext.word_alignment else {})
+    (out / FIGURES).write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
 
 
 def save_held_out_keys(folder: Path) -> None:
@@ -58,7 +59,8 @@ def save_held_out_keys(folder: Path) -> None:
         )
 
 
-def _judged(task: SplitTask) -> Iterator[tuple[Row, str | None]]:
+def _judged(task: SplitTask, histogram: ScoreHistogram) -> Iterator[tuple[Row, str | None]]:
+    """Yield each pair and why it goes, if it does; count the scores of those that were not there before."""
     half = halves(np.load(task.shard / SOURCES))
     masks, alignment = repeated(task.repeats, task.number, len(half)), task.bitext.word_alignment
     judge = None if alignment is None else AlignmentJudge(task.lexicons, alignment)
@@ -68,9 +70,10 @@ def _judged(task: SplitTask) -> Iterator[tuple[Row, str | None]]:
         part = slice(begin, begin + len(rows))
         reasons: list[str | None] = [None] * len(rows)
         if judge is not None:
-            goes = judge.unaligned([row[3] for row in rows], [row[4] for row in rows], half[part])
-            for place in np.flatnonzero(goes).tolist():
+            scores = judge.scores([row[3] for row in rows], [row[4] for row in rows], half[part])
+            for place in np.flatnonzero(judge.unaligned(scores)).tolist():
                 reasons[place] = "unaligned"
+            histogram.add(scores[~np.any([mask[part] for mask in masks.values()], axis=0)])
         for reason, mask in masks.items():
             for place in np.flatnonzero(mask[part]).tolist():
                 reasons[place] = reason

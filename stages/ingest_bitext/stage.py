@@ -18,6 +18,7 @@ from pipeline.stage import Execution, Metrics
 from stages.ingest_bitext.measured import MEASURED, MeasureTask, Shard, measure_pairs, measure_text
 from stages.ingest_bitext.overlaps import (
     BEFORE,
+    BENCHMARKS,
     OverlapTask,
     held_out_pairs,
     save_joined,
@@ -27,12 +28,16 @@ from stages.ingest_bitext.overlaps import (
 from stages.ingest_bitext.pairs import FIGURES, ReadTask, read_pairs
 from stages.ingest_bitext.repeats import find_repeats
 from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_bitext.sides import SideRules
 from stages.ingest_bitext.splitting import HELD_OUT, SOURCE_KEYS, TARGET_KEYS, SplitTask, split_pairs
 from stages.ingest_bitext.summary import Found, summarise
 from stages.ingest_bitext.word_alignment import train_lexicons
 from stages.shared.artifact import read_json, write_json
 from stages.shared.card_documents import part_notes, portions
 from stages.shared.cleaning import Cleaner
+from stages.shared.duplicates.benchmark_files import HITS, benchmark_index
+from stages.shared.duplicates.benchmark_files import summary as decontaminated
+from stages.shared.duplicates.settings import DecontaminationSettings
 from stages.shared.overlap import SentenceIndex
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
@@ -68,7 +73,7 @@ def ingest_bitext(
     split = SplitSettings.model_validate(read_json(corpus / "corpus.json")["split"])
     cards, read = _read(settings, work)
     parts = _split(settings, split, read, work)
-    train, held_out, overlap = _without_overlap(inputs, parts, work)
+    train, held_out, overlap = _without_overlap(inputs, parts, work, settings.decontamination)
     shards = [Shard(card.name, *both) for card, *both in zip(cards, train, held_out, strict=True)]
     indices = work.folder / "final"
     tasks = {folder.name: MeasureTask(shard, indices) for folder, shard in zip(read, shards, strict=True)}
@@ -81,12 +86,15 @@ def ingest_bitext(
     summary = summarise(settings, found, overlap + sum(one["overlap"] for one in measured))
     for name in SPLITS:
         _join([shard.table(name) for shard in shards], out / f"{name}.parquet", summary["splits"][name]["pairs"])
-    notes = Cleaner(settings.bitext.cleaning, settings.language).notes
+    bitext, language = settings.bitext, settings.language
+    notes = [*Cleaner(bitext.cleaning, language).notes, *SideRules(bitext, language).notes]
     summary |= {
         "pairs_before_overlap": {name: sum(map(_rows, [one / f"{name}.parquet" for one in parts])) for name in SPLITS},
         "split": split.model_dump(),
         "notes": [*notes, *part_notes(settings.cards), *(note for one in phases for note in one[0]["notes"])],
     }
+    if settings.decontamination.benchmarks:
+        summary["benchmarks"] = decontaminated(folder / HITS for folder in train)
     write_json(out / "bitext.json", summary)
     shutil.rmtree(work.folder)
     return {"splits": summary["splits"], "overlap": summary["overlap"]}
@@ -122,7 +130,7 @@ def _split(settings: IngestBitextSettings, split: SplitSettings, read: Sequence[
 
 
 def _without_overlap(
-    inputs: Mapping[str, Path], parts: Sequence[Path], work: Work
+    inputs: Mapping[str, Path], parts: Sequence[Path], work: Work, decontamination: DecontaminationSettings
 ) -> tuple[list[Path], list[Path], int]:
     """Return the folders of training and of held-out pairs, and how many lines of the corpus' training text overlap."""
     draft, shared, final = (work.folder / name for name in ("draft", "shared", "final"))
@@ -130,6 +138,8 @@ def _without_overlap(
         folder.mkdir(exist_ok=True)
     held_out_before(inputs).save(draft / BEFORE)
     held_out_before(inputs).save(final / BEFORE)
+    shutil.rmtree(draft / BENCHMARKS, ignore_errors=True)
+    benchmark_index(decontamination).save(draft / BENCHMARKS)
     for name in (SOURCE_KEYS, TARGET_KEYS):
         save_joined(parts, name, draft)
     texts = table_files(inputs["corpus"] / "train.parquet")

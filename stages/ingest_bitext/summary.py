@@ -8,7 +8,9 @@ from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from stages.ingest_bitext.dropped import first_examples
 from stages.ingest_bitext.measured import joined_lengths
-from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_bitext.settings import BitextSettings, IngestBitextSettings
+from stages.ingest_bitext.sides import joined_counts
+from stages.ingest_bitext.word_alignment import joined_scores
 from stages.shared.split import SPLITS
 
 
@@ -43,7 +45,18 @@ def summarise(settings: IngestBitextSettings, found: Sequence[Found], overlap: i
         "overlap": overlap,
         "lengths": joined_lengths(one.measured for one in found),
         "examples": first_examples(phase for one in found for phase in one.phases),
+        **_where_on(settings.bitext, found),
     }
+
+
+def _where_on(bitext: BitextSettings, found: Sequence[Found]) -> dict[str, Any]:
+    """Return what the rules on both sides found, and the pairs' scores of alignment; nothing of what is off."""
+    told = dict[str, Any]()
+    if bitext.rules:
+        told["rules"] = joined_counts(one.phases[0]["rules"] for one in found)
+    if bitext.word_alignment is not None:
+        told["alignment"] = joined_scores((one.phases[1]["scores"] for one in found), bitext.word_alignment.threshold)
+    return told
 
 
 def _card(card: ResolvedCard, found: Sequence[Found]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The lexicons by which pairs are judged: those of one half of the pairs judge the other, none vouches for itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from stages.shared.duplicates.word_hashes import Hashes
 from stages.shared.text_table import read_rows
 
 Texts = tuple[list[str], list[str]]
+DIRECTIONS = ("target_words", "source_words")
+"""Whose words a score is the mean of."""
+LOWEST, STEP, BINS = -2.5, 0.5, 20
+"""Bins of scores; no score is below log(0.1), and what is beyond the last bin is in it."""
 
 
 def halves(sources: Hashes) -> np.ndarray:
@@ -49,15 +54,49 @@ class AlignmentJudge:
             for half in (0, 1)
         ]
 
-    def unaligned(self, sources: Sequence[str], targets: Sequence[str], half: np.ndarray) -> np.ndarray:
-        """Return a bool for each pair, given its half: is its score below the threshold in both directions?"""
-        found = np.zeros(len(sources), bool)
+    def scores(self, sources: Sequence[str], targets: Sequence[str], half: np.ndarray) -> np.ndarray:
+        """Return each pair's score in both directions, (pairs, 2), given its half; NaN where too few words are known.
+
+        The first is that of the target's words, the second that of the source's.
+        """
+        found = np.full((len(sources), 2), np.nan)
         for number in (0, 1):
             places = np.flatnonzero(half == number)
             sides = [[texts[place] for place in places.tolist()] for texts in (sources, targets)]
-            goes = np.ones(len(places), bool)
-            for lexicon, (given, judged) in zip(self.lexicons[1 - number], (sides, sides[::-1]), strict=True):
-                scores, words = lexicon.scores(given, judged)
-                goes &= (scores < self.settings.threshold) & (words >= self.settings.min_words)
-            found[places] = goes
+            for column, (given, judged) in enumerate((sides, sides[::-1])):
+                scores, words = self.lexicons[1 - number][column].scores(given, judged)
+                found[places, column] = np.where(words >= self.settings.min_words, scores, np.nan)
         return found
+
+    def unaligned(self, scores: np.ndarray) -> np.ndarray:
+        """Return a bool for each pair: is its score below the threshold in both directions?"""
+        below = scores < self.settings.threshold
+        goes: np.ndarray = below[:, 0] & below[:, 1]
+        return goes
+
+
+class ScoreHistogram:
+    """How many pairs have which score, by direction."""
+
+    def __init__(self) -> None:
+        self.bins = np.zeros((2, BINS), np.int64)
+
+    def add(self, scores: np.ndarray) -> None:
+        """Count pairs, (pairs, 2); one without a score in a direction is not counted there."""
+        for bins, column in zip(self.bins, scores.T, strict=True):
+            places = np.floor((column[~np.isnan(column)] - LOWEST) / STEP).astype(np.int64)
+            bins += np.bincount(np.clip(places, 0, BINS - 1), minlength=BINS)
+
+
+def joined_scores(shards: Iterable[Sequence[Sequence[int]]], threshold: float) -> dict[str, Any]:
+    """Return the threshold, and for each direction the pairs of all shards by their score: from, below, pairs."""
+    bins = np.sum([np.array(one, np.int64) for one in shards], axis=0)
+    edges = [round(LOWEST + STEP * place, 3) for place in range(BINS + 1)]
+    told = {
+        direction: [
+            {"from": low, "below": high, "pairs": count}
+            for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        ]
+        for direction, counts in zip(DIRECTIONS, bins.tolist(), strict=True)
+    }
+    return {"threshold": threshold, **told}

@@ -18,7 +18,6 @@ from pipeline.errors import UserError
 from pipeline.shards import run_shards
 from pipeline.stage import Execution, Metrics
 from stages.ingest_corpus.curated import CurateTask, curate_shard
-from stages.ingest_corpus.decontamination import benchmark_index
 from stages.ingest_corpus.measured import MEASURED, MeasureTask, Shard, held_out_index, measure_shard
 from stages.ingest_corpus.raw import BROKEN, FOUND, RawTask, raw_tasks, read_raw
 from stages.ingest_corpus.repeats import find_repeats
@@ -29,6 +28,7 @@ from stages.ingest_corpus.training_text import TRAIN, TrainingTask, training_sha
 from stages.shared.artifact import read_json, write_json
 from stages.shared.card_documents import part_notes
 from stages.shared.curation.curate import notes
+from stages.shared.duplicates.benchmark_files import benchmark_index
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.mixture import Size, cap_limit, check_weights
 from stages.shared.sources.fetch import fetch_source

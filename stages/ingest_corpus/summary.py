@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from stages.ingest_corpus import curated
-from stages.ingest_corpus.decontamination import summary as decontaminated
 from stages.ingest_corpus.dropped import line_examples
 from stages.ingest_corpus.measured import Shard, total
 from stages.ingest_corpus.raw import FOUND
 from stages.ingest_corpus.settings import IngestCorpusSettings
-from stages.ingest_corpus.training_text import HITS, LINES
+from stages.ingest_corpus.training_text import LINES
 from stages.shared.artifact import read_json, run_id
+from stages.shared.duplicates.benchmark_files import HITS
+from stages.shared.duplicates.benchmark_files import summary as decontaminated
 from stages.shared.split import SPLITS
 from stages.shared.text_table import table_files
 

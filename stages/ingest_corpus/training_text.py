@@ -11,12 +11,13 @@ from stages.ingest_corpus import curated
 from stages.ingest_corpus.dropped import DroppedLines, DroppedWriter
 from stages.ingest_corpus.settings import CorpusSettings
 from stages.ingest_corpus.splitting import BATCH_ROWS, TEXT, too_short
+from stages.shared.duplicates.benchmark_files import HITS, hit
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.mixture import place, repeats, weight_of
 from stages.shared.overlap import SentenceIndex
 from stages.shared.text_table import TableWriter, record_batches
 
-TRAIN, HITS, LINES = "train.parquet", "hits.json", "lines.json"
+TRAIN, LINES = "train.parquet", "lines.json"
 
 
 class TrainingTask(NamedTuple):
@@ -75,12 +76,10 @@ def _without_overlap(
     ends = np.cumsum([len(text) for text in texts])
     overlapping = held_out.overlapping(lines) if lines else np.zeros(0, bool)
     contaminated = np.zeros(len(lines), bool)
-    for hit in benchmarks.hits(lines) if lines else []:
-        contaminated[hit.line] = True
-        document = int(np.searchsorted(ends, hit.line, side="right"))
-        hits.append(
-            {"benchmark": hit.benchmark, "entry": hit.entry + 1, "id": rows[document][0], "line": lines[hit.line]}
-        )
+    for found in benchmarks.hits(lines) if lines else []:
+        contaminated[found.line] = True
+        document = int(np.searchsorted(ends, found.line, side="right"))
+        hits.append(hit(found.benchmark, found.entry, rows[document][0], lines[found.line]))
     for row, text, end in zip(rows, texts, ends.tolist(), strict=True):
         part = slice(end - len(text), end)
         for why, goes_so in (("benchmark", contaminated[part]), ("overlap", overlapping[part] & ~contaminated[part])):

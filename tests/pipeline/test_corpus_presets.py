@@ -42,6 +42,23 @@ def test_the_open_mix_plans_without_a_pinned_opus_archive():
     assert cards["nllb"].files == ()  # pinned when a run first fetches it
 
 
+def test_pairs_from_the_web_are_curated_and_those_of_packages_are_as_they_came():
+    recipes = {}
+    for preset in ("packaged", "web"):
+        config = load_config(["language=dutch", f"bitext={preset}"])
+        steps = {step.name: step for step in graph.adapt(config, current_lock(config))}
+        recipes[preset] = steps["bitext"].recipe
+    rules = {"ftfy", "phonenumbers", "python-stdnum"}
+    assert rules <= set(recipes["web"]["libraries"])
+    assert not rules & set(recipes["packaged"]["libraries"])
+    assert set(recipes["web"]["settings"]["bitext"]) - set(recipes["packaged"]["settings"]["bitext"]) == {
+        "rules",
+        "placeholders",
+    }
+    assert recipes["web"]["settings"]["bitext"]["side_repeats"]["targets_per_source"] == 10
+    assert recipes["packaged"]["settings"]["bitext"]["side_repeats"]["targets_per_source"] is None
+
+
 def test_all_problems_of_a_plan_s_cards_are_reported_together():
     config = load_config(["language=chuvash", "corpus.cards=[wikipedia,opensubtitles,wikipeda]", "bitext.cards=[nllb]"])
     with pytest.raises(UserError) as caught:

@@ -119,7 +119,53 @@ def test_questions_are_asked_of_three_models_where_they_are_wanted(hydra):
     assert asked.settings.systems == ("base", "adapted", "hydra")
     assert asked.inputs["system_adapted"] is found["adapted_model"]
     assert set(found) - set(hydra) == {"question_answering"}
-    assert all(found[name].fingerprint == step.fingerprint for name, step in hydra.items() if name != "report")
+    same = {name for name, step in hydra.items() if found[name].fingerprint == step.fingerprint}
+    assert same == {"base_model"}  # the questions are kept out of all training text
+
+
+def sets_of(folder, text):
+    """Return the overrides of a run that is measured on two lines, as files and as a table."""
+    (folder / "lines.txt").write_text(text)
+    (folder / "pairs.tsv").write_text("".join(f"a\t{line}\n" for line in text.splitlines()))
+    lines = f"{{path: {folder / 'lines.txt'}}}"
+    return [
+        "translation_scoring.only=null",
+        f"+translation_scoring.sets.own={{kind: files, source: {lines}, target: {lines}, lines: even}}",
+        f"+translation_scoring.sets.pairs={{kind: table, file: {{path: {folder / 'pairs.tsv'}}}}}",
+    ]
+
+
+def test_what_translation_is_measured_on_is_kept_out_of_corpus_and_pairs(hydra, tmp_path):
+    overrides = sets_of(tmp_path, "Een regel.\nNog een regel.\n")
+    found = planned("heads=hydra", *overrides)
+    benchmarks = found["bitext"].settings.decontamination.benchmarks
+    assert benchmarks == found["corpus"].settings.corpus.decontamination.benchmarks
+    assert benchmarks["translation_scoring.own"].path == tmp_path / "lines.txt"
+    assert benchmarks["translation_scoring.pairs"].column == 2
+    assert all(found[name].fingerprint != hydra[name].fingerprint for name in ("corpus", "bitext"))
+    assert (
+        found["corpus"].recipe["settings"]["corpus"]["decontamination"]["benchmarks"]
+        == (found["bitext"].recipe["settings"]["decontamination"]["benchmarks"])
+    )
+    plain = planned(*overrides)
+    assert all(plain[name].fingerprint == hydra[name].fingerprint for name in plain if name != "report")
+    assert "decontamination" not in plain["bitext"].recipe["settings"]
+
+
+def test_questions_are_kept_out_by_what_of_them_is_in_the_new_language():
+    config = load_config([*SMOKE, "heads=hydra", "question_answering=tests"])
+    benchmarks = config.sections()["decontamination"].benchmarks
+    assert {name: file.keys for name, file in benchmarks.items()} == {
+        f"question_answering.{name}": ("question", "answers", "choices") for name in config.question_answering.sets
+    }
+
+
+def test_the_other_domain_is_kept_out_of_the_corpus_alone(tmp_path):
+    (tmp_path / "lines.txt").write_text("een huis\n")
+    other = f"leaderboard.other_domain={{path: {tmp_path / 'lines.txt'}, sha256: null, lines: all}}"
+    sections = load_config([*SMOKE, other]).sections()
+    assert set(sections["corpus"].decontamination.benchmarks) == {"other_domain"}
+    assert sections["decontamination"].benchmarks == {}
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ def run_bitext(
     out: Path, corpus: Path, *cards: ResolvedCard, language: LanguageSettings = DUTCH, **others: Path
 ) -> Path:
     out.mkdir(parents=True)
-    settings = IngestBitextSettings(language=language, bitext=CONFIG.bitext, cards=cards)
+    settings = IngestBitextSettings(
+        language=language, bitext=CONFIG.bitext, cards=cards, decontamination=CORPUS.decontamination
+    )
     ingest_bitext(settings, {"corpus": corpus, **others}, out, execution(out))
     return out

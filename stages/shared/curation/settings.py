@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    model_validator,
+)
 
 from pipeline.errors import UserError
 from pipeline.registry import Registry
@@ -170,3 +179,19 @@ def _listed(rules: Any) -> Any:
 Rules = Annotated[tuple[NamedRule, ...], BeforeValidator(_listed)]
 """Rules in their order. In YAML a mapping from name to settings, null for a rule that is off; kept and hashed as a
 list, since the order changes the result and hashed mappings have none."""
+
+REWRITING = ("mojibake", "personal_data")
+"""What changes a line and drops none."""
+
+
+def _only_rewriting(rules: tuple[NamedRule, ...]) -> tuple[NamedRule, ...]:
+    if wrong := [rule.name for rule in rules if rule.name not in REWRITING]:
+        raise ValueError(
+            f"the rule '{wrong[0]}' drops lines or documents; a side of a pair can only be rewritten, by "
+            f"{' or '.join(REWRITING)}: leave it out, the bitext's other settings drop pairs"
+        )
+    return rules
+
+
+RewritingRules = Annotated[Rules, AfterValidator(_only_rewriting)]
+"""Rules that leave every text its place."""

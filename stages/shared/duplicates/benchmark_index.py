@@ -63,6 +63,8 @@ class BenchmarkIndex:
 
     def hits(self, lines: Sequence[str]) -> list[Hit]:
         """Return all pairs of a line and a benchmark's line that overlap, by line, then by entry."""
+        if not len(self.set.keys):
+            return []
         keys, numbers = line_keys(lines)
         found, places = self.set.find(keys)
         counts = np.searchsorted(self.set.keys, keys[found], side="right") - places

@@ -1,8 +1,11 @@
-"""Settings of duplicates within and across sources."""
+"""Settings of duplicates within and across sources, and of benchmarks in them."""
 
-from pydantic import PositiveInt, model_validator
+from typing import Annotated, Any
 
-from pipeline.section import Section
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.provenance import ROOT
+from pipeline.section import LocalPath, Section, with_sha256
 from stages.shared.text_settings import Share
 
 MOST_NUMBERS = 4096
@@ -46,3 +49,35 @@ class DuplicateSettings(Section):
     """Whether documents whose lines are all the same as another's are left out."""
     near: MinHashSettings | None
     """Near duplicates are left out where this is given."""
+
+
+class BenchmarkFile(Section):
+    """A text file of a benchmark, an entry a line; .gz and .zst are unpacked."""
+
+    path: LocalPath
+    sha256: str
+    """Of the file; filled in."""
+    column: Annotated[PositiveInt | None, Field(exclude_if=lambda value: value is None)] = None
+    """Of lines with tabs only this one, counted from 1."""
+    keys: Annotated[tuple[str, ...], Field(exclude_if=lambda value: not value)] = ()
+    """Of JSON, one document or one a line: every string below one of these keys is an entry."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_sha256(cls, values: Any) -> Any:
+        return with_sha256(values, "path", "names no file; give path=FILE", ROOT)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "BenchmarkFile":
+        if self.column is not None and self.keys:
+            raise ValueError("column and keys: a file is a table or JSON; give one of both")
+        return self
+
+
+class DecontaminationSettings(Section):
+    """Training lines that overlap with a benchmark's line go: all its words, a sentence of it, 13 words in a row."""
+
+    benchmarks: dict[str, BenchmarkFile]
+    """By the benchmark's name."""
+    least_words: Annotated[PositiveInt, Field(le=13)]
+    """Sentences with fewer are no contamination: "Ja." is in every text."""

@@ -4,27 +4,11 @@ import pytest
 import tiny_vocabularies as tiny
 
 from pipeline.errors import UserError
-from stages.align_tokens.sentence_pairs import PLACEHOLDER, read_pairs
+from stages.align_tokens.sentence_pairs import read_pairs
 from stages.align_tokens.settings import PairCleaning
 from stages.align_tokens.word_units import WordUnits
 
 ALL = PairCleaning(placeholders=True, copies=True, duplicates=True, length_ratio=3)
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("Delete $1 of $2?", "Delete   of  ?"),
-        ("%s: %1$s, %d, %-5.2f, %(name)s, %1 %PRODUCTNAME", " :  ,  ,  ,  ,    "),
-        ("{0} {name} {{PLURAL:$1|page|pages}} ${brand} $path$", "         "),
-        ("Save &amp; exit &#39;now&#39; &brandShortName;", "Save   exit  now   "),
-        ('<b>bold</b> <a href="x">link</a><br/>', " bold   link  "),
-        ("50% of $ 5, 100 % sure, a < b > c, R&D; {a b}", "50% of $ 5, 100 % sure, a < b > c, R  {a b}"),
-        ("100%", "100%"),
-    ],
-)
-def test_what_is_a_placeholder(text, left):
-    assert PLACEHOLDER.sub(" ", text) == left
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tiny_vocabularies
-from ingest_case import DATA, execution, pair_card, run_bitext, run_corpus, text_card
+from ingest_case import CORPUS, DATA, DUTCH, execution, pair_card, run_bitext, run_corpus, text_card
 from markupsafe import escape
 from rich.console import Console
 from transformers import AutoTokenizer
 
+from pipeline.config import load_config
 from stages.describe_corpus.confusion import measured_confusion
 from stages.describe_corpus.histograms import Histograms
 from stages.describe_corpus.pairs import repeats
@@ -18,6 +19,9 @@ from stages.describe_corpus.samples import Sample
 from stages.describe_corpus.settings import DescribeCorpusSettings
 from stages.describe_corpus.stage import describe_corpus
 from stages.describe_corpus.table import corpus_table
+from stages.ingest_bitext.settings import IngestBitextSettings
+from stages.ingest_bitext.stage import ingest_bitext
+from stages.shared.duplicates.settings import BenchmarkFile
 
 ENGLISH = "This document was not translated by anybody in the world, as it should have been before."
 
@@ -114,6 +118,38 @@ def test_the_page_shows_pairs_that_went_and_pairs_that_stayed(report, bitext):
     assert f"pairs: {reason} ({len(shown)})" in page
     for pair in (shown[0], bitext["kept_examples"][0]):
         assert str(escape(f"{pair['source']}\n{pair['target']}")) in page
+
+
+def test_what_was_looked_for_in_pairs_is_told(report, bitext, tmp_path):
+    """The same pairs as from the web, one of them in a benchmark and one with an address."""
+    page = (report[0] / "report.html").read_text()
+    assert not {"rules", "alignment", "benchmarks"} & set(bitext)
+    assert "Rules on both sides" not in page
+    lines = (DATA / "en-nl.tsv").read_text()
+    (tmp_path / "pairs.tsv").write_text(f"{lines}Write to jan@example.org\tSchrijf naar jan@example.org\n")
+    trained_on = pq.read_table(report[2]["bitext"] / "train.parquet")["target_text"].to_pylist()
+    (tmp_path / "quiz.txt").write_text(max(trained_on, key=len) + "\n")
+    web = load_config(["language=dutch", "bitext=web"]).bitext
+    quiz = {"quiz": BenchmarkFile.model_validate({"path": tmp_path / "quiz.txt"})}
+    settings = IngestBitextSettings(
+        language=DUTCH,
+        bitext=web.model_copy(update={"reading": CORPUS.reading}),
+        cards=(pair_card(tmp_path, "pairs.tsv"),),
+        decontamination=CORPUS.decontamination.model_copy(update={"benchmarks": quiz}),
+    )
+    (tmp_path / "bitext").mkdir()
+    ingest_bitext(settings, {"corpus": report[2]["corpus"]}, tmp_path / "bitext", execution(tmp_path))
+    told = DescribeCorpusSettings(language_name="dutch", base_model_name="Tiny")
+    (tmp_path / "out").mkdir()
+    describe_corpus(told, report[2] | {"bitext": tmp_path / "bitext"}, tmp_path / "out", execution(tmp_path))
+    found = json.loads((tmp_path / "out" / "corpus_report.json").read_text())["bitext"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert found["rules"]["source"]["personal_data"] == {"email": 1}
+    assert found["benchmarks"]["lines"]["quiz"] >= 1
+    assert "quiz: 1 training pairs went" in page
+    assert "email 1" in page
+    assert "Mean score of the target words" in page
+    assert len(found["alignment"]["source_words"]) == 20
 
 
 def test_without_a_bitext_the_report_has_no_part_of_it(report, tmp_path):

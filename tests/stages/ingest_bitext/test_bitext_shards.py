@@ -4,11 +4,12 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from ingest_case import CONFIG, DATA, DUTCH, card, execution, run_corpus, text_card
+from ingest_case import CONFIG, CORPUS, DATA, DUTCH, card, execution, run_corpus, text_card
 
 from pipeline.errors import UserError
 from stages.ingest_bitext.settings import IngestBitextSettings, SideRepeats, WordAlignmentSettings
 from stages.ingest_bitext.stage import ingest_bitext
+from stages.shared.duplicates.settings import BenchmarkFile
 from stages.shared.split import SPLITS
 
 LINES = (DATA / "en-nl.tsv").read_text().splitlines()
@@ -19,9 +20,14 @@ def corpus(tmp_path_factory):
     return run_corpus(tmp_path_factory.mktemp("corpus") / "out", text_card())
 
 
-def ingest(out, corpus, *cards, workers=1, **bitext):
+def ingest(out, corpus, *cards, workers=1, benchmarks=None, **bitext):
     out.mkdir(parents=True)
-    settings = IngestBitextSettings(language=DUTCH, bitext=CONFIG.bitext.model_copy(update=bitext), cards=cards)
+    settings = IngestBitextSettings(
+        language=DUTCH,
+        bitext=CONFIG.bitext.model_copy(update=bitext),
+        cards=cards,
+        decontamination=CORPUS.decontamination.model_copy(update={"benchmarks": benchmarks or {}}),
+    )
     ingest_bitext(settings, {"corpus": corpus}, out, execution(out).model_copy(update={"workers": workers}))
     return out
 
@@ -96,6 +102,42 @@ def test_pairs_whose_words_do_not_align(corpus, tmp_path):
     sound = sum(f"{one['source']}\t{one['target']}" in right for one in summary(bitext)["examples"]["unaligned"])
     assert gone >= 3
     assert sound <= gone / 2
+    scores = summary(bitext)["alignment"]
+    assert scores.pop("threshold") == 0
+    for bins in scores.values():
+        assert sum(one["pairs"] for one in bins if one["below"] <= 0) >= gone
+        assert 100 < sum(one["pairs"] for one in bins) <= 400
+        assert max(bins, key=lambda one: one["pairs"])["from"] > 0
+    assert set(scores) == {"target_words", "source_words"}
+
+
+def test_training_pairs_of_a_benchmark_go_and_are_listed(corpus, tmp_path):
+    """The benchmark is a table of pairs, as Tatoeba's is: its target side counts, in training pairs only."""
+    given = source(tmp_path / "in", LINES)
+    before = ingest(tmp_path / "before", corpus, given)
+    rows, held_out = (
+        [row for split in splits for row in pq.read_table(before / f"{split}.parquet").to_pylist()]
+        for splits in (("train",), ("validation", "test"))
+    )
+    known = sorted((row for row in rows if len(row["target_text"].split()) >= 5), key=lambda row: row["id"])[:3]
+    asked = [*known, *held_out[:3]]
+    table = [f"a source of its own {number}\t{row['target_text'].upper()}\t1" for number, row in enumerate(asked)]
+    (tmp_path / "tatoeba.tsv").write_text("\n".join([*table, f"{rows[5]['source_text']}\tIets dat nergens staat.\t2"]))
+    file = BenchmarkFile.model_validate({"path": tmp_path / "tatoeba.tsv", "column": 2})
+    bitext = ingest(tmp_path / "out", corpus, given, benchmarks={"tatoeba": file})
+    left = pq.read_table(bitext / "train.parquet").to_pylist()
+    gone = {row["id"] for row in rows} - {row["id"] for row in left}
+    found = summary(bitext)
+    assert gone >= {row["id"] for row in known}
+    assert found["cards"][0]["dropped"]["benchmark"] == len(gone) < 10
+    assert {one["id"] for one in found["benchmarks"]["listed"]} == gone
+    assert found["benchmarks"]["lines"]["tatoeba"] == len(found["benchmarks"]["listed"])
+    assert {"benchmark": "tatoeba", "entry": 1, "id": known[0]["id"], "line": known[0]["target_text"]} in (
+        found["benchmarks"]["listed"]
+    )
+    assert {one["id"] for one in found["examples"]["benchmark"]} == gone
+    assert "benchmarks" not in summary(before)
+    assert {row["id"] for row in held_out} <= {row["id"] for row in kept(bitext)}  # what is held out is no training
 
 
 def test_a_broken_pair_stops_or_is_counted(corpus, tmp_path):

@@ -27,7 +27,9 @@ def test_packaged_text_is_enough(tmp_path, language, pairs, training_share):
     cards = resolve_cards(corpus.cards, language.source_code, language.code, lock)
     ingest_corpus(IngestCorpusSettings(language=language, corpus=corpus, cards=cards), {}, tmp_path / "corpus", where)
     cards = resolve_cards(bitext.cards, language.source_code, language.code, lock)
-    settings = IngestBitextSettings(language=language, bitext=bitext, cards=cards)
+    settings = IngestBitextSettings(
+        language=language, bitext=bitext, cards=cards, decontamination=corpus.decontamination
+    )
     ingest_bitext(settings, {"corpus": tmp_path / "corpus"}, tmp_path / "bitext", where)
 
     summaries = [summary(tmp_path / name) for name in ("corpus", "bitext")]

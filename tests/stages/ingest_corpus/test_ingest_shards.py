@@ -13,10 +13,11 @@ import pytest
 from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_corpus, text_card
 
 from pipeline.errors import UserError
-from stages.ingest_corpus import decontamination
 from stages.ingest_corpus.dropped import id_sum
-from stages.ingest_corpus.settings import BenchmarkFile, IngestCorpusSettings
+from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.stage import ingest_corpus
+from stages.shared.duplicates import benchmark_files
+from stages.shared.duplicates.settings import BenchmarkFile
 from stages.shared.mixture import place
 from stages.shared.split import SPLITS
 
@@ -133,11 +134,11 @@ def test_lines_of_a_benchmark_go_and_are_listed(whole, tmp_path):
 
 
 def test_hits_that_are_not_listed_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(decontamination, "MOST_LISTED", 3)
+    monkeypatch.setattr(benchmark_files, "MOST_LISTED", 3)
     files = [tmp_path / name for name in "ab"]
     for path in files:
         path.write_text(json.dumps([{"benchmark": name} for name in ("quiz", "exam")]))
-    found = decontamination.summary(files)
+    found = benchmark_files.summary(files)
     assert (found["lines"], len(found["listed"]), found["unlisted"]) == ({"exam": 2, "quiz": 2}, 3, 1)
 
 

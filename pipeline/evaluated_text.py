@@ -1,0 +1,35 @@
+"""The text that a config evaluates on, and which training text must therefore not hold it."""
+
+from typing import TYPE_CHECKING
+
+from stages.answer_questions.settings import FileQuestionAnswering
+from stages.shared.duplicates.settings import BenchmarkFile, DecontaminationSettings
+
+if TYPE_CHECKING:
+    from pipeline.settings import Config
+
+
+def evaluated_text(config: "Config") -> dict[str, BenchmarkFile]:
+    """Return the target side of the files on which translations and answers are measured, by the set's key."""
+    if not config.translates:
+        return {}
+    asked = config.question_answering
+    sets = {f"translation_scoring.{name}": given.target_text for name, given in config.translation_scoring.sets.items()}
+    if isinstance(asked, FileQuestionAnswering):
+        sets |= {f"question_answering.{name}": given.target_text for name, given in asked.sets.items()}
+    return {name: text for name, text in sets.items() if text is not None}
+
+
+def out_of_pairs(config: "Config") -> DecontaminationSettings:
+    """Return the benchmarks that no training pair may hold."""
+    given = config.corpus.decontamination
+    return given.model_copy(update={"benchmarks": given.benchmarks | evaluated_text(config)})
+
+
+def out_of_corpus(config: "Config") -> DecontaminationSettings:
+    """Return the benchmarks that no training text may hold: also the other domain that mappings are compared on."""
+    found, other = out_of_pairs(config), config.leaderboard.other_domain
+    if other is None:
+        return found
+    domain = {"other_domain": BenchmarkFile(path=other.path, sha256=other.sha256)}
+    return found.model_copy(update={"benchmarks": found.benchmarks | domain})
