@@ -186,15 +186,15 @@ def _checkpoint_bytes(step: Step, config: Config) -> int:
         if step.recipe["settings"]["tuning"]["lora"] is not None:  # adapters alone: under a hundredth of the model
             return 0
         return TUNING_CHECKPOINTS * TUNING_CHECKPOINT_BYTES * config.base_model.parameters
-    return checkpoints_bytes(plan_training(step, config), config.cluster.kept_checkpoints)
+    return checkpoints_bytes(plan_training(step, config))
 
 
-def checkpoints_bytes(plan: TrainingPlan, kept: int) -> int:
+def checkpoints_bytes(plan: TrainingPlan) -> int:
     """Return the disk of a training's checkpoints, whose float32 may be twice the model's own precision.
 
     There is one more while it is written, before the oldest goes.
     """
-    return (kept + 1) * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
+    return plan.checkpoints * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
 
 
 def existing(path: Path) -> Path:
