@@ -8,6 +8,8 @@ from pipeline import graph, store, worker
 from pipeline.config import CONF, load_config
 from pipeline.curves import pair
 from pipeline.curves_graph import curves
+from pipeline.errors import UserError
+from pipeline.gpu_memory import check_memory
 from pipeline.plan import step_file, unique
 from pipeline.sources import current_lock
 
@@ -49,6 +51,7 @@ NEW_TOKENIZER = {
 }
 LORA = ("chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch")
 ADAPTERS = {*LORA, *(f"{recipe}_instruct" for recipe in LORA)}
+LARGER_GPU: set[str] = set()
 TUNED = ("instruct_model", "preferred_model")
 IN_EVERY_RUN = ("chocollama_dutch",)
 TINY = [
@@ -115,6 +118,21 @@ def test_a_recipe_is_planned_for_its_language_with_what_it_is_about(recipe):
     assert {"adapted_model", "evaluation_source", "evaluation_adapted", "report"} <= names
     assert (config.training.adapter.method == "lora") == (recipe in ADAPTERS)
     assert config.training.precision == "bfloat16"
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES, *PLANNED_ALONE])
+def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
+    config = load_config([f"language={LANGUAGES.get(recipe, 'dutch')}", f"experiment={recipe}", "cluster=slurm"])
+    assert config.cluster.gpu == ("h200" if recipe in LARGER_GPU else "h100")
+    check_memory([(step, config) for step in graph.adapt(config, current_lock(config))])
+
+
+def test_what_the_user_says_of_the_cluster_counts_more_than_the_recipe():
+    chosen = ["language=dutch", "experiment=tweety_dutch", "cluster=one_gpu"]
+    assert load_config([*chosen, "cluster.processes=4"]).cluster.processes == 4
+    alone = load_config([*chosen, "cluster.processes=1"])
+    with pytest.raises(UserError, match=r"adapted_model needs about .*would fit: cluster\.processes=2"):
+        check_memory([(step, alone) for step in graph.adapt(alone, current_lock(alone))])
 
 
 @pytest.mark.timeout(600)
