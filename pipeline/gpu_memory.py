@@ -1,6 +1,6 @@
-"""Whether the trainings of a plan fit into the cluster's GPUs, and if not, what would."""
+"""Whether the trainings and tunings of a plan fit into the cluster's GPUs, and if not, what would."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from pipeline.errors import UserError
@@ -8,15 +8,22 @@ from pipeline.plan import Step
 from pipeline.roofline import Memory
 from pipeline.settings import Config
 from pipeline.training_plan import GB, TrainingPlan, plan_training
+from pipeline.tuning_plan import TuningPlan, plan_instructions, plan_translation_tuning
 
-AnyPlan = TrainingPlan
+AnyPlan = TrainingPlan | TuningPlan
+PLANS: dict[str, Callable[[Step, Config], AnyPlan]] = {
+    "continue_pretraining": plan_training,
+    "tune_instructions": plan_instructions,
+    "tune_translation": plan_translation_tuning,
+}
+"""By stage."""
 
 
 def trainings(steps: Sequence[tuple[Step, Config]]) -> Iterator[tuple[AnyPlan, Config]]:
-    """Yield the trainings that are still to be run, each with its configuration."""
+    """Yield the trainings and tunings that are still to be run, each with its configuration."""
     for step, config in steps:
-        if step.stage.name == "continue_pretraining" and not step.finished:
-            yield plan_training(step, config), config
+        if step.stage.name in PLANS and not step.finished:
+            yield PLANS[step.stage.name](step, config), config
 
 
 def check_memory(steps: Sequence[tuple[Step, Config]]) -> None:

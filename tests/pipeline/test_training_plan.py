@@ -129,7 +129,9 @@ def test_a_gpu_that_nobody_knows_is_named():
 
 
 def test_the_plan_shows_what_trainings_cost(tmp_path, capsys):
-    commands.plan(["language=dutch", "experiment=smoke", f"machine.artifacts={tmp_path}"], False)
+    more = ["tuning=sft", "instructions=tests", "heads=hydra"]
+    commands.plan(["language=dutch", "experiment=smoke", *more, f"machine.artifacts={tmp_path}"], False)
     shown = capsys.readouterr().out
     assert "h200 hours" in shown
-    assert "adapted_model, GB on one GPU: weights 0.0" in shown
+    for name in ("adapted_model", "instruct_model", "hydra_parft_model"):
+        assert f"{name}, GB on one GPU: weights 0.0" in shown
