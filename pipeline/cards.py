@@ -264,6 +264,8 @@ def _fill(value: Any, pair: Mapping[str, str]) -> Any:
         for placeholder, code in pair.items():
             value = value.replace(placeholder, code)
         return value
+    if isinstance(value, Path):
+        return Path(_fill(str(value), pair))
     if isinstance(value, Mapping):
         return {_fill(key, pair): _fill(inner, pair) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

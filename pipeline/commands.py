@@ -16,6 +16,7 @@ from pipeline.config import as_yaml, languages, load_config, split_sweep
 from pipeline.curves import run_curves
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk, existing
+from pipeline.gpu_memory import check_memory
 from pipeline.job_status import failure_lines, statuses
 from pipeline.leaderboard import run_leaderboard
 from pipeline.plan import Step, only, unique
@@ -25,7 +26,6 @@ from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock, write_newest_lock
 from pipeline.train import run_training
-from pipeline.training_plan import check_memory
 from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
 

@@ -11,11 +11,11 @@ from pipeline.config import choices, load_config
 from pipeline.curves_graph import Pairing, curves
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk
+from pipeline.gpu_memory import check_memory
 from pipeline.plan import Step, unique
 from pipeline.registry import unknown
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
-from pipeline.training_plan import check_memory
 
 Planned = Sequence[tuple[Step, Config]]
 

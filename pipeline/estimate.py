@@ -11,6 +11,7 @@ from pipeline.plan import Step
 from pipeline.roofline import checkpoint_bytes
 from pipeline.settings import Config
 from pipeline.training_plan import TrainingPlan, plan_training, planned_rate, training_tokens
+from pipeline.tuning_plan import LINE_TOKENS, TUNING_CHECKPOINTS, TuningPlan, has_reference, tuning_tokens
 
 # Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
 USUAL = {
@@ -52,10 +53,8 @@ MODEL_FOLDERS = {
     "merge_models": 1,
 }
 TRAININGS = ("continue_pretraining", "tune_instructions")
-TUNING_CHECKPOINTS = 3  # two are kept while tuning, and one more is being written
 TUNING_CHECKPOINT_BYTES = 12  # of a weight in it, with two AdamW moments, all in float32
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
-LINE_TOKENS = 120  # prompt and translation of a line
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
@@ -71,6 +70,7 @@ class Estimate:
 def estimate(step: Step, config: Config) -> Estimate:
     """Return what one unfinished step will cost, from the machine's own earlier runs where there are some."""
     seconds, megabytes = USUAL[step.stage.name]
+    speed = _speed(step, config)
     model_bytes = config.base_model.disk_bytes
     disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
     if step.stage.name == "continue_pretraining":
@@ -78,43 +78,35 @@ def estimate(step: Step, config: Config) -> Estimate:
         return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(step, config), tokens)
     if step.stage.name == "tune_instructions":
         tokens, cost = tuning_cost(step, config)
-        return Estimate(seconds + tokens * cost / _speed(config), disk + _checkpoint_bytes(step, config), tokens)
+        return Estimate(seconds + tokens * cost / speed, disk + _checkpoint_bytes(step, config), tokens)
     if step.stage.name == "probe_initialization":
         tokens = probe_tokens(step, config)
-        return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / _speed(config), disk, tokens)
+        return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / speed, disk, tokens)
     if step.stage.name == "evaluate_model":
         kind = "source" if step.name in ("evaluation_source", "evaluation_source_finetuned") else "target"
         tokens = round(config.evaluation.scoring.bytes / BYTES_PER_TOKEN[kind])
-        return Estimate(seconds + tokens * FORWARD / _speed(config), disk, tokens)
+        return Estimate(seconds + tokens * FORWARD / speed, disk, tokens)
     if step.stage.name == "map_embeddings" and "distillation" in step.recipe["settings"]:
         # The source model reads the same text in its own tokens.
         tokens = config.distillation.tokens
         cost = TRAINING_EMBEDDINGS + FORWARD * config.planning.source_token_ratio
-        return Estimate(seconds + tokens * cost / _speed(config), disk, tokens)
+        return Estimate(seconds + tokens * cost / speed, disk, tokens)
     if step.stage.name == "tune_translation":
         tokens = config.parallel_tuning.tokens
-        return Estimate(seconds + tokens * TRAINING / _speed(config), disk, tokens)
+        return Estimate(seconds + tokens * TRAINING / speed, disk, tokens)
     if step.stage.name == "evaluate_translation":
         lines = (
             config.translation_scoring.lines
             * len(config.translation_scoring.sets)
             * len(step.recipe["settings"]["systems"])
         )
-        return Estimate(_seconds_before(step) or seconds + lines * LINE_TOKENS * FORWARD / _speed(config), disk, 0)
+        return Estimate(_seconds_before(step) or seconds + lines * LINE_TOKENS * FORWARD / speed, disk, 0)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 
 def tuning_cost(step: Step, config: Config) -> tuple[int, float]:
-    """Return the tokens of a tuning, and the operations a parameter and token.
-
-    Its rows are known once they are ingested. DPO reads two answers a row, with the reference model too.
-    """
-    tuning, data = step.recipe["settings"]["tuning"], step.inputs["data"]
-    pairs = tuning["method"] == "dpo"
-    expected = config.planning.preferences if pairs else config.planning.conversations
-    rows = data.metrics()["rows"]["train"] if data.finished else expected
-    length = min(config.planning.conversation_tokens, tuning["max_length"]) * (2 if pairs else 1)
-    return round(rows * tuning["epochs"] * length), TRAINING + (FORWARD if pairs else 0)
+    """Return the tokens of a tuning, and the operations a parameter and token; DPO's are read by its reference too."""
+    return tuning_tokens(step, config), TRAINING + (FORWARD if has_reference(step) else 0)
 
 
 def probe_tokens(step: Step, config: Config) -> int:
@@ -136,12 +128,13 @@ def _rate(step: Step, config: Config) -> float:
         and manifest["recipe"]["settings"] == step.recipe["settings"]
     ]
     newest = next((rate for rate in reversed(measured) if rate), None)
-    return newest or planned_rate(step, config) or _speed(config) / TRAINING
+    return newest or planned_rate(step, config) or _speed(step, config) / TRAINING
 
 
-def _speed(config: Config) -> float:
-    """Return how many times a second the cluster's processes could multiply every parameter once."""
-    return config.cluster.processes * config.cluster.flops_per_second / config.base_model.parameters
+def _speed(step: Step, config: Config) -> float:
+    """Return how many times a second the step's processes could multiply every parameter once."""
+    processes = config.cluster.processes if step.stage.parallel else 1
+    return processes * config.cluster.flops_per_second / config.base_model.parameters
 
 
 def _seconds_before(step: Step) -> float | None:
@@ -186,15 +179,15 @@ def _checkpoint_bytes(step: Step, config: Config) -> int:
         if step.recipe["settings"]["tuning"]["lora"] is not None:  # adapters alone: under a hundredth of the model
             return 0
         return TUNING_CHECKPOINTS * TUNING_CHECKPOINT_BYTES * config.base_model.parameters
-    return checkpoints_bytes(plan_training(step, config), config.cluster.kept_checkpoints)
+    return checkpoints_bytes(plan_training(step, config))
 
 
-def checkpoints_bytes(plan: TrainingPlan, kept: int) -> int:
+def checkpoints_bytes(plan: TrainingPlan | TuningPlan) -> int:
     """Return the disk of a training's checkpoints, whose float32 may be twice the model's own precision.
 
     There is one more while it is written, before the oldest goes.
     """
-    return (kept + 1) * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
+    return plan.checkpoints * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
 
 
 def existing(path: Path) -> Path:

@@ -7,10 +7,10 @@ from rich.table import Table
 
 from pipeline import explain
 from pipeline.estimate import check_disk, estimate
+from pipeline.gpu_memory import check_memory
 from pipeline.plan import Step
 from pipeline.settings import Config
 from pipeline.sources import overlay_notes
-from pipeline.training_plan import check_memory
 from pipeline.training_table import memory_lines, training_table
 
 

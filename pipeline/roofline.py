@@ -37,15 +37,25 @@ class Shape:
     """All but the tables."""
     table: int
     """Input table: vocabulary x hidden size."""
-    tied: bool
-    """Is the output head the input table?"""
+    own_head: int
+    """Output head: the same; 0 where it is the input table."""
     hidden: int
     layers: int
 
     @property
+    def tied(self) -> bool:
+        """Is the output head the input table?"""
+        return not self.own_head
+
+    @property
+    def head(self) -> int:
+        """Weights of the output head, tied or not."""
+        return self.own_head or self.table
+
+    @property
     def tables(self) -> int:
         """Weights of input table and head."""
-        return self.table * (1 if self.tied else 2)
+        return self.table + self.own_head
 
     @property
     def parameters(self) -> int:
@@ -55,11 +65,16 @@ class Shape:
     @property
     def multiplied(self) -> int:
         """Weights that each token is multiplied with: rows of the input table are only looked up."""
-        return self.body + self.table
+        return self.body + self.head
 
     def with_vocabulary(self, tokens: int) -> "Shape":
         """Return the shape with a vocabulary of another size."""
-        return replace(self, table=tokens * self.hidden)
+        table = tokens * self.hidden
+        return replace(self, table=table, own_head=0 if self.tied else table)
+
+    def with_vocabularies(self, read: int, written: int) -> "Shape":
+        """Return the shape of a model that reads tokens of one vocabulary and writes those of another."""
+        return replace(self, table=read * self.hidden, own_head=written * self.hidden)
 
     def trained(self, train: str) -> int:
         """Return the weights that a phase trains: `all`, `embeddings`, or these and outer layers as in `2x2`.
@@ -84,7 +99,8 @@ def make_shape(parameters: int, vocabulary: int, hidden: int, layers: int, tied:
     6476271616
     """
     table = vocabulary * hidden
-    return Shape(parameters - table * (1 if tied else 2), table, tied, hidden, layers)
+    own_head = 0 if tied else table
+    return Shape(parameters - table - own_head, table, own_head, hidden, layers)
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,22 @@ class Batches:
     @property
     def micro_tokens(self) -> int:
         """Tokens in one forward pass of a process; a micro-batch larger than its part is cut to it."""
-        return min(self.micro_batch, max(1, self.global_batch // self.processes)) * self.sequence_length
+        return min(self.micro_batch, self.part) * self.sequence_length
+
+    @property
+    def part(self) -> int:
+        """Sequences of a process in one optimizer step."""
+        return max(1, self.global_batch // self.processes)
+
+    def smaller(self) -> list["Batches"]:
+        """Return it as it is, where it can be, and with fewer sequences in a forward pass, the most first.
+
+        >>> [batches.micro_batch for batches in Batches(64, global_batch=12, micro_batch=4, processes=1).smaller()]
+        [4, 3, 2, 1]
+        """
+        now = min(self.micro_batch, self.part)
+        sizes = [size for size in range(now, 0, -1) if self.part % size == 0]
+        return [replace(self, micro_batch=self.micro_batch if size == now else size) for size in sizes]
 
 
 @dataclass(frozen=True)
@@ -120,6 +151,8 @@ class Memory:
     logits: float
     copies: float
     """Weights in the matrices' precision, or gathered from the other processes; gradients under way to these."""
+    reference: float
+    """Weights of a second model, which is only read."""
     reserved: float
 
     @property
@@ -157,6 +190,8 @@ class MemoryFacts:
     """Float32 logits held at a time."""
     reserved_bytes: float
     """CUDA's own, and gaps between tensors."""
+    reference: bool = False
+    """Is the model that the training began with held beside it, in float32?"""
 
 
 def flops_per_token(shape: Shape, train: str, sequence_length: int, checkpointing: bool) -> float:
@@ -166,10 +201,15 @@ def flops_per_token(shape: Shape, train: str, sequence_length: int, checkpointin
     spares) and 12 x layers x hidden x length for attention (PaLM, arXiv 2204.02311, appendix B: the causal mask's half
     is not taken off). Checkpointing computes the layers' forward pass twice.
     """
-    trained = max(0, shape.trained(train) - shape.tables + shape.table)
+    trained = max(0, shape.trained(train) - shape.tables + shape.head)
     attention = 12 * shape.layers * shape.hidden * sequence_length
     again = 2 * shape.body + attention / 3 if checkpointing else 0
     return 4 * shape.multiplied + 2 * trained + attention + again
+
+
+def reading_flops_per_token(shape: Shape, sequence_length: int) -> float:
+    """Return floating-point operations of a forward pass alone, for each token."""
+    return 2 * shape.multiplied + 4 * shape.layers * shape.hidden * sequence_length
 
 
 def step_seconds(
@@ -184,6 +224,13 @@ def step_seconds(
     moved = 2 * WEIGHT_BYTES * shape.multiplied + 2 * GRADIENT_BYTES * shape.trained(train)
     micro_step = max(flops / (gpu.flops_per_second * utilisation), moved / gpu.bytes_per_second)
     return batches.micro_steps * micro_step + UPDATE_BYTES * shape.trained(train) / gpu.bytes_per_second
+
+
+def reading_seconds(shape: Shape, batches: Batches, gpu: Gpu, utilisation: float) -> float:
+    """Return the time in which a model that is not trained reads what an optimizer step reads."""
+    flops = reading_flops_per_token(shape, batches.sequence_length) * batches.micro_tokens
+    moved = WEIGHT_BYTES * shape.multiplied
+    return batches.micro_steps * max(flops / (gpu.flops_per_second * utilisation), moved / gpu.bytes_per_second)
 
 
 def tokens_per_second(step: float, batches: Batches) -> float:
@@ -207,7 +254,7 @@ def memory(
     if (
         sharded
     ):  # two layers are gathered at a time, the tables in float32 all along, and the head is rounded for the loss
-        copies = facts.compute_bytes * 2 * unit + WEIGHT_BYTES * shape.tables + rounded * shape.table
+        copies = facts.compute_bytes * 2 * unit + WEIGHT_BYTES * shape.tables + rounded * shape.head
         copies += GRADIENT_BYTES * max(unit, shape.tables)  # not yet shared
     else:  # autocast keeps a copy of each matrix until the backward pass is over
         copies = rounded * shape.multiplied
@@ -218,8 +265,9 @@ def memory(
         gradients=GRADIENT_BYTES * trained / parts,
         optimizer=facts.moments.total(shape, train) / parts,
         activations=batches.micro_tokens * shape.hidden * kept,
-        logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * min(shape.table, trained),
+        logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * min(shape.head, trained),
         copies=copies,
+        reference=WEIGHT_BYTES * shape.parameters if facts.reference else 0,
         reserved=facts.reserved_bytes,
     )
 

@@ -9,10 +9,10 @@ from pipeline.card_lock import Lock
 from pipeline.chain import carry_out
 from pipeline.config import load_config
 from pipeline.estimate import check_disk
+from pipeline.gpu_memory import check_memory
 from pipeline.plan import Step, only, unique
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
-from pipeline.training_plan import check_memory
 
 Planned = Sequence[tuple[Step, Config]]
 

@@ -1,12 +1,11 @@
-"""What the trainings of a plan cost on GPUs, and whether they fit: the configuration's facts put into the roofline."""
+"""What continued pretraining costs on GPUs: the configuration's facts put into the roofline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pipeline import roofline
-from pipeline.errors import UserError
 from pipeline.plan import Step
-from pipeline.planning_settings import GpuFacts
+from pipeline.planning_settings import GpuFacts, PlanningSettings, Precision
 from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Shape
 from pipeline.settings import Config
 
@@ -17,6 +16,7 @@ MOMENTS = {"adamw": Moments(8, 8), "adamw_8bit": Moments(2.04, 2.04), "muon": Mo
 PROCESSES = (2, 4, 8, 16, 32, 64)
 FEWER = ("2x2", "embeddings")
 """What phases may train where all does not fit."""
+HINTS = {"2x2": ", as in training=tweety_two_stage"}
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,19 @@ class TrainingPlan:
     """What each phase trains, and its tokens."""
     batches: Batches
     facts: MemoryFacts
-    sharded: bool
+    precision: Precision
+    sharding: bool
+    """Shall its processes share the model? One alone shares it with nobody."""
     checkpointing: bool
     unshardable: str | None
     """Why its model cannot be shared by processes; None where it can."""
+    checkpoints: int
+    """On the disk at a time, with the one that is being written."""
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each GPU has a part of the model."""
+        return self.sharding and self.batches.processes > 1
 
     @property
     def most(self) -> str:
@@ -67,36 +76,94 @@ class TrainingPlan:
         """Return the bytes on each GPU in the phase that needs most."""
         return self._memory(self.most)
 
+    def settings(self) -> tuple[str, ...]:
+        """Return what decides its memory and may be chosen otherwise, as settings to give."""
+        return (
+            f"cluster.sharding={'full' if self.sharding else 'none'}",
+            f"cluster.processes={self.batches.processes}",
+            f"cluster.micro_batch={self.batches.micro_batch}",
+            f"cluster.activation_checkpointing={str(self.checkpointing).lower()}",
+            f"training.phases with at most `train: {self._widest}`{HINTS.get(self._widest, '')}",
+        )
+
+    def forms(self) -> Iterator[list["TrainingPlan"]]:
+        """Yield groups of forms that need less: on as many GPUs, shared by more, with fewer trained weights.
+
+        In each group the smallest change comes first.
+        """
+        yield self._leaner()
+        now, shared = self.batches.processes, replace(self, sharding=True)
+        yield [
+            form
+            for processes in (() if self.unshardable else PROCESSES)
+            if processes >= now + self.sharded and self.batches.global_batch % processes == 0
+            for form in replace(shared, batches=replace(self.batches, processes=processes))._leaner()
+        ]
+        fewer = [replace(self, phases=((train, self.tokens),)) for train in FEWER]
+        yield [form for form in fewer if self.shape.trained(form.most) < self.shape.trained(self.most)]
+
+    @property
+    def _widest(self) -> str:
+        """What the phase trains that trains most weights, whatever memory that takes."""
+        return max((train for train, _ in self.phases), key=self.shape.trained)
+
+    def _leaner(self) -> list["TrainingPlan"]:
+        """Return it with fewer sequences at a time, then with checkpointing as well."""
+        return [
+            replace(self, batches=batches, checkpointing=checkpointing)
+            for checkpointing in dict.fromkeys((self.checkpointing, True))
+            for batches in self.batches.smaller()
+        ]
+
     def _memory(self, train: str) -> Memory:
         return roofline.memory(self.shape, train, self.batches, self.facts, self.sharded, self.checkpointing)
 
 
 def plan_training(step: Step, config: Config) -> TrainingPlan:
     """Return what a step of `continue_pretraining` is planned as."""
-    base, training, planning = config.base_model, config.training, config.planning
-    tied = base.name in planning.tied_models
-    shape = roofline.make_shape(base.parameters, base.vocabulary_size, base.hidden_size, base.layers, tied)
-    if "match" not in step.inputs["tokens"].inputs and not config.mapping.keeps_tokenizer:
-        shape = shape.with_vocabulary(config.tokenizer.vocabulary_size)
+    training, planning, cluster = config.training, config.planning, config.cluster
+    source = "match" in step.inputs["tokens"].inputs
     tokens = training_tokens(step, config)
     return TrainingPlan(
         name=step.name,
-        shape=shape,
+        shape=source_shape(config) if source else adapted_shape(config),
         phases=tuple((_trained(phase.train, config), phase.share * tokens) for phase in training.phases),
         batches=Batches(
-            training.sequence_length, training.global_batch, config.cluster.micro_batch, config.cluster.processes
+            training.sequence_length, training.global_batch, cluster.micro_batch, processes=cluster.processes
         ),
-        facts=MemoryFacts(
-            moments=MOMENTS[training.optimizer.method],
-            compute_bytes=BYTES[training.precision],
-            activation_bytes=planning.activation_bytes[training.precision],
-            frozen_activation_bytes=planning.frozen_activation_bytes[training.precision],
-            chunk_bytes=planning.logits_chunk_bytes,
-            reserved_bytes=planning.reserved_gb * GB,
-        ),
-        sharded=config.cluster.sharding == "full" and config.cluster.processes > 1,
-        checkpointing=config.cluster.activation_checkpointing,
+        facts=memory_facts(MOMENTS[training.optimizer.method], training.precision, planning),
+        precision=training.precision,
+        sharding=cluster.sharding == "full",
+        checkpointing=cluster.activation_checkpointing,
         unshardable=training.unshardable,
+        checkpoints=cluster.kept_checkpoints + 1,
+    )
+
+
+def source_shape(config: Config) -> Shape:
+    """Return the shape of the base model."""
+    base = config.base_model
+    tied = base.name in config.planning.tied_models
+    return roofline.make_shape(base.parameters, base.vocabulary_size, base.hidden_size, base.layers, tied)
+
+
+def adapted_shape(config: Config) -> Shape:
+    """Return the shape of the adapted model: with the rows of the new tokenizer, where there is one."""
+    shape = source_shape(config)
+    if config.mapping.keeps_tokenizer:
+        return shape
+    return shape.with_vocabulary(config.tokenizer.vocabulary_size)
+
+
+def memory_facts(moments: Moments, precision: Precision, planning: PlanningSettings) -> MemoryFacts:
+    """Return what planning takes for granted of a training's memory."""
+    return MemoryFacts(
+        moments=moments,
+        compute_bytes=BYTES[precision],
+        activation_bytes=planning.activation_bytes[precision],
+        frozen_activation_bytes=planning.frozen_activation_bytes[precision],
+        chunk_bytes=planning.logits_chunk_bytes,
+        reserved_bytes=planning.reserved_gb * GB,
     )
 
 
@@ -117,9 +184,9 @@ def training_tokens(step: Step, config: Config) -> int:
     return round(config.training.tokens * ratio)
 
 
-def make_gpu(facts: GpuFacts, config: Config) -> Gpu:
-    """Return what a kind of GPU can do in the training's precision."""
-    return Gpu(facts.flops_per_second[config.training.precision], facts.bytes_per_second, facts.memory_gb * GB)
+def make_gpu(facts: GpuFacts, precision: Precision) -> Gpu:
+    """Return what a kind of GPU can do in a precision."""
+    return Gpu(facts.flops_per_second[precision], facts.bytes_per_second, facts.memory_gb * GB)
 
 
 def planned_rate(step: Step, config: Config) -> float | None:
@@ -128,98 +195,4 @@ def planned_rate(step: Step, config: Config) -> float | None:
     if cluster.device == "cpu" or cluster.gpu is None:
         return None
     plan = plan_training(step, config)
-    return plan.tokens / plan.seconds(make_gpu(planning.gpus[cluster.gpu], config), planning.utilisation)
-
-
-def trainings(steps: Sequence[tuple[Step, Config]]) -> Iterator[tuple[TrainingPlan, Config]]:
-    """Yield the trainings that are still to be run, each with its configuration."""
-    for step, config in steps:
-        if step.stage.name == "continue_pretraining" and not step.finished:
-            yield plan_training(step, config), config
-
-
-def check_memory(steps: Sequence[tuple[Step, Config]]) -> None:
-    """Raise UserError with a line for each training that cannot be sharded or cannot fit into the cluster's GPUs.
-
-    A line says what would fit.
-    """
-    problems = [problem for plan, config in trainings(steps) if (problem := _problem(plan, config))]
-    if problems:
-        raise UserError("\n".join(problems))
-
-
-def _problem(plan: TrainingPlan, config: Config) -> str | None:
-    cluster, needed = config.cluster, plan.memory()
-    if plan.sharded and plan.unshardable:
-        return f"{plan.name}: {plan.unshardable}"
-    if cluster.device == "cpu" or cluster.gpu is None:
-        return None
-    room = config.planning.gpus[cluster.gpu].memory_gb * GB
-    if needed.total <= room:
-        return None
-    fitting = list(ways_to_fit(plan, room))
-    fitting += [
-        f"cluster.gpu={name} where you have one"
-        for name, facts in config.planning.gpus.items()
-        if needed.total <= facts.memory_gb * GB
-    ]
-    remedy = (
-        f"what would fit: {'; or '.join(fitting)}" if fitting else "nothing known here would fit; take a smaller model"
-    )
-    return (
-        f"{plan.name} needs about {_gb(needed.total)} GB on each GPU ({memory_words(needed)}), and cluster.gpu="
-        f"{cluster.gpu} has {_gb(room)} GB; {remedy}"
-    )
-
-
-def ways_to_fit(plan: TrainingPlan, room: float) -> Iterator[str]:
-    """Yield, as settings to give, the smallest changes with which a training needs no more than `room` bytes."""
-    yield from _leaner(plan, room, "")[:1]
-    least = plan.batches.processes + plan.sharded
-    for processes in () if plan.unshardable else PROCESSES:
-        if processes >= least and plan.batches.global_batch % processes == 0:
-            shared = replace(plan, batches=replace(plan.batches, processes=processes), sharded=True)
-            if ways := _leaner(shared, room, f"cluster.sharding=full cluster.processes={processes}"):
-                yield ways[0]
-                break
-    for train in FEWER:
-        fewer = replace(plan, phases=((train, plan.tokens),))
-        if plan.shape.trained(train) < plan.shape.trained(plan.most) and _total(fewer) <= room:
-            size = f"{_gb(_total(fewer))} GB"
-            yield f"training.phases with at most `train: {train}`, as in training=tweety_two_stage ({size})"
-            break
-
-
-def _leaner(plan: TrainingPlan, room: float, words: str) -> list[str]:
-    """Return what fits of the plan and of its forms with less memory for activations, the least change first."""
-    one = replace(plan.batches, micro_batch=1)
-    forms = {
-        "": plan,
-        "cluster.micro_batch=1": replace(plan, batches=one),
-        "cluster.activation_checkpointing=true": replace(plan, checkpointing=True),
-        "cluster.micro_batch=1 cluster.activation_checkpointing=true": replace(plan, batches=one, checkpointing=True),
-    }
-    fitting = {f"{words} {more}".strip(): _total(form) for more, form in forms.items()}
-    return [f"{settings} ({_gb(size)} GB each)" for settings, size in fitting.items() if size <= room]
-
-
-def _total(plan: TrainingPlan) -> float:
-    return plan.memory().total
-
-
-def memory_words(needed: Memory) -> str:
-    """Return the parts of a memory in GB, in words."""
-    parts = {
-        "weights": needed.weights,
-        "gradients": needed.gradients,
-        "optimizer": needed.optimizer,
-        "activations": needed.activations,
-        "logits": needed.logits,
-        "copies": needed.copies,
-        "reserved": needed.reserved,
-    }
-    return ", ".join(f"{name} {_gb(size)}" for name, size in parts.items())
-
-
-def _gb(size: float) -> str:
-    return f"{size / GB:.1f}"
+    return plan.tokens / plan.seconds(make_gpu(planning.gpus[cluster.gpu], plan.precision), planning.utilisation)

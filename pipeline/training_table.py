@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from pipeline.estimate import checkpoints_bytes
+from pipeline.gpu_memory import AnyPlan, memory_words, trainings
 from pipeline.plan import Step
 from pipeline.settings import Config
-from pipeline.training_plan import GB, TrainingPlan, make_gpu, memory_words, trainings
+from pipeline.training_plan import GB, make_gpu
 
 
 def training_table(steps: Sequence[tuple[Step, Config]]) -> Table | None:
@@ -28,9 +29,9 @@ def training_table(steps: Sequence[tuple[Step, Config]]) -> Table | None:
     return table
 
 
-def _row(plan: TrainingPlan, config: Config, gpus: Sequence[str]) -> list[str]:
+def _row(plan: AnyPlan, config: Config, gpus: Sequence[str]) -> list[str]:
     planning, processes = config.planning, plan.batches.processes
-    seconds = [plan.seconds(make_gpu(planning.gpus[name], config), planning.utilisation) for name in gpus]
+    seconds = [plan.seconds(make_gpu(planning.gpus[name], plan.precision), planning.utilisation) for name in gpus]
     hours = [processes * value / 3600 for value in seconds]
     return [
         plan.name,
@@ -40,7 +41,7 @@ def _row(plan: TrainingPlan, config: Config, gpus: Sequence[str]) -> list[str]:
         f"{plan.flops:.2e}",
         *(f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in hours),
         f"{plan.memory().total / GB:.1f} GB",
-        f"{checkpoints_bytes(plan, config.cluster.kept_checkpoints) / GB:.1f} GB",
+        f"{checkpoints_bytes(plan) / GB:.1f} GB",
     ]
 
 
@@ -49,7 +50,7 @@ def memory_lines(steps: Sequence[tuple[Step, Config]]) -> list[str]:
     return [f"{plan.name}, GB on {_gpus(plan)}: {memory_words(plan.memory())}." for plan, _ in trainings(steps)]
 
 
-def _gpus(plan: TrainingPlan) -> str:
+def _gpus(plan: AnyPlan) -> str:
     shared = ", sharded" if plan.sharded else ""
     return f"each of {plan.batches.processes} GPUs{shared}" if plan.batches.processes > 1 else "one GPU"
 

@@ -8,7 +8,10 @@ from pipeline import graph, runs, store, worker
 from pipeline.config import CONF, load_config
 from pipeline.curves import pair
 from pipeline.curves_graph import curves
+from pipeline.errors import UserError
+from pipeline.gpu_memory import check_memory
 from pipeline.plan import step_file, unique
+from pipeline.provenance import ROOT
 from pipeline.sources import current_lock
 from pipeline.translate import Request, translate
 from stages.write_report.translation import SYSTEMS
@@ -24,14 +27,20 @@ RECIPES = {
     "mistral_ft_dutch": ("dutch", "tiny_random_mistral"),
 }
 """A language that tests/data has text of, and a random model with the architecture of the recipe's base model."""
-PLANNED_ALONE = (
-    "tweety_dutch_instruct",
-    "chocollama_dutch_instruct",
-    "chocollama3_dutch_instruct",
-    "tokentrans_dutch_instruct",
-    "hydra_tower_tatar",
-)
-"""What these add to a training - tuning, translation - has tests of its own; one of them runs whole below."""
+INSTRUCT = {
+    "tweety_tatar_instruct": "tiny_random_mistral",
+    "tweety_armenian_instruct": "tiny_random_mistral",
+    "tweety_italian_instruct": "tiny_random_untied",
+    "tweety_dutch_instruct": "tiny_random_mistral",
+    "chocollama_dutch_instruct": "tiny_random_untied",
+    "chocollama3_dutch_instruct": "tiny_random_untied",
+    "tokentrans_dutch_instruct": "tiny_random_untied",
+}
+"""With SFT and DPO after them, and such a model."""
+OWN_DATA = {"tweety_tatar_instruct": "tt", "tweety_armenian_instruct": "hy", "tweety_italian_instruct": "it"}
+"""Of these the conversations are files of one's own, below a folder of the language's code."""
+ALL = (*RECIPES, *INSTRUCT, "hydra_tower_tatar")
+"""What the last one adds to a training, translation, has tests of its own."""
 LANGUAGES = {
     "tweety_tatar": "tatar",
     "tweety_armenian": "armenian",
@@ -48,9 +57,11 @@ NEW_TOKENIZER = {
     "tweety_dutch_instruct",
     "tokentrans_dutch_instruct",
     "hydra_tower_tatar",
+    *OWN_DATA,
 }
 LORA = ("chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch")
 ADAPTERS = {*LORA, *(f"{recipe}_instruct" for recipe in LORA)}
+LARGER_GPU = {"hydra_tower_tatar"}
 TUNED = ("instruct_model", "preferred_model")
 IN_EVERY_RUN = ("chocollama_dutch",)
 TINY = [
@@ -90,6 +101,13 @@ def fresh_accelerator():
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
+def planned(recipe, *overrides):
+    """Return the steps of a recipe in its language, and its config; for conversations of one's own, tests/data's."""
+    data = ["instructions=tests"] if recipe in OWN_DATA else []
+    config = load_config([f"language={LANGUAGES.get(recipe, 'dutch')}", f"experiment={recipe}", *data, *overrides])
+    return graph.adapt(config, current_lock(config)), config
+
+
 def make(overrides):
     """Make all that a config plans, in this process; return the steps by name."""
     config = load_config([*TINY, *overrides])
@@ -106,17 +124,41 @@ def make_steps(steps, config):
 
 def test_every_recipe_is_tried():
     others = {"smoke", "curves_dutch", "curves_dutch_gpu"}
-    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} - others == {*RECIPES, *PLANNED_ALONE}
+    assert {path.stem for path in (CONF / "experiment").glob("*.yaml")} - others == set(ALL)
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES, *PLANNED_ALONE])
+@pytest.mark.parametrize("recipe", ALL)
 def test_a_recipe_is_planned_for_its_language_with_what_it_is_about(recipe):
-    config = load_config([f"language={LANGUAGES.get(recipe, 'dutch')}", f"experiment={recipe}"])
-    names = {step.name for step in graph.adapt(config, current_lock(config))}
+    steps, config = planned(recipe)
+    names = {step.name for step in steps}
+    assert (set(TUNED) <= names) == (recipe in INSTRUCT)
     assert ({"tokenizer", "initialized_model", "random_model"} <= names) == (recipe in NEW_TOKENIZER)
     assert {"adapted_model", "evaluation_source", "evaluation_adapted", "report"} <= names
     assert (config.training.adapter.method == "lora") == (recipe in ADAPTERS)
     assert config.training.precision == "bfloat16"
+
+
+@pytest.mark.parametrize("recipe", ALL)
+def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
+    steps, config = planned(recipe, "cluster=slurm")
+    assert config.cluster.gpu == ("h200" if recipe in LARGER_GPU else "h100")
+    check_memory([(step, config) for step in steps])
+
+
+def test_what_the_user_says_of_the_cluster_counts_more_than_the_recipe():
+    steps, config = planned("tweety_dutch", "cluster=one_gpu", "cluster.processes=1")
+    assert (config.cluster.processes, config.cluster.micro_batch) == (1, 2)
+    with pytest.raises(UserError, match=r"adapted_model needs about .*would fit: cluster\.processes=2"):
+        check_memory([(step, config) for step in steps])
+
+
+@pytest.mark.parametrize("recipe", OWN_DATA)
+def test_where_conversations_of_ones_own_go_is_told(recipe):
+    if (ROOT / "data").is_dir():
+        pytest.skip("this machine has data of its own")
+    config = load_config([f"language={recipe.split('_')[1]}", f"experiment={recipe}"])
+    with pytest.raises(UserError, match=rf"data/conversations/{OWN_DATA[recipe]}.*put the files there"):
+        graph.adapt(config, current_lock(config))
 
 
 @pytest.mark.timeout(600)
@@ -146,17 +188,19 @@ def test_a_recipe_runs_to_its_report(recipe, artifacts):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("fresh_accelerator")
-def test_an_instruct_recipe_ends_with_a_model_that_was_tuned_twice(artifacts):
-    chosen = ["language=dutch", "experiment=chocollama_dutch_instruct", "base_model=tiny_random_untied"]
-    # The real data is on the hub; the model has a context of 512 tokens.
+@pytest.mark.parametrize("recipe", INSTRUCT)
+def test_an_instruct_recipe_ends_with_a_model_that_was_tuned_twice(recipe, artifacts):
+    chosen = ["language=dutch", f"experiment={recipe}", f"base_model={INSTRUCT[recipe]}"]
+    # The real data is elsewhere; the model has a context of 512 tokens, and no template.
     tiny = ["instructions=tests", "tuning.answers.prompts=1", "tuning.answers.max_new_tokens=3"]
+    tiny += ["tuning.sft.chat_template=chatml", "tuning.sft.learning_rate=5e-3"]
     tiny += ["tuning.sft.epochs=4"]  # an epoch is a single step, and the first one's learning rate is 0
     tiny += [f"tuning.{method}.{name}" for method in ("sft", "dpo") for name in ("max_length=256", "held_out_rows=8")]
     steps = make([*chosen, *tiny, f"machine.artifacts={artifacts}"])
     tuned = {name: json.loads((steps[name].folder / "tuning.json").read_text()) for name in TUNED}
     assert tuned["instruct_model"]["held_out"]["loss_after"] < tuned["instruct_model"]["held_out"]["loss_before"]
     assert tuned["preferred_model"]["held_out"]["pairs"] > 0
-    assert "tokenizer" not in steps
+    assert ("tokenizer" in steps) == (recipe in NEW_TOKENIZER)
     page = (steps["report"].folder / "report.html").read_text()
     assert ">Instruction tuning</h2>" in page
 

@@ -7,8 +7,9 @@ import pytest
 from pipeline import commands, graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
+from pipeline.gpu_memory import check_memory
 from pipeline.sources import current_lock
-from pipeline.training_plan import check_memory, plan_training, planned_rate
+from pipeline.training_plan import plan_training, planned_rate
 
 FULL_7B = ["language=dutch", "base_model=llama2_7b", "training.precision=bfloat16", "evaluation.baselines=[]"]
 
@@ -36,6 +37,40 @@ def test_all_of_7b_on_one_gpu_of_80_gb_is_refused_with_what_would_fit():
     assert "cluster.sharding=full cluster.processes=2" in line
     assert "train: 2x2" in line
     check_memory(with_gpu(steps, None))
+
+
+def refused(*overrides):
+    with pytest.raises(UserError) as raised:
+        check_memory([adapted("cluster.gpu=h100", *overrides)])
+    return str(raised.value).partition("what would fit: ")[2].split("; or ")
+
+
+def test_a_remedy_is_the_smallest_change_and_names_nothing_that_is_chosen():
+    staged = refused("training=tweety_two_stage", "cluster.micro_batch=32")
+    assert [way.partition(" (")[0] for way in staged] == [
+        "cluster.micro_batch=8",
+        "cluster.sharding=full cluster.processes=2",
+        "cluster.gpu=h200 where you have one",
+    ]
+    long = ("training.sequence_length=4096", "training.global_batch=64", "cluster.micro_batch=8")
+    checkpointed = refused(*long, "cluster.activation_checkpointing=true")
+    assert [way.partition(" (")[0] for way in checkpointed] == [
+        "cluster.sharding=full cluster.processes=2 cluster.micro_batch=4",
+        "training.phases with at most `train: 2x2`, as in training=tweety_two_stage",
+        "cluster.gpu=h200 cluster.micro_batch=4 where you have one",
+    ]
+    # Two GPUs share it already, with all that spares memory: more of them are left.
+    shared = ("cluster.sharding=full", "cluster.processes=2", "cluster.activation_checkpointing=true")
+    longer = ("training.sequence_length=16384", "training.global_batch=64", "tokenizer.vocabulary_size=128000")
+    assert refused(*shared, *longer)[0].startswith("cluster.processes=4 (")
+
+
+def test_what_a_remedy_names_fits():
+    sizes = ("training.sequence_length=2048", "training.global_batch=64", "cluster.micro_batch=16")
+    for way in refused(*sizes):
+        settings = [word for word in way.split() if word.startswith("cluster.")]
+        if "training.phases" not in way:
+            check_memory([adapted("cluster.gpu=h100", *sizes, *settings)])
 
 
 def test_what_fits_is_not_refused_and_the_rate_is_that_of_the_gpu():
@@ -94,7 +129,9 @@ def test_a_gpu_that_nobody_knows_is_named():
 
 
 def test_the_plan_shows_what_trainings_cost(tmp_path, capsys):
-    commands.plan(["language=dutch", "experiment=smoke", f"machine.artifacts={tmp_path}"], False)
+    more = ["tuning=sft", "instructions=tests", "heads=hydra"]
+    commands.plan(["language=dutch", "experiment=smoke", *more, f"machine.artifacts={tmp_path}"], False)
     shown = capsys.readouterr().out
     assert "h200 hours" in shown
-    assert "adapted_model, GB on one GPU: weights 0.0" in shown
+    for name in ("adapted_model", "instruct_model", "hydra_parft_model"):
+        assert f"{name}, GB on one GPU: weights 0.0" in shown

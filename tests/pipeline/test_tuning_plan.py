@@ -14,6 +14,8 @@ from stages.write_report.table import number
 from stages.write_report.tuning import read_tuning, tuning_figures
 
 DUTCH = ["language=dutch"]
+RECIPES = ["tweety_dutch", "chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch"]
+RECIPES += ["tweety_tatar", "tweety_armenian", "tweety_italian"]
 
 
 def planned(*overrides):
@@ -74,13 +76,20 @@ def test_a_card_of_another_role_or_language_is_refused():
         planned("language=tatar", "tuning=sft", "instructions=packaged")
 
 
-@pytest.mark.parametrize("recipe", ["tweety_dutch", "chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_the_experiment_is_the_other_with_tuning_after_it(recipe):
     base, instruct = (load_config([*DUTCH, f"experiment={recipe}{end}"]) for end in ("", "_instruct"))
     untuned = type(base).model_fields.keys() - {"instructions", "tuning", "planning"}
     assert {name for name in untuned if getattr(instruct, name) != getattr(base, name)} == set()
-    assert (instruct.tuning.dpo.learning_rate, instruct.tuning.dpo.global_batch) == (5e-7, 64)
-    assert len(instruct.instructions.cards) == 5
+    assert instruct.tuning.dpo.global_batch == 64
+    assert instruct.tuning.sft.lora == instruct.tuning.dpo.lora is not None  # all weights fit no GPU
+    assert len(instruct.instructions.cards) == (5 if recipe.endswith("_dutch") else 1)
+
+
+def test_chocollama_s_own_way_is_the_paper_s():
+    tuning = load_config([*DUTCH, "tuning=chocollama", "instructions=chocollama"]).tuning
+    assert (tuning.dpo.learning_rate, tuning.dpo.global_batch, tuning.dpo.epochs) == (5e-7, 64, 1)
+    assert tuning.sft.lora is tuning.dpo.lora is None
 
 
 @pytest.fixture
