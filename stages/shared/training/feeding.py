@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -28,9 +28,10 @@ class Feeder:
 
     def __enter__(self) -> Self:
         """Start the thread."""
-        cuda = self.device.type == "cuda"
-        # Each thread has a current GPU of its own, the first one; memory is pinned by way of it.
-        options = {"initializer": torch.cuda.set_device, "initargs": (torch.cuda.current_device(),)} if cuda else {}
+        options: dict[str, Any] = {}
+        if self.device.type == "cuda":
+            # A thread begins with the first GPU as its current one, and memory is pinned by way of that.
+            options = {"initializer": torch.cuda.set_device, "initargs": (torch.cuda.current_device(),)}
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches", **options)
         return self
 

