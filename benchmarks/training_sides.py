@@ -40,11 +40,12 @@ def run_ours(end: Connection, config: Any, model_folder: str, steps: int) -> Non
         place = Place(Path(out), accelerator, execution)
         training = prepare(settings, model, TrainingData(blocks, None, {}), Watcher(None, None, ()), place)
     module, weights = start_phase(training, 0)
-    for step in range(steps):
-        end.recv()
-        began = _now(execution.device)
-        take_step(training, module, weights, step)
-        end.send(_now(execution.device) - began)
+    with training.feeder:
+        for step in range(steps):
+            end.recv()
+            began = _now(execution.device)
+            take_step(training, module, weights, step)
+            end.send(_now(execution.device) - began)
     _report(end, model, config)
 
 

@@ -16,7 +16,7 @@ def keys_at(place: Sequence[int | str]) -> tuple[str, list[str]]:
     >>> keys_at(("alignment", "table", "path"))
     ('alignment.path', [])
     >>> keys_at(("training", "phases", 0))
-    ('training.phases.0', ['embedding_learning_rate', 'learning_rate', 'name', 'share', 'train'])
+    ('training.phases.0', ['embedding_learning_rate', 'learning_rate', 'name', 'schedule', 'share', 'train'])
     """
     shown: list[str] = []
     here: list[Any] = [Config]

@@ -39,7 +39,7 @@ def _language_problems(config: "Config") -> Iterator[str]:
             "base model's language"
         )
     replayed = config.replay.language
-    if replayed and replayed.code != language.source_code:
+    if config.replay.share and replayed and replayed.code != language.source_code:
         yield (
             f"replay.language.code={replayed.code!r} is not the base model's language, "
             f"language.source_code={language.source_code!r}; that is the one to replay"

@@ -63,7 +63,7 @@ def plan_pair(plan: Planner, pairing: Pairing, lock: Lock) -> dict[str, Step]:
     data |= plan_replay(plan, config, lock)
     tokens = plan_tokens(plan, config, data)
     matched = plan_tokens(plan, config, data, match=tokens)
-    watched = plan_watched_by_both(plan, config, {"corpus": corpus, **shown})
+    watched = plan_watched_by_both(plan, config, lock, {**data, **shown})
     trained = {
         f"{system}_{name}": {"model": model, "tokens": text, **watched}
         for system, model, text in (("adapted", initialized, tokens), ("source_finetuned", base_model, matched))

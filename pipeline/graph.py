@@ -31,7 +31,7 @@ def adapt(config: Config, lock: Lock, leaderboard: Step | None = None) -> list[S
 
     data |= plan_replay(plan, config, lock)
     tokens = plan_tokens(plan, config, data)
-    watched = plan_watched(plan, config, {"corpus": corpus, **shown})
+    watched = plan_watched(plan, config, lock, {**data, **shown})
     adapted = plan.step(CONTINUE_PRETRAINING, inputs={"model": initialized, "tokens": tokens, **watched})
     if config.training.objective == "masked":  # nothing evaluates an encoder yet
         return only(plan.steps, lambda one: one is adapted)

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 
+STEP = "step"
+"""The optimizer step among the values of a line."""
+
 
 class Tracker(Protocol):
     """Where a training reports to."""
@@ -35,21 +38,27 @@ class NoTracker:
 
 
 class WandbTracker:
-    """One run of Weights & Biases."""
+    """One run of Weights & Biases.
+
+    Its own count of steps only ever rises, and what comes for a lower one is dropped; but a look that a stop kept from
+    being taken comes after the resume, for a step that is there already. So ours is a value, over which all is drawn.
+    """
 
     def __init__(self, run: Any) -> None:
         self.run = run
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP)
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Report the values of one step; the step is given, since offline runs do not know where they left off."""
-        self.run.log(dict(values), step=step)
+        """Report the values of one step."""
+        self.run.log({**values, STEP: step})
 
     def log_table(self, step: int, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Report rows with the same keys, at least one, as a table."""
         import wandb
 
         columns: list[str | int] = list(rows[0])
-        self.run.log({name: wandb.Table(columns, [list(row.values()) for row in rows])}, step=step)
+        self.log(step, {name: wandb.Table(columns, [list(row.values()) for row in rows])})
 
     def finish(self) -> None:
         """Write what is left and close the run."""

@@ -7,18 +7,20 @@ from pipeline.cards import resolve_cards, usable_cards
 from pipeline.plan import Planner, Step
 from pipeline.settings import Config
 from pipeline.stage_catalogue import INGEST_CORPUS, MIX_TOKENS, PACK_TOKENS, SAMPLE_HELD_OUT
+from stages.shared.text_settings import LanguageSettings
 
 
 def plan_replay(plan: Planner, config: Config, lock: Lock) -> dict[str, Step]:
-    """Plan the text of the base model's own language where some is wanted; the step goes by `replay`."""
+    """Plan the text of the base model's own language where some is replayed; the step goes by `replay`."""
     replay = config.replay
-    if replay.language is None or not replay.share:
-        return {}
-    usable_cards(replay.cards, replay.language.code)
-    cards = resolve_cards(replay.cards, replay.language.source_code, replay.language.code, lock)
-    cards = config.hub.shortened(cards)
-    spoken = {"language": replay.language, "corpus": config.replayed_corpus()}
-    return {"replay": plan.step(INGEST_CORPUS, "replay_corpus", inputs={}, cards=cards, **spoken)}
+    return {"replay": _plan_own_text(plan, config, lock, replay.language)} if replay.language and replay.share else {}
+
+
+def _plan_own_text(plan: Planner, config: Config, lock: Lock, language: LanguageSettings) -> Step:
+    usable_cards(config.replay.cards, language.code)
+    cards = resolve_cards(config.replay.cards, language.source_code, language.code, lock)
+    spoken = {"language": language, "corpus": config.replayed_corpus()}
+    return plan.step(INGEST_CORPUS, "replay_corpus", inputs={}, cards=config.hub.shortened(cards), **spoken)
 
 
 def plan_tokens(plan: Planner, config: Config, data: Mapping[str, Step], match: Step | None = None) -> Step:
@@ -41,22 +43,35 @@ def plan_tokens(plan: Planner, config: Config, data: Mapping[str, Step], match: 
     return plan.step(MIX_TOKENS, name, inputs=mixed | ({"match": match} if match else {}), share=share)
 
 
-def plan_watched(plan: Planner, config: Config, made: Mapping[str, Step]) -> dict[str, Step]:
-    """Plan the texts that trainings are watched on: the target's, and the source's where the mapping has bitext."""
+def plan_watched(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Plan the texts that trainings are watched on: the target's, and the source's where there is some."""
     if config.training.watch is None or config.training.objective == "masked":
         return {}
-    origins = {"held_out_target": "corpus", "held_out_source": "bitext"}
+    origins = {"held_out_target": {"corpus": made["corpus"]}, "held_out_source": _source_text(plan, config, lock, made)}
     text = config.training.watch.text
     return {
-        name: plan.step(SAMPLE_HELD_OUT, name, inputs={origin: made[origin]}, text=text, other_domain=None)
+        name: plan.step(SAMPLE_HELD_OUT, name, inputs=origin, text=text, other_domain=None)
         for name, origin in origins.items()
-        if origin in made
+        if origin
     }
 
 
-def plan_watched_by_both(plan: Planner, config: Config, made: Mapping[str, Step]) -> dict[str, Step]:
+def _source_text(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
+    """Return what the source language is sampled of: the mapping's bitext, else what is or could be replayed."""
+    if "bitext" in made:
+        return {"bitext": made["bitext"]}
+    if "replay" in made:
+        return {"corpus": made["replay"]}
+    language = config.replay.language
+    if language is None or language.code != config.language.source_code or not config.replay.cards:
+        return {}
+    return {"corpus": _plan_own_text(plan, config, lock, language)}
+
+
+def plan_watched_by_both(plan: Planner, config: Config, lock: Lock, made: Mapping[str, Step]) -> dict[str, Step]:
     """Plan the texts that both trainings of a comparison are watched on: all there are, of another domain too."""
-    watched, watch, other = plan_watched(plan, config, made), config.training.watch, config.leaderboard.other_domain
+    watched = plan_watched(plan, config, lock, made)
+    watch, other = config.training.watch, config.leaderboard.other_domain
     if watch is None or other is None:
         return watched
     lines = plan.step(SAMPLE_HELD_OUT, "held_out_other", inputs={}, text=watch.text, other_domain=other)

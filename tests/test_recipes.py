@@ -68,6 +68,7 @@ TINY = [
     "corpus=tests",
     "bitext=tests",
     "dictionary=none",
+    "replay.cards=[sample_text]",
     "tokenizer.vocabulary_size=900",
     "training.tokens=3000",
     "training.sequence_length=64",

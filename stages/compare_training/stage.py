@@ -50,7 +50,7 @@ def describe(settings: CompareTrainingSettings, trainings: list[TrainedModel], r
         "language": settings.language_name,
         "source_code": settings.source_code,
         "base_model": settings.base_model_name,
-        "schedule": settings.training.schedule,
+        "schedule": ", ".join(settings.training.schedules),
         "confidence": level,
         "variants": [variant.model_dump(mode="json") for variant in settings.variants],
         "comparisons": [entry for entry in compared if entry],

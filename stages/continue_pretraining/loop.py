@@ -24,7 +24,7 @@ from stages.continue_pretraining.checkpoints import (
 )
 from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.speed import Speedometer, flops_per_token
-from stages.continue_pretraining.spikes import highest_loss
+from stages.continue_pretraining.spikes import highest_loss, remember
 from stages.continue_pretraining.watcher import Watcher
 from stages.shared.interruption import TIME_IS_UP, Interruption
 from stages.shared.training.sharding import like, whole
@@ -54,7 +54,7 @@ class Progress:
     first_loss: float | None = None
     last_loss: float | None = None
     recent_losses: list[float] = field(default_factory=list)
-    """Of the steps taken last, as many as decide what a spike is."""
+    """Finite ones of the last steps, skipped ones among them, as many as decide what a spike is."""
     looked_at: int | None = None
     """The last step after which the model was looked at."""
     validation_loss: float | None = None
@@ -172,12 +172,12 @@ def _record(training: SavedTraining, progress: Progress, result: StepResult) -> 
         rate = group.learning_rate(training.schedule, step)
         rates[group.embeddings] = max(rates[group.embeddings], rate)
     progress.step += 1
+    if spikes := training.schedule.settings.skipping.spikes:
+        progress.recent_losses = remember(progress.recent_losses, result.loss, spikes)
     if result.taken:
         progress.skipped_in_a_row = 0
         progress.last_loss = result.loss
         progress.first_loss = result.loss if progress.first_loss is None else progress.first_loss
-        if spikes := training.schedule.settings.skipping.spikes:
-            progress.recent_losses = [*progress.recent_losses, result.loss][-spikes.window_steps :]
     else:
         progress.skipped += 1
         progress.skipped_in_a_row += 1
@@ -245,8 +245,10 @@ def _diverged(training: SavedTraining, progress: Progress, result: StepResult, m
     return (
         f"{progress.skipped_in_a_row} steps in a row were skipped because their loss or gradient was not finite or the "
         f"loss far above that of the steps before; in the last, step {progress.step}, it was {last}. In all "
-        f"{progress.skipped} were skipped; {where}. Lower training.phases' learning rates or training.max_grad_norm, "
-        "use training.precision=float32, or allow more with training.skipping"
+        f"{progress.skipped} were skipped; {where}. The same command goes on from there, also with other settings of "
+        "cluster, which helps where the machine was at fault. Whatever is changed in training begins a new one: lower "
+        "learning rates in training.phases, a lower training.max_grad_norm, training.precision=float32, or a larger "
+        "training.skipping.most_in_a_row"
     )
 
 

@@ -146,7 +146,8 @@ def run(training: SavedTraining, progress: Progress, data: TrainingData, journal
     with noted_signals() as interruption, journal:
         if data.validation is not None and training.measures and progress.validation_loss is None:
             progress.validation_loss = mean_loss(training, data.validation)
-        train(training, progress, journal, interruption)
+        with training.feeder:
+            train(training, progress, journal, interruption)
     return mean_loss(training, data.validation) if data.validation is not None and training.measures else None
 
 

@@ -15,10 +15,11 @@ from stages.shared.generation import continue_text
 from stages.shared.held_out_text import read_texts
 from stages.shared.scoring.windows import Window, cut_windows, make_batches
 from stages.shared.training.batches import IGNORED, Batch
+from stages.shared.training.feeding import to_device
 from stages.shared.training.loss import LossModel
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.sharding import release
-from stages.shared.training.step import Training, to_device, uncompiled
+from stages.shared.training.step import Training, uncompiled
 from stages.shared.training.watching import WatchSettings
 
 PREFIX = "held_out_"

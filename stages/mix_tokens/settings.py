@@ -15,7 +15,8 @@ class ReplaySettings(Section):
     share: Annotated[float, Field(ge=0, lt=1)]
     """Of the training's tokens."""
     cards: CardNames
-    """Data cards of that text; all else is as for the corpus, the split too."""
+    """Data cards of that text; all else is as for the corpus, the split too. Without a share of it, trainings are
+    watched on its validation split where the mapping has no bitext."""
     language: LanguageSettings | None
     """That language as a target language would be described."""
 

@@ -174,7 +174,10 @@ def mistake(overrides):
         (["language=dutch", "+pivots.cards.en=[udhr]"], "pivots.cards.en: 'en' is the source language itself"),
         (["language=tatar", "+pivots.cards.tt=[udhr]"], "pivots.cards.tt: 'tt' is the target language itself"),
         (["language=tatar", "+pivots.cards.ru=[udhr,udhr]"], "named more than once: udhr"),
-        (["language=dutch", "replay.share=0.1"], "a share of the training text needs cards and a language"),
+        (
+            ["language=dutch", "replay.share=0.1", "replay.cards=[]"],
+            "a share of the training text needs cards and a language",
+        ),
         (["language=english", "replay=packaged"], "replay.language.code='en' is not the base model's language"),
         (["language=dutch", "mapping=keep", "calibration=unigram"], "mapping=keep maps no rows that could be"),
         (["language=dutch", "mapping=keep", "mapping.warmup=distill"], "it takes no options and no warm-up"),
@@ -293,7 +296,8 @@ def test_a_preset_s_sizes_win_over_those_of_the_language_s_packaged_text():
 def test_a_setting_re_makes_only_what_depends_on_it():
     base = {step.name: step for step in planned(load_config(["language=dutch"]))}
     changed = {step.name: step for step in planned(load_config(["language=dutch", "mapping=mean"]))}
-    differ = {name for name in changed if base[name].fingerprint != changed[name].fingerprint}
+    english = {"held_out_source", "replay_corpus"}  # watched on another text, as there is no bitext
+    differ = {name for name in changed.keys() - english if base[name].fingerprint != changed[name].fingerprint}
     assert differ == {"initialized_model", "adapted_model", "evaluation_mapped", "evaluation_adapted", "report"}
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from execution_here import HERE
+from wandb_records import offline, records, rows
 
 from pipeline.stage import Execution
 from pipeline.tracking import NoTracker, start_tracking
@@ -26,14 +27,28 @@ def test_only_the_main_process_reports(tmp_path):
     assert not (tmp_path / "wandb").exists()
 
 
-def test_without_a_key_a_run_is_kept_on_the_disk(tmp_path, monkeypatch):
-    for name in ("WANDB_API_KEY", "WANDB_MODE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+def test_without_a_key_a_run_is_kept_on_the_disk_and_goes_on_as_the_same(tmp_path, monkeypatch):
+    offline(monkeypatch, tmp_path)
     execution = Execution(**WHERE, tracking=tmp_path / "wandb")
     for step in (1, 2):  # the second is the run resumed
         tracker = start_tracking(execution, {"tokens": 10})
         tracker.log(step, {"loss": 1.0})
         tracker.log_table(step, "samples", [{"prompt": "een huis", "continuation": "met een tuin"}])
         tracker.finish()
-    assert len(list((tmp_path / "wandb").glob("**/*.wandb"))) == 2
+    runs = [run[0] for run in records(tmp_path / "wandb", "run")]
+    assert len(runs) == 2
+    assert [(run["run_id"], run["resume"]) for run in runs] == [("test", True)] * 2  # by which `wandb sync` joins them
+    assert runs[0]["config"]["update"]["tokens"] == 10
+
+
+def test_a_look_at_a_step_that_is_past_is_kept(tmp_path, monkeypatch):
+    offline(monkeypatch, tmp_path)
+    tracker = start_tracking(Execution(**WHERE, tracking=tmp_path / "wandb"), {})
+    for step, values in ((4, {"loss": 1.0}), (5, {"loss": 0.5}), (4, {"held_out": 2.0}), (5, {"held_out": 3.0})):
+        tracker.log(step, values)
+    tracker.log_table(4, "samples", [{"prompt": "een huis", "continuation": "met een tuin"}])
+    tracker.finish()
+    seen = [(row["step"], row.get("loss"), row.get("held_out")) for row in rows(tmp_path / "wandb")]
+    assert seen == [(4, 1.0, None), (5, 0.5, None), (4, None, 2.0), (5, None, 3.0), (4, None, None)]
+    drawn = [metric for run in records(tmp_path / "wandb", "metric") for metric in run if "glob_name" in metric]
+    assert [(metric["glob_name"], metric["step_metric"]) for metric in drawn] == [("*", "step")]

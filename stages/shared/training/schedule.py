@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from stages.shared.training.settings import TrainingSettings
+from stages.shared.training.settings import Course, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Schedule:
     def factor(self, step: int, since: int) -> float:
         """Return the share of the peak learning rate at a step, for weights trained since step `since`.
 
-        The fall spans the whole training, whatever its phases; the rise begins anew for weights that join later,
-        because AdamW knows nothing of their gradients yet.
+        The fall spans the whole training, or the phase where that has a schedule of its own; the rise begins anew for
+        weights that join later, because AdamW knows nothing of their gradients yet.
         """
         rise = round(self.settings.warmup_share * self.steps)
         warmth = min(1.0, (step - since + 1) / (rise + 1))
@@ -39,12 +39,25 @@ class Schedule:
         return warmth * (low + (1 - low) * self._height(step))
 
     def _height(self, step: int) -> float:
-        progress = step / self.steps
-        if self.settings.schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * progress))
-        if self.settings.schedule == "warmup_stable_decay" and self.settings.decay_share > 0:
-            return min(1.0, (1 - progress) / self.settings.decay_share)
-        return 1.0
+        number = self.phase(step)
+        own = self.settings.phases[number].schedule
+        if own is None:
+            return height(self.settings.schedule, step / self.steps, self.settings.decay_share)
+        begin = self.begin(number)
+        return height(own, (step - begin) / (self.ends[number] - begin), self.settings.decay_share)
+
+
+def height(course: Course, progress: float, decay_share: float) -> float:
+    """Return where a learning rate is between what it falls to (0) and its peak (1), at a share of its steps.
+
+    >>> [height("warmup_stable_decay", progress, decay_share=0.5) for progress in (0.0, 0.5, 0.75)]
+    [1.0, 1.0, 0.5]
+    """
+    if course == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    if course == "warmup_stable_decay" and decay_share > 0:
+        return min(1.0, (1 - progress) / decay_share)
+    return 1.0
 
 
 def make_schedule(settings: TrainingSettings, steps: int) -> Schedule:

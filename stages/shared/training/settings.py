@@ -18,6 +18,8 @@ from stages.shared.training.watching import SkippingSettings, WatchSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Course = Literal["cosine", "constant", "warmup_stable_decay"]
+"""Of the learning rate, after its rise."""
 SHARE_TOLERANCE = 1e-6
 
 
@@ -34,6 +36,12 @@ class PhaseSettings(Section):
     """Peak, for all weights but the embeddings and the head."""
     embedding_learning_rate: NonNegativeFloat
     """Peak, for the embeddings and the head."""
+    schedule: Course | None = None
+    """Of this phase, over its own steps; null, as it is where nothing is said: it shares that of the whole training."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed; a phase without a schedule of its own is hashed as before there were any."""
+        return {name: value for name, value in super().identity().items() if name != "schedule" or value}
 
 
 class NoAdapter(Section):
@@ -114,9 +122,10 @@ class TrainingSettings(Section):
     """`causal`: each token from those before it; `masked`, for encoders: some tokens from those around them."""
     warmup_share: Share
     """Of the optimizer steps: over so many the learning rate of newly trained weights rises."""
-    schedule: Literal["cosine", "constant", "warmup_stable_decay"]
+    schedule: Course
+    """Over all steps, for the phases without one of their own."""
     decay_share: Share
-    """Of the optimizer steps, the last: where `warmup_stable_decay` falls, in a line."""
+    """Of the steps that a schedule spans, the last: where `warmup_stable_decay` falls, in a line."""
     min_learning_rate_share: Share
     """Of the peak: what the learning rate falls to."""
     validation_tokens: NonNegativeInt
@@ -147,6 +156,11 @@ class TrainingSettings(Section):
         return self
 
     @property
+    def schedules(self) -> tuple[Course, ...]:
+        """The schedules that some phase follows, each once."""
+        return tuple(dict.fromkeys(phase.schedule or self.schedule for phase in self.phases))
+
+    @property
     def unshardable(self) -> str | None:
         """Why processes cannot share this model: what needs whole matrices, or was not tried in parts."""
         plain = {"adapter": "none", "optimizer": "adamw"}
@@ -163,7 +177,8 @@ class TrainingSettings(Section):
     def identity(self) -> dict[str, Any]:
         """Return what is hashed; a choice that is the plain one is not named."""
         plain = {"optimizer": {"method": "adamw"}, "adapter": {"method": "none"}, "objective": "causal"}
-        return {name: value for name, value in super().identity().items() if plain.get(name) != value}
+        values = {**super().identity(), "phases": [phase.identity() for phase in self.phases]}
+        return {name: value for name, value in values.items() if plain.get(name) != value}
 
 
 def blocks(tokens: int, sequence_length: int) -> int:

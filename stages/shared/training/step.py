@@ -3,6 +3,7 @@
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,8 +11,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.shared.training.batches import Batch, Blocks, Share
+from stages.shared.training.batches import Blocks, Share
 from stages.shared.training.encoders import loss_model
+from stages.shared.training.feeding import Feeder, to_device
 from stages.shared.training.loss import LossModel
 from stages.shared.training.parameters import Group, enter_phase
 from stages.shared.training.schedule import Schedule
@@ -33,6 +35,11 @@ class Training:
     share: Share
     sharded: LossModel | None = field(default=None, kw_only=True)
     """What gives the loss where the model is spread over the processes; it is wrapped once and for all phases."""
+
+    @cached_property
+    def feeder(self) -> Feeder:
+        """What hands out this process' micro-batches; entered as a context manager it makes them ahead."""
+        return Feeder(self.data, self.share, self.accelerator.device)
 
     @property
     def measures(self) -> bool:
@@ -92,14 +99,14 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
     targets = data.targets(first, first + share.global_batch)
     # Drawn anew for each step, so that a resumed training needs no saved state, on any number of processes.
     torch.manual_seed(training.schedule.settings.seed * SEED_STRIDE + step * share.ranks + share.rank)
-    micro_batches = share.rows(step, len(data))
+    last = len(share.rows(step, len(data)))
     total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-    for place, rows in enumerate(micro_batches, 1):
+    for place, batch in enumerate(training.feeder.batches(step), 1):
         # Sharded gradients are exchanged each time: else every process would hold them whole until the last.
-        waits = place < len(micro_batches) and training.sharded is None
+        waits = place < last and training.sharded is None
         with accelerator.no_sync(module) if waits else nullcontext():
             with accelerator.autocast():
-                loss = module(*to_device(data.batch(rows), accelerator.device))
+                loss = module(*batch)
             # Gradients are averaged over processes: multiplied back, they are those of the mean over all tokens.
             accelerator.backward(loss * (share.ranks / targets))
         total += loss.detach()
@@ -130,16 +137,6 @@ def mean_loss(training: Training, data: Blocks) -> float:
     if training.sharded is not None:
         release(training.sharded)
     return total / data.targets(0, len(data))
-
-
-def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Return inputs, labels and positions as tensors."""
-    parts = (batch.inputs, batch.labels, batch.positions)
-    tensors = [torch.from_numpy(part) for part in parts]
-    if device.type == "cuda":  # from pinned memory a copy waits for nothing
-        tensors = [tensor.pin_memory() for tensor in tensors]
-    inputs, labels, positions = (tensor.to(device, non_blocking=True) for tensor in tensors)
-    return inputs, labels, positions
 
 
 def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Parameter]]:

@@ -8,12 +8,15 @@ from pipeline.section import Section
 
 
 class SpikeSettings(Section):
-    """Which finite losses are too high to learn from, as in OLMo-core's SkipStepOptimizer."""
+    """Which finite losses are too high to learn from.
+
+    A loss that stays as high is learnt from after about `window_steps / (1 + deviations ** 2)` steps left out.
+    """
 
     deviations: PositiveFloat
     """Standard deviations above the mean of the window's losses."""
     window_steps: Annotated[int, Field(ge=4)]
-    """Steps taken last; nothing is a spike before half of them are there."""
+    """The last steps with a finite loss; nothing is a spike before half of them are there."""
 
 
 class SkippingSettings(Section):

@@ -7,8 +7,8 @@ from training_case import VOCABULARY, make_model
 from transformers import AutoModelForCausalLM
 
 from stages.shared.training.batches import Blocks
+from stages.shared.training.feeding import to_device
 from stages.shared.training.loss import LossModel
-from stages.shared.training.step import to_device
 
 LENGTH = 24
 STARTS = np.array([0, 5, 6, 17, 24, 40])

@@ -76,6 +76,37 @@ def test_the_rate_rises_then_never_rises_again(steps, schedule, warmup, low):
     assert [course.phase(step) for step in range(steps)] == sorted(course.phase(step) for step in range(steps))
 
 
+COURSES = ("cosine", "constant", "warmup_stable_decay")
+
+
+@given(
+    steps=st.integers(2, 200),
+    course=st.sampled_from(COURSES),
+    own=st.sampled_from(COURSES),
+    share=st.floats(0.05, 0.95),
+    low=st.floats(0, 1),
+)
+def test_a_phase_with_a_schedule_of_its_own_follows_it_as_if_it_were_the_training(steps, course, own, share, low):
+    plain = {"schedule": course, "warmup_share": 0.0, "min_learning_rate_share": low}
+    shares = [TRAINING["phases"][0] | {"share": share}, TRAINING["phases"][1] | {"share": 1 - share}]
+    shared = make_schedule(settings(**plain, phases=shares), steps)
+    begin, end = shared.begin(1), shared.ends[1]
+    alone = make_schedule(settings(**plain | {"schedule": own}), max(1, end - begin))
+    course_of_each = make_schedule(settings(**plain, phases=[shares[0], shares[1] | {"schedule": own}]), steps)
+    for step in range(steps):
+        expected = alone.factor(step - begin, since=0) if step >= begin else shared.factor(step, since=0)
+        assert course_of_each.factor(step, since=0) == pytest.approx(expected)
+
+
+def test_what_has_no_schedule_of_its_own_is_hashed_as_before():
+    plain, named = settings(), settings(phases=[phase | {"schedule": None} for phase in TRAINING["phases"]])
+    assert plain.identity() == named.identity()
+    assert all("schedule" not in phase for phase in plain.identity()["phases"])
+    own = settings(phases=[TRAINING["phases"][0] | {"schedule": "constant"}, TRAINING["phases"][1]])
+    assert own.identity()["phases"][0]["schedule"] == "constant"
+    assert own.schedules == ("constant", "cosine")
+
+
 def test_phases_must_make_up_the_whole():
     half = [phase | {"share": 0.4} for phase in TRAINING["phases"]]
     with pytest.raises(ValidationError, match=r"make up 0\.8; they must make up 1"):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny_models import TEXTS, save_tiny_model
 from training_case import hashes, make_tokens, run_case, signalling
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from wandb_records import offline, records, rows
 
 from pipeline.errors import OutOfTime
 from stages.continue_pretraining import loop
@@ -102,6 +103,44 @@ def test_a_training_stopped_at_a_look_or_between_two_is_looked_at_as_often(
     assert max(steps) == (0 if step == 5 else 5)
     run_case(model, tokens, tmp_path / "out", {}, texts, watch=WATCH)
     assert hashes(tmp_path / "out") == hashes(watched)
+
+
+def test_weights_and_biases_is_told_all_of_it_and_after_a_stop_at_a_look_that_too(
+    watched, model, tokens, texts, tmp_path, monkeypatch
+):
+    offline(monkeypatch, tmp_path)
+    tracking = tmp_path / "wandb"
+    execution = {"tracking": tracking, "peak_flops_per_second": 1e12}
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", signalling(signal.SIGUSR1, 5))
+        with pytest.raises(OutOfTime):
+            run_case(model, tokens, tmp_path / "out", execution, texts, watch=WATCH)
+    run_case(model, tokens, tmp_path / "out", execution, texts, watch=WATCH)
+    assert hashes(tmp_path / "out") == hashes(watched)
+    told, metrics = rows(tracking), read_lines(watched / "metrics.jsonl")
+    steps = [row for row in told if "loss" in row]
+    assert [{name: row[name] for name in metrics[0]} for row in steps] == metrics
+    assert {"loss", "learning_rate", "embedding_learning_rate", "grad_norm", "tokens"} <= metrics[0].keys()
+    assert all(row[name] > 0 for row in steps for name in ("seconds", "tokens_per_s", "mfu", "peak_memory_gb"))
+    looks = {
+        (row["step"], name): row[f"held_out/{name}_bits_per_byte"]
+        for row in told
+        for name in ("target", "source")
+        if f"held_out/{name}_bits_per_byte" in row
+    }
+    assert looks == {
+        (line["step"], line["text"]): line["bits_per_byte"] for line in read_lines(watched / "held_out.jsonl")
+    }
+    assert [row["step"] for row in told if "samples._type" in row] == [0, 5, 10, 15, 16]
+    tables = [json.loads(path.read_text()) for path in tracking.glob("**/samples_*.table.json")]
+    assert tables[0]["columns"] == ["step", "tokens", "prompt", "continuation"]
+    written = [list(line.values()) for line in read_lines(watched / "samples.jsonl")]
+    assert sorted(row for table in tables for row in table["data"]) == sorted(written)
+    for part in records(tracking, "run"):
+        config = part[0]["config"]["update"]
+        assert config["training"]["global_batch"] == 4
+        assert config["inputs"]["model"] == model.name
+        assert set(config["inputs"]) == {"model", "tokens", *texts}
 
 
 def test_what_differs_from_run_to_run_is_in_the_logs_alone(watched, model):
