@@ -50,6 +50,27 @@ def test_operations_of_a_token_by_hand():
     assert again == 12_952_543_232 + 2_147_483_648
 
 
+def test_a_model_that_is_only_read():
+    # 2 x 6,607,343,616 and a third of the attention
+    assert roofline.reading_flops_per_token(LLAMA2, 4_096) == 13_214_687_232 + 2_147_483_648
+    # 8 micro-steps of 4,096 tokens at 5e14 a second; then one of 8 tokens, for which all weights are read once
+    seconds = roofline.reading_seconds(LLAMA2, BATCHES, GPU, utilisation=0.5)
+    assert seconds == pytest.approx(8 * 4_096 * 15_362_170_880 / 5e14)
+    few = Batches(sequence_length=8, global_batch=1, micro_batch=1, processes=1)
+    assert roofline.reading_seconds(LLAMA2, few, GPU, 0.5) == pytest.approx(4 * 6_607_343_616 / 1e12)
+    beside = roofline.memory(LLAMA2, "all", BATCHES, replace(BF16, reference=True))
+    assert beside.total - roofline.memory(LLAMA2, "all", BATCHES, BF16).total == 4 * 6_738_415_616
+
+
+def test_two_vocabularies():
+    both = LLAMA2.with_vocabularies(read=48_000, written=16_000)
+    assert both.tables == (48_000 + 16_000) * 4_096
+    assert both.multiplied == 6_476_271_616 + 16_000 * 4_096
+    assert not both.tied
+    tied = make_shape(6_738_415_616, 32_000, 4_096, 32, tied=True)
+    assert (tied.head, tied.with_vocabulary(50_000).tables) == (tied.table, 50_000 * 4_096)
+
+
 def test_a_step_limited_by_computing():
     # 8 micro-steps of 4,096 tokens: 46,086,512,640 x 4,096 / (1e15 x 0.5) = 0.37754 s; update 40 x 6.738e9 / 1e12
     step = roofline.step_seconds(LLAMA2, "all", BATCHES, GPU, utilisation=0.5)
