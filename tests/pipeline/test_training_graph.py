@@ -20,12 +20,9 @@ def test_with_bitext_its_source_side_is_watched_and_nothing_else_ingested_for_it
     steps = planned()
     assert steps["adapted_model"].inputs["held_out_source"].inputs == {"bitext": steps["bitext"]}
     assert "replay_corpus" not in steps
-    assert planned("replay.cards=[]")["report"].fingerprint == steps["report"].fingerprint
 
 
-@pytest.mark.parametrize(
-    "overrides", [KEEP, ["mapping=mean"], ["experiment=chocollama_dutch"], ["experiment=mistral_ft_dutch"]]
-)
+@pytest.mark.parametrize("overrides", [["mapping=mean"], ["experiment=mistral_ft_dutch"]])
 def test_without_bitext_english_is_watched_that_is_ingested_as_for_replay(overrides):
     steps = planned(*overrides)
     text = steps["adapted_model"].inputs["held_out_source"].inputs["corpus"]
@@ -40,9 +37,7 @@ def test_without_bitext_english_is_watched_that_is_ingested_as_for_replay(overri
     assert replayed["adapted_model"].inputs["tokens"].inputs["replay"].inputs["corpus"] is replayed["replay_corpus"]
 
 
-@pytest.mark.parametrize(
-    "overrides", [["replay.cards=[]"], ["training.watch=null"], ["language=english"], ["training.objective=masked"]]
-)
+@pytest.mark.parametrize("overrides", [["replay.cards=[]"], ["language=english"], ["training.objective=masked"]])
 def test_where_there_is_no_such_text_or_no_look_none_is_ingested(overrides):
     steps = planned(*KEEP, *overrides)
     assert not {"held_out_source", "replay_corpus"} & steps.keys()
