@@ -110,7 +110,7 @@ def test_weights_and_biases_is_told_all_of_it_and_after_a_stop_at_a_look_that_to
 ):
     offline(monkeypatch, tmp_path)
     tracking = tmp_path / "wandb"
-    execution = {"tracking": tracking, "peak_flops_per_second": 1e9}
+    execution = {"tracking": tracking, "peak_flops_per_second": 1e6}  # of a busy machine too, MFU is not rounded to 0
     with monkeypatch.context() as patch:
         patch.setattr(loop, "take_step", signalling(signal.SIGUSR1, 5))
         with pytest.raises(OutOfTime):
