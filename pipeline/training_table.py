@@ -7,6 +7,7 @@ from rich.table import Table
 from pipeline.estimate import checkpoints_bytes
 from pipeline.gpu_memory import AnyPlan, memory_words, trainings
 from pipeline.plan import Step
+from pipeline.roofline import ADAPTERS
 from pipeline.settings import Config
 from pipeline.training_plan import GB, make_gpu
 
@@ -36,7 +37,7 @@ def _row(plan: AnyPlan, config: Config, gpus: Sequence[str]) -> list[str]:
     return [
         plan.name,
         _count(plan.shape.parameters),
-        _count(plan.shape.trained(plan.most)),
+        "adapters" if plan.most == ADAPTERS else _count(plan.shape.trained(plan.most)),
         f"{plan.tokens:,.0f}",
         f"{plan.flops:.2e}",
         *(f"{value:.2g}" if value < 10 else f"{value:,.0f}" for value in hours),
