@@ -5,6 +5,7 @@ import math
 import shutil
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,9 +14,8 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from pipeline.tracking import Tracker
 from stages.shared.interruption import Interruption
+from stages.shared.sealing import damage, is_sealed, seal
 
-WHOLE = "whole"
-"""A file in a checkpoint's folder that is written last: transformers writes the others one by one."""
 KEPT = 2
 NAMES = {
     "num_tokens": "tokens",
@@ -76,26 +76,29 @@ class Progress(TrainerCallback):
             control.should_save, control.should_training_stop = True, stop
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint as whole and remove the oldest ones."""
+        """Seal the checkpoint, whose files transformers wrote one by one, and remove the oldest ones."""
         folder = Path(args.output_dir)
-        (folder / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        seal(folder / f"checkpoint-{state.global_step}")
         self.saved_at = time.monotonic()
-        for old in checkpoints(folder)[:-KEPT]:
-            shutil.rmtree(old)
+        kept = [path for path in checkpoints(folder) if is_sealed(path)][-KEPT:]
+        for path in checkpoints(folder):
+            if path not in kept:
+                shutil.rmtree(path)
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the whole checkpoints, the newest last."""
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+    """Return the checkpoints, whole or not, the newest last."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint, None where there is none; remove what a killed process left half-written."""
-    whole = checkpoints(folder)
-    for path in sorted(folder.glob("checkpoint-*")):
-        if path not in whole:
-            then = f"going back to {whole[-1].name}" if whole else "there is none to go on from"
-            print(f"checkpoint {path} is torn; {then}", file=sys.stderr)
-            shutil.rmtree(path)
-    return whole[-1] if whole else None
+    """Return the newest sound checkpoint, None where there is none; name and remove the torn ones after it."""
+    found = checkpoints(folder)[::-1]
+    for candidate, before in zip_longest(found, found[1:]):
+        fault = damage(candidate)
+        if fault is None:
+            return candidate
+        then = f"going back to {before.name}" if before else "there is none before it to go on from"
+        print(f"checkpoint {candidate} is torn ({fault}); {then}", file=sys.stderr)
+        shutil.rmtree(candidate)
+    return None
