@@ -147,7 +147,7 @@ def train(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     """Return what benchmarks/training.py says of a training with these options."""
     names = ("device", "precision", "threads", "length", "batch", "micro_batch", "steps")
     given = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in names]
-    command = [sys.executable, str(TRAINING), "--json", "--turns=1", f"--model={model}", *given]
+    command = [sys.executable, str(TRAINING), "--json", f"--model={model}", *given]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
