@@ -276,7 +276,9 @@ TUNED_ON_PAIRS = ("base", "base_parft", "hydra", "hydra_parft")
     ],
 )
 def test_a_hydra_run_is_linked_and_reported_and_translates_a_file_line_by_line(chosen, systems, tmp_path, capsys):
-    overrides = [*TINY, "language=tatar", "experiment=smoke", "heads=hydra", *chosen, f"machine.artifacts={tmp_path}"]
+    fewer = ["training.tokens=1000", "parallel_tuning.tokens=1000", "translation_scoring.bootstrap_samples=20"]
+    overrides = [*TINY, "language=tatar", "experiment=smoke", "heads=hydra", *fewer, *chosen]
+    overrides.append(f"machine.artifacts={tmp_path}")
     config = load_config(overrides)
     plan = unique([graph.adapt(config, current_lock(config))])
     steps = make_steps(plan, config)
@@ -295,9 +297,11 @@ def test_a_hydra_run_is_linked_and_reported_and_translates_a_file_line_by_line(c
         assert translate(overrides, Request("english", text="", file=str(tmp_path / "in"), out="", decoding="")) == 0
         return capsys.readouterr()
 
-    store.remove(steps["hydra_model"].folder)
+    again = "hydra_backft" in systems  # in a process of its own, which takes its time
+    if again:
+        store.remove(steps["hydra_model"].folder)
     printed = translated(LINES)
-    assert f"hydra_model -> {steps['hydra_model'].folder.name}" in printed.err  # it was made, and said so there
+    assert (f"hydra_model -> {steps['hydra_model'].folder.name}" in printed.err) == again
     *texts, rest = printed.out.split("\n")
     assert (len(texts), rest) == (len(LINES), "")
     assert [place for place, text in enumerate(texts) if not text] == [0, 3]

@@ -5,7 +5,7 @@ import pytest
 from pipeline.__main__ import _expanded, _parser
 from pipeline.config import load_config
 from pipeline.errors import UserError
-from pipeline.translate import Request, read_request, source_language, write_lines
+from pipeline.translate import Request, made_model, read_request, source_language, write_lines
 
 CONTENTS = ["", "\n", "one", "one\n", "one\n\ntwo\n", "\n\n", "a\u2028b\x0bc\r\nd\n", "\ufeffone\n"]
 OPTIONS = ("from", "text", "file", "out", "decoding")
@@ -36,6 +36,16 @@ def test_a_file_has_as_many_lines_afterwards(tmp_path, content):
 def test_as_many_lines_are_printed(lines, capsys):
     write_lines(lines, False, "")
     assert capsys.readouterr().out.split("\n")[:-1] == lines
+
+
+def test_what_is_said_while_the_model_is_made_is_not_among_the_translations(monkeypatch, capsys, tmp_path):
+    overrides = ["language=dutch", "experiment=smoke", "heads=hydra", f"machine.artifacts={tmp_path}"]
+    monkeypatch.setattr(
+        "pipeline.translate.run_plan", lambda steps, config: print(f"[1/{len(steps)}] {steps[-1].name}")
+    )
+    made_model(load_config(overrides), overrides)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.endswith("] hydra_model\n")) == ("", True)
 
 
 @pytest.mark.parametrize(
