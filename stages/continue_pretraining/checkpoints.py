@@ -1,8 +1,6 @@
 """Checkpoints that survive a kill at any moment: written aside, checked by sha256, published by one rename."""
 
-import hashlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from stages.shared.sealing import sync_folder, synced_sha256
 from stages.shared.training.sharding import like
 
 WEIGHTS, OPTIMIZER, JOURNAL, STATE, SUMS = (
@@ -25,7 +24,6 @@ WEIGHTS, OPTIMIZER, JOURNAL, STATE, SUMS = (
 )
 FILES = (WEIGHTS, OPTIMIZER, JOURNAL, STATE)
 UNFINISHED, DELETING = ".unfinished", ".deleting"
-BLOCK_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
     save_file(_apart(checkpoint.optimizer), part / OPTIMIZER)
     (part / JOURNAL).write_text(json.dumps(checkpoint.journal), encoding="utf-8")
     (part / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
-    sums = {name: _synced_sha256(part / name) for name in FILES}
+    sums = {name: synced_sha256(part / name) for name in FILES}
     (part / SUMS).write_text(json.dumps(sums), encoding="utf-8")
-    _synced_sha256(part / SUMS)
-    _sync_folder(part)
+    synced_sha256(part / SUMS)
+    sync_folder(part)
     part.rename(final)
-    _sync_folder(folder)
+    sync_folder(folder)
     for old in sorted(folder.glob("step-*[0-9]"))[:-kept]:
         old.rename(old.with_suffix(DELETING))
         shutil.rmtree(old.with_suffix(DELETING))
@@ -96,7 +94,7 @@ def damaged(checkpoint: Path) -> str | None:
         return f"{SUMS} does not name its files"
     for name, expected in sums.items():
         try:
-            if _synced_sha256(checkpoint / name) != expected:
+            if synced_sha256(checkpoint / name) != expected:
                 return f"{name} has changed"
         except OSError:
             return f"{name} is missing"
@@ -148,20 +146,3 @@ def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         apart[name] = tensor.clone() if place in seen else tensor
         seen.add(place)
     return apart
-
-
-def _synced_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-        os.fsync(file.fileno())
-    return digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,13 +11,13 @@ SUMS = "sha256.json"
 
 def seal(folder: Path) -> None:
     """Sync the files of a folder, and write their checksums beside them; a folder without these was never whole."""
-    sums = {name: _synced_sha256(folder / name) for name in _files(folder)}
+    sums = {name: synced_sha256(folder / name) for name in _files(folder)}
     unsealed = folder / f"{SUMS}.unfinished"
     unsealed.write_text(json.dumps(sums), encoding="utf-8")
-    _synced_sha256(unsealed)
+    synced_sha256(unsealed)
     unsealed.rename(folder / SUMS)
     for place in (folder, folder.parent):
-        _sync_folder(place)
+        sync_folder(place)
 
 
 def is_sealed(folder: Path) -> bool:
@@ -33,7 +33,7 @@ def damage(folder: Path) -> str | None:
         return f"{SUMS} is missing or cut off"
     if missing := sorted(set(sums) - set(_files(folder))):
         return f"{missing[0]} is missing"
-    changed = (name for name in sums if _synced_sha256(folder / name) != sums[name])
+    changed = (name for name in sums if synced_sha256(folder / name) != sums[name])
     first = next(changed, None)
     return first and f"{first} has changed"
 
@@ -44,13 +44,15 @@ def _files(folder: Path) -> list[str]:
     return [name for name in names if not name.startswith(SUMS)]
 
 
-def _synced_sha256(path: Path) -> str:
+def synced_sha256(path: Path) -> str:
+    """Have a file written to the disk and return its sha256, in hex."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names written to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
