@@ -114,10 +114,10 @@ def publish(folder: Path, manifest: Mapping[str, Any], scratch: str | None = Non
     """
     source = unfinished(folder)
     write_json(source / MANIFEST, {**manifest, "files": hash_files(source, sync=True, without=scratch)})
-    _sync_folder(source)
+    sync_folder(source)
     done_with = [(source / scratch).rename(_doomed(folder))] if scratch and (source / scratch).is_dir() else []
     source.rename(folder)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     for doomed in done_with:
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -218,7 +218,8 @@ def final_artifacts(artifacts: Path) -> Iterator[Path]:
     yield from (found.folder for found in artifact_folders(artifacts) if not found.attempt)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,17 +2,16 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from stages.shared.sealing import sync_folder, synced_sha256
+from pipeline.store import file_sha256, sync_folder
+from stages.shared.sealing import newest_sound
 from stages.shared.training.sharding import like
 
 WEIGHTS, OPTIMIZER, JOURNAL, STATE, SUMS = (
@@ -53,9 +52,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
     save_file(_apart(checkpoint.optimizer), part / OPTIMIZER)
     (part / JOURNAL).write_text(json.dumps(checkpoint.journal), encoding="utf-8")
     (part / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
-    sums = {name: synced_sha256(part / name) for name in FILES}
+    sums = {name: file_sha256(part / name, sync=True) for name in FILES}
     (part / SUMS).write_text(json.dumps(sums), encoding="utf-8")
-    synced_sha256(part / SUMS)
+    file_sha256(part / SUMS, sync=True)
     sync_folder(part)
     part.rename(final)
     sync_folder(folder)
@@ -74,14 +73,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest sound checkpoint, None where there is none; say which ones are torn."""
-    found = sorted(folder.glob("step-*[0-9]"), reverse=True)
-    for candidate, before in zip_longest(found, found[1:]):
-        damage = damaged(candidate)
-        if damage is None:
-            return candidate
-        then = f"going back to {before.name}" if before else "there is none before it to go on from"
-        print(f"checkpoint {candidate} is torn ({damage}); {then}", file=sys.stderr)
-    return None
+    return newest_sound(sorted(folder.glob("step-*[0-9]"), reverse=True), damaged)
 
 
 def damaged(checkpoint: Path) -> str | None:
@@ -94,7 +86,7 @@ def damaged(checkpoint: Path) -> str | None:
         return f"{SUMS} does not name its files"
     for name, expected in sums.items():
         try:
-            if synced_sha256(checkpoint / name) != expected:
+            if file_sha256(checkpoint / name) != expected:
                 return f"{name} has changed"
         except OSError:
             return f"{name} is missing"

@@ -3,9 +3,7 @@
 import json
 import math
 import shutil
-import sys
 import time
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,7 +12,7 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from pipeline.tracking import Tracker
 from stages.shared.interruption import Interruption
-from stages.shared.sealing import damage, is_sealed, seal
+from stages.shared.sealing import is_sealed, newest_sound, seal
 
 KEPT = 2
 NAMES = {
@@ -94,11 +92,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest sound checkpoint, None where there is none; name and remove the torn ones after it."""
     found = checkpoints(folder)[::-1]
-    for candidate, before in zip_longest(found, found[1:]):
-        fault = damage(candidate)
-        if fault is None:
-            return candidate
-        then = f"going back to {before.name}" if before else "there is none before it to go on from"
-        print(f"checkpoint {candidate} is torn ({fault}); {then}", file=sys.stderr)
-        shutil.rmtree(candidate)
-    return None
+    newest = newest_sound(found)
+    for torn in found[: found.index(newest) if newest else None]:
+        shutil.rmtree(torn)
+    return newest
