@@ -1,8 +1,9 @@
 """Workers that begin at once, because a process beside has imported torch and transformers already.
 
-Each import takes six seconds, and a chain has thirty workers. The process (`pipeline.warm_server`) says `ready`; to
-each line `{"step": FILE, "log": FILE}` it answers with the number of the process that it forked, and with its exit
-status when that ends, negative for a signal. It ends with its stdin; its workers end with it.
+The import takes more than seven seconds of a processor, and most of a chain's twenty workers need it. The process
+(`pipeline.warm_server`) says `ready`; to each line `{"step": FILE, "log": FILE}` it answers with the number of the
+process that it forked, and with its exit status when that ends, negative for a signal. It ends with its stdin; its
+workers end with it.
 """
 
 import json
@@ -67,7 +68,8 @@ class WarmWorkers:
         if self._server.poll() is not None:
             return None
         _pipe(self._server.stdin).write(json.dumps({"step": str(step), "log": str(log)}).encode() + b"\n")
-        return WarmWorker(int(_pipe(self._server.stdout).readline()), self._server)
+        number = _pipe(self._server.stdout).readline()
+        return WarmWorker(int(number), self._server) if number else None
 
     def __enter__(self) -> Self:
         return self

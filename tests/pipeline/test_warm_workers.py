@@ -10,7 +10,8 @@ import psutil
 import pytest
 from training_step import artifact, losses, make_step
 
-from pipeline import lock, store, worker
+from pipeline import lock, store
+from pipeline import worker as cold
 from pipeline.runner import OFFLINE
 from pipeline.warm_workers import WarmWorker, WarmWorkers
 
@@ -47,7 +48,7 @@ def start_waiting(workers: WarmWorkers, folder: Path) -> WarmWorker:
 def test_a_training_is_the_same_as_in_a_process_of_its_own(warm, tmp_path):
     """One after another from the same server, with the same losses as here."""
     here, there, again = (make_step(tmp_path / name, tokens=65) for name in ("here", "there", "again"))
-    assert worker.main([str(here)]) == 0
+    assert cold.main([str(here)]) == 0
     for work in (there, again):
         process = warm.start(work / "step.json", work / "log")
         assert process is not None
@@ -90,10 +91,10 @@ def test_it_ignores_a_schedulers_signal_and_ends_in_its_own_way_by_ctrl_c(warm, 
 def test_workers_end_with_the_process_that_forks_them(tmp_path):
     with WarmWorkers({**os.environ, **OFFLINE}) as workers, lock.hold(tmp_path / "waiting" / "lock", print):
         process = start_waiting(workers, tmp_path / "waiting")
-        psutil.Process(process.pid).parent().kill()
+        worker = psutil.Process(process.pid)
+        worker.parent().kill()
         assert wait_for(process) == -signal.SIGKILL
-        psutil.wait_procs([psutil.Process(process.pid)] if psutil.pid_exists(process.pid) else [], timeout=10)
-        assert not psutil.pid_exists(process.pid)
+        assert psutil.wait_procs([worker], timeout=10)[1] == []
         assert workers.start(waiting_step(tmp_path / "other"), tmp_path / "log") is None
 
 
