@@ -20,16 +20,12 @@ def evaluated_text(config: "Config") -> dict[str, BenchmarkFile]:
     return {name: text for name, text in sets.items() if text is not None}
 
 
-def out_of_pairs(config: "Config") -> DecontaminationSettings:
-    """Return the benchmarks that no training pair may hold."""
-    given = config.corpus.decontamination
-    return given.model_copy(update={"benchmarks": given.benchmarks | evaluated_text(config)})
+def out_of_training(config: "Config") -> DecontaminationSettings:
+    """Return the benchmarks that no training text or pair may hold.
 
-
-def out_of_corpus(config: "Config") -> DecontaminationSettings:
-    """Return the benchmarks that no training text may hold: also the other domain that mappings are compared on."""
-    found, other = out_of_pairs(config), config.leaderboard.other_domain
-    if other is None:
-        return found
-    domain = {"other_domain": BenchmarkFile(path=other.path, sha256=other.sha256)}
-    return found.model_copy(update={"benchmarks": found.benchmarks | domain})
+    The other domain that mappings are compared on is among them: a mapping that learns from pairs must not have seen
+    what the others have not.
+    """
+    given, other = config.corpus.decontamination, config.leaderboard.other_domain
+    domain = {} if other is None else {"other_domain": BenchmarkFile(path=other.path, sha256=other.sha256)}
+    return given.model_copy(update={"benchmarks": given.benchmarks | evaluated_text(config) | domain})

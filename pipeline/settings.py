@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 
 from pipeline.cards import CardNames
 from pipeline.consistency import contradictions
-from pipeline.evaluated_text import out_of_corpus, out_of_pairs
+from pipeline.evaluated_text import out_of_training
 from pipeline.hub_cards import HubSettings
 from pipeline.machine_settings import ClusterSettings, MachineSettings, RunSettings
 from pipeline.planning_settings import PlanningSettings
@@ -177,7 +177,7 @@ class Config(Section):
         The last is what pairs of a bitext are held against, as the corpus is against its own.
         """
         parts = {name: getattr(self, name) for name in type(self).model_fields}
-        parts |= {"corpus": self._clean_corpus(), "decontamination": out_of_pairs(self)}
+        parts |= {"corpus": self._clean_corpus(), "decontamination": out_of_training(self)}
         return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
 
     def replayed_corpus(self) -> CorpusSettings:
@@ -188,7 +188,7 @@ class Config(Section):
 
     def _clean_corpus(self) -> CorpusSettings:
         """Return the corpus' settings with the text that this config evaluates on among its benchmarks."""
-        return self.corpus.model_copy(update={"decontamination": out_of_corpus(self)})
+        return self.corpus.model_copy(update={"decontamination": out_of_training(self)})
 
     def execution(self) -> Execution:
         """Return what stages are told about the machine."""

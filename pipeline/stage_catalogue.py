@@ -105,19 +105,24 @@ CONTINUE_PRETRAINING = Stage(
 )
 BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=TORCH)
 EVALUATE_MODEL = Stage(
-    "evaluate_model", "evaluation", EvaluateModelSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
+    "evaluate_model",
+    "evaluation",
+    EvaluateModelSettings,
+    version=2,
+    libraries=(*TORCH, "tokenizers"),
+    uses_gpus=True,
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=4, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=5, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization",
     "probe",
     ProbeInitializationSettings,
-    version=3,
+    version=4,
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )
-COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings, version=2)
+COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings, version=3)
 COMPARE_TRAINING = Stage("compare_training", "training_curves", CompareTrainingSettings, libraries=("scipy",))
 INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",

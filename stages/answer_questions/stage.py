@@ -14,8 +14,8 @@ from stages.answer_questions.question_sets import AskedSet, Drawing, select
 from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.answer_questions.table import Outcome, compare_systems, table_rows
 from stages.shared.artifact import run_id, write_json
+from stages.shared.bootstrap import Bootstrap
 from stages.shared.hydra.loading import load_translator
-from stages.shared.paired import Bootstrap
 from stages.shared.translation.prompts import check_languages
 
 FLOOR = "random_in_distribution"

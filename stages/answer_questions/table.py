@@ -7,8 +7,8 @@ import numpy as np
 
 from stages.answer_questions.answers import COMPARED_BY, Answers
 from stages.answer_questions.question_sets import AskedSet
-from stages.shared.bootstrap import resampled_totals
-from stages.shared.paired import Bootstrap, compare_samples, interval
+from stages.shared.bootstrap import Bootstrap, resampled_totals
+from stages.shared.paired import compare_samples, interval
 
 Outcome = Mapping[tuple[str, int, str], Answers]
 """Answers by set, number of examples and system, in the order of the table."""

@@ -1,4 +1,4 @@
-"""Learning curves of several methods on the same documents, resampled together."""
+"""Learning curves of several methods on the same groups of documents, resampled together."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,24 +11,25 @@ from scipy.stats import t as student
 
 @dataclass(frozen=True)
 class Curve:
-    """How one method predicted the documents of one domain, at the measured steps."""
+    """How one method predicted the documents of one domain, at the measured steps; those of a group are one."""
 
     nll: Mapping[int, np.ndarray]
-    """By seed: nats, float64, shape (measured steps, documents)."""
+    """By seed: nats, float64, shape (measured steps, groups)."""
     lengths: np.ndarray
-    """UTF-8 bytes, shape (documents,)."""
+    """UTF-8 bytes, shape (groups,)."""
     steps: tuple[int, ...]
+    documents: int
     texts: frozenset[Any] = frozenset()
     """What the documents and steps were, one for each seed; equal where all is well."""
 
 
-def draw(documents: int, samples: int, seed: int) -> np.ndarray:
-    """Return how often each document is drawn, float64, shape (samples, documents).
+def draw(groups: int, samples: int, seed: int) -> np.ndarray:
+    """Return how often each group is drawn, float64, shape (samples, groups).
 
     Drawn once for all methods of a domain, so that differences are paired.
     """
     generator = np.random.default_rng(seed)
-    return generator.multinomial(documents, np.full(documents, 1 / documents), size=samples).astype(np.float64)
+    return generator.multinomial(groups, np.full(groups, 1 / groups), size=samples).astype(np.float64)
 
 
 def bits_per_byte(curve: Curve, seeds: Sequence[int]) -> np.ndarray:
@@ -81,7 +82,7 @@ def steps_to_reach(values: np.ndarray, steps: tuple[int, ...], goal: np.ndarray)
 
 
 def interval(drawn: np.ndarray, by_seed: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the interval of a mean over seeds: the documents' percentiles, made wider by what the seeds differ.
+    """Return the interval of a mean over seeds: the groups' percentiles, made wider by what the seeds differ.
 
     `drawn` has the shape (samples,), `by_seed` (seeds,). The two spreads are independent, so their squares add up; the
     seeds' is Student's, t(n - 1) s / sqrt(n): resampling three of them would cover far too little. With one seed the

@@ -40,6 +40,7 @@ class Chart:
 
     title: str
     documents: int
+    groups: int
     bytes: int
     lines: list[Line]
     y_ticks: list[tuple[float, str]]
@@ -93,6 +94,7 @@ def chart(found: Mapping[str, Any], domain: str) -> Chart:
     return Chart(
         NAMES[domain],
         size["documents"],
+        size["groups"],
         size["bytes"],
         lines,
         [(round(100 * (tick - low) / (high - low), 2), f"{tick:g}") for tick in ticks],

@@ -1,7 +1,7 @@
 """The probes and mappings of a leaderboard, read from their artifacts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from stages.compare_initializations.curves import Curve
 from stages.compare_initializations.settings import Rival
 from stages.shared.artifact import read_json
+from stages.shared.bootstrap import group_totals
 
 FINETUNED, SOURCE = "source_finetuned", "source"
 
@@ -29,6 +30,8 @@ class Entry:
     mapped_share: float | None = None
     """None for the source model, whose rows are its own."""
     seconds_to_map: float | None = None
+    rate_edge: str | None = None
+    """`lowest` or `highest` where the rate is that of all tried, so that a better one may lie beyond."""
     seconds_of_evidence: float | None = None
     """What alignment and vectors took, on the machine that made them."""
     unknown_tokens: int = 0
@@ -48,8 +51,8 @@ def read_rivals(rivals: Sequence[Rival], inputs: Mapping[str, Path]) -> list[Ent
     entries = []
     for rival in rivals:
         probes = {seed: read_json(inputs[f"probe_{rival.name}_{seed}"] / "probe.json") for seed in rival.seeds}
-        mapping = _mapping(rival, inputs)
-        entry = Entry(rival.name, *_rate(probes), _curves(probes), **mapping, unknown_tokens=_unknown_tokens(probes))
+        further = {**_mapping(rival, inputs), **_first_figures(probes[min(probes)])}
+        entry = Entry(rival.name, curves=_curves(probes), **further)
         if rival.name == FINETUNED:
             entries.append(_untrained(entry))
         entries.append(entry)
@@ -57,9 +60,16 @@ def read_rivals(rivals: Sequence[Rival], inputs: Mapping[str, Path]) -> list[Ent
     return entries
 
 
-def _rate(probes: Mapping[int, dict[str, Any]]) -> tuple[float, int]:
-    first = probes[min(probes)]
-    return first["learning_rate"], first["tokens_per_step"]
+def _first_figures(probe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is the same for all seeds, from the first one's probe, which chose the learning rate."""
+    rate, tried = probe["learning_rate"], {trial["learning_rate"] for trial in probe["selection"]}
+    edges = {max(tried): "highest", min(tried): "lowest"} if len(tried) > 1 else {}
+    return {
+        "learning_rate": rate,
+        "rate_edge": edges.get(rate),
+        "tokens_per_step": probe["tokens_per_step"],
+        "unknown_tokens": sum(figures.get("unknown_tokens", 0) for figures in probe["domains"].values()),
+    }
 
 
 def _curves(probes: Mapping[int, dict[str, Any]]) -> dict[str, Curve]:
@@ -67,20 +77,16 @@ def _curves(probes: Mapping[int, dict[str, Any]]) -> dict[str, Curve]:
     return {
         domain: Curve(
             nll={
-                seed: np.array(list(probe["domains"][domain]["nll"].values()), dtype=np.float64)
+                seed: group_totals(np.array(list(probe["domains"][domain]["nll"].values())), figures["groups"])
                 for seed, probe in probes.items()
             },
-            lengths=np.array(figures["bytes"], dtype=np.float64),
+            lengths=group_totals(np.array(figures["bytes"], dtype=np.float64), figures["groups"]),
             steps=tuple(first["steps"]),
+            documents=len(figures["groups"]),
             texts=frozenset((probe["domains"][domain]["sha256"], *probe["steps"]) for probe in probes.values()),
         )
         for domain, figures in first["domains"].items()
     }
-
-
-def _unknown_tokens(probes: Mapping[int, dict[str, Any]]) -> int:
-    # Named only where there are some.
-    return sum(figures.get("unknown_tokens", 0) for figures in probes[min(probes)]["domains"].values())
 
 
 def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
@@ -102,12 +108,7 @@ def _mapping(rival: Rival, inputs: Mapping[str, Path]) -> dict[str, Any]:
 def _untrained(finetuned: Entry) -> Entry:
     """Return the source model as it came: its curve stays where it began."""
     curves = {
-        domain: Curve(
-            {seed: np.repeat(nll[:1], len(nll), axis=0) for seed, nll in curve.nll.items()},
-            curve.lengths,
-            curve.steps,
-            curve.texts,
-        )
+        domain: replace(curve, nll={seed: np.repeat(nll[:1], len(nll), axis=0) for seed, nll in curve.nll.items()})
         for domain, curve in finetuned.curves.items()
     }
     return Entry(SOURCE, None, finetuned.tokens_per_step, curves, unknown_tokens=finetuned.unknown_tokens)

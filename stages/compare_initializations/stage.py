@@ -41,7 +41,7 @@ def leaderboard(settings: CompareInitializationsSettings, entries: list[Entry], 
         "steps": list(own.steps),
         "tokens_per_step": first.tokens_per_step,
         "domains": {
-            name: {"documents": len(curve.lengths), "bytes": int(curve.lengths.sum())}
+            name: {"documents": curve.documents, "groups": len(curve.lengths), "bytes": int(curve.lengths.sum())}
             for name, curve in first.curves.items()
         },
         "confidence": settings.comparison.confidence,

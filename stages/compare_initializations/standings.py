@@ -19,6 +19,8 @@ from stages.compare_initializations.curves import (
 from stages.compare_initializations.rivals import Entry
 from stages.compare_initializations.settings import ComparisonSettings
 
+Shown = tuple[np.ndarray, np.ndarray]
+"""Bits per byte of each seed, and of each bootstrap sample, at the measured steps."""
 DOMAINS = ("own", "other")
 YARDSTICK = "subtoken_mean"
 """The method whose final value the others' tokens are counted to."""
@@ -42,6 +44,7 @@ def row(entry: Entry) -> dict[str, Any]:
         "seconds_of_evidence": entry.seconds_of_evidence,
         "mapped_share": entry.mapped_share,
         "learning_rate": entry.learning_rate,
+        "rate_edge": entry.rate_edge,
         "seeds": list(entry.seeds),
         "other_domain": None,
         **({"unknown_tokens": entry.unknown_tokens} if entry.unknown_tokens else {}),
@@ -56,9 +59,9 @@ def add_domain(rows: list[dict[str, Any]], entries: Sequence[Entry], domain: str
     curves = {entry.name: entry.curves[domain] for entry in entries}
     common = sorted(set.intersection(*(set(curve.nll) for curve in curves.values())))
     draws = draw(len(entries[0].curves[domain].lengths), settings.bootstrap_samples, settings.seed)
+    shown = {name: (bits_per_byte(curve, common), resampled(curve, common, draws)) for name, curve in curves.items()}
     for found, entry in zip(rows, entries, strict=True):
-        curve = curves[entry.name]
-        values, samples = bits_per_byte(curve, common), resampled(curve, common, draws)
+        curve, (values, samples) = curves[entry.name], shown[entry.name]
         names = [*(str(step) for step in curve.steps[:-1]), "end"]
         heights = mean_height(values, curve.steps)
         figures: dict[str, Any] = {
@@ -69,7 +72,7 @@ def add_domain(rows: list[dict[str, Any]], entries: Sequence[Entry], domain: str
             "area": float(heights.mean()),
             "area_interval": interval(mean_height(samples, curve.steps), heights, settings.confidence),
             "end_by_seed": {str(seed): float(bits_per_byte(curve, [seed])[0, -1]) for seed in entry.seeds},
-            **reaching(entry, curve, curves.get(YARDSTICK), draws, settings),
+            **reaching(entry, curve.steps, shown[entry.name], shown.get(YARDSTICK), settings.confidence),
             **verdicts(entry.name, curves, draws, settings),
         }
         points = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
@@ -80,30 +83,28 @@ def add_domain(rows: list[dict[str, Any]], entries: Sequence[Entry], domain: str
 
 
 def reaching(
-    entry: Entry, curve: Curve, yardstick: Curve | None, draws: np.ndarray, settings: ComparisonSettings
+    entry: Entry, steps: tuple[int, ...], shown: Shown, yardstick: Shown | None, confidence: float
 ) -> dict[str, Any]:
     """Return the tokens after which a method is as good as the yardstick is at the end, with an interval.
 
-    None where it never is, or was not compared; an end of the interval is None where that many bootstrap samples do not
-    get there.
+    Of the curves that are shown, those of the seeds that all have. None where it never is, or was not compared; an end
+    of the interval is None where that many bootstrap samples do not get there.
     """
     nothing = {"tokens_to_subtoken_mean": None, "tokens_to_subtoken_mean_interval": None}
     if yardstick is None:
         return nothing
-    seeds = shared_seeds(curve, yardstick)
-    means = [bits_per_byte(one, seeds).mean(axis=0) for one in (curve, yardstick)]
-    steps = steps_to_reach(means[0][None], curve.steps, means[1][-1:])[0]
-    if not math.isfinite(steps):
+    curve, goal = (values.mean(axis=0) for values, _ in (shown, yardstick))
+    reached = steps_to_reach(curve[None], steps, goal[-1:])[0]
+    if not math.isfinite(reached):
         return nothing
-    drawn = steps_to_reach(resampled(curve, seeds, draws), curve.steps, resampled(yardstick, seeds, draws)[:, -1])
+    drawn = steps_to_reach(shown[1], steps, yardstick[1][:, -1])
     ends = np.quantile(
-        np.where(np.isnan(drawn), np.finfo(float).max, drawn),
-        [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2],
+        np.where(np.isnan(drawn), np.finfo(float).max, drawn), [(1 - confidence) / 2, (1 + confidence) / 2]
     )
     return {
-        "tokens_to_subtoken_mean": round(float(steps) * entry.tokens_per_step),
+        "tokens_to_subtoken_mean": round(float(reached) * entry.tokens_per_step),
         "tokens_to_subtoken_mean_interval": [
-            round(float(end) * entry.tokens_per_step) if end <= curve.steps[-1] else None for end in ends
+            round(float(end) * entry.tokens_per_step) if end <= steps[-1] else None for end in ends
         ],
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stages.evaluate_model.settings import ScoringSettings
-from stages.shared.bootstrap import bits_per_byte_interval
+from stages.shared.bootstrap import Bootstrap, bits_per_byte_interval
 from stages.shared.perplexity import perplexity
 from stages.shared.scoring.model import LoadedModel
 from stages.shared.scoring.nll import score_documents
@@ -24,6 +24,7 @@ def evaluate(loaded: LoadedModel, documents: Sequence[Document], settings: Scori
     nll = score_documents(loaded.model, ids, window, settings.batch_tokens)
     per_document = {
         "id": [document.id for document in documents],
+        "group": [document.group for document in documents],
         "bytes": [document.bytes for document in documents],
         "words": [document.words for document in documents],
         "tokens": [len(row) - 1 for row in ids],
@@ -45,14 +46,12 @@ def evaluate(loaded: LoadedModel, documents: Sequence[Document], settings: Scori
 def summarize(per_document: dict[str, list[Any]], settings: ScoringSettings) -> dict[str, Any]:
     """Return totals, bits per byte with its bootstrap interval, perplexity and tokens a word.
 
-    The interval is None for a single document, and the perplexity where no float can hold it.
+    The interval is None for documents of a single group, and the perplexity where no float can hold it.
     """
     nll, lengths = np.array(per_document["nll"]), np.array(per_document["bytes"])
     totals = {name: sum(per_document[name]) for name in ("tokens", "words", "bytes")}
-    interval = bits_per_byte_interval(nll, lengths, settings.bootstrap_samples, settings.confidence, settings.seed) or (
-        None,
-        None,
-    )
+    bootstrap = Bootstrap(settings.bootstrap_samples, settings.confidence, settings.seed)
+    interval = bits_per_byte_interval(nll, lengths, per_document["group"], bootstrap) or (None, None)
     return {
         "bits_per_byte": math.fsum(nll) / math.log(2) / totals["bytes"],
         "bits_per_byte_low": interval[0],
@@ -62,4 +61,5 @@ def summarize(per_document: dict[str, list[Any]], settings: ScoringSettings) -> 
         "nll": math.fsum(nll),
         **totals,
         "documents": len(nll),
+        "groups": len(set(per_document["group"])),
     }

@@ -15,7 +15,7 @@ class ScoringSettings(Section):
     bytes: PositiveInt
     """UTF-8 bytes of text wanted; documents are taken in a seeded order until there are at least so many."""
     document_bytes: PositiveInt
-    """A longer document counts with its first lines only, so that the sample has many documents to resample."""
+    """A longer document counts with its first lines only, so that the sample has many of them."""
     seed: int
     """Decides the order of the documents and the bootstrap."""
     window: Annotated[int, Field(ge=2)]

@@ -9,8 +9,8 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from stages.shared.bootstrap import resampled_totals
-from stages.shared.paired import Bootstrap, compare_samples, interval
+from stages.shared.bootstrap import Bootstrap, resampled_totals
+from stages.shared.paired import compare_samples, interval
 
 METRICS: dict[str, Any] = {"chrf": CHRF, "chrf_plus_plus": partial(CHRF, word_order=2), "bleu": BLEU}
 

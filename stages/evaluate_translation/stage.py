@@ -14,8 +14,8 @@ from stages.evaluate_translation.matched_lines import find_matches, lines_to_tra
 from stages.evaluate_translation.settings import REPAIRED, EvaluateTranslationSettings
 from stages.evaluate_translation.table import Outputs, compare_systems, score_systems
 from stages.shared.artifact import read_json, run_id, write_json
+from stages.shared.bootstrap import Bootstrap
 from stages.shared.hydra.loading import load_translator
-from stages.shared.paired import Bootstrap
 from stages.shared.translation.memory import Match, match_figures
 from stages.shared.translation.prompts import Line
 from stages.shared.translation.translate import translate_lines

@@ -6,7 +6,7 @@ from typing import Any
 from stages.evaluate_translation.line_sets import LineSet
 from stages.evaluate_translation.output_facts import output_facts
 from stages.evaluate_translation.scores import Scored, compare, figures, score
-from stages.shared.paired import Bootstrap
+from stages.shared.bootstrap import Bootstrap
 from stages.shared.text_settings import LanguageSettings
 
 Outputs = dict[tuple[str, str], Sequence[str]]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class HeldOut:
             "sha256": sample_digest(self.documents),
             "tokens": sum(len(row) - 1 for row in self.ids),
             "documents": [document.id for document in self.documents],
+            "groups": [document.group for document in self.documents],
             "bytes": [document.bytes for document in self.documents],
             **({"unknown_tokens": self.unknown_tokens} if self.unknown_tokens else {}),
         }
@@ -44,14 +46,16 @@ def read_held_out(
     corpus: Path, other: OtherDomain | None, probe: ProbeSettings, encoder: DocumentEncoder
 ) -> dict[str, HeldOut]:
     """Return the text that rates are chosen on (`validation`) and the domains that are reported (`own`, `other`)."""
+    sample = partial(
+        read_sample, document_bytes=probe.document_bytes, seed=probe.text_seed, per_group=probe.group_documents
+    )
     texts = {
-        "validation": read_sample(
-            corpus / "validation.parquet", probe.selection_bytes, probe.document_bytes, probe.text_seed
-        ),
-        "own": read_sample(corpus / "test.parquet", probe.domain_bytes, probe.document_bytes, probe.text_seed),
+        "validation": sample(corpus / "validation.parquet", probe.selection_bytes),
+        "own": sample(corpus / "test.parquet", probe.domain_bytes),
     }
     if other is not None:
-        texts["other"] = take_first(read_lines(other.path, other.lines), probe.domain_bytes, probe.document_bytes)
+        lines = read_lines(other.path, other.lines, other.first_line, other.passage_lines)
+        texts["other"] = take_first(lines, probe.domain_bytes, probe.document_bytes)
     ids = {name: encoder.encode([document.text for document in documents]) for name, documents in texts.items()}
     return {name: HeldOut(documents, ids[name], encoder.unknown_tokens(ids[name])) for name, documents in texts.items()}
 

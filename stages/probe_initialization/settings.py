@@ -42,6 +42,8 @@ class ProbeSettings(Section):
     """Held-out text of each domain, UTF-8 bytes."""
     document_bytes: PositiveInt
     """A longer document counts with its first lines only: the bootstrap needs many documents."""
+    group_documents: PositiveInt
+    """Most documents of one page, catalogue or book: intervals are made by drawing groups, and need many."""
     text_seed: int
     """Decides which documents of the held-out splits are scored."""
     batch_tokens: PositiveInt

@@ -25,21 +25,21 @@ def sample_held_out(
     wanted, other = settings.text, settings.other_domain
     documents: Iterable[tuple[str, ...]]
     if other is not None:
-        sample = take_first(read_lines(other.path, other.lines), wanted.bytes, wanted.document_bytes)
+        sample = take_first(read_lines(other.path, other.lines, other.first_line), wanted.bytes, wanted.document_bytes)
     else:
         if "bitext" in inputs:
             documents = joined(read_rows(inputs["bitext"] / f"{SPLIT}.parquet", ["group", "source_text"]))
         else:
-            documents = read_rows(inputs["corpus"] / f"{SPLIT}.parquet", ["id", "text"])
+            documents = read_rows(inputs["corpus"] / f"{SPLIT}.parquet", ["id", "text", "group"])
         sample = take_sample((Document(*row) for row in documents), wanted.bytes, wanted.document_bytes, wanted.seed)
     write_texts(out, [(document.id, document.text) for document in sample])
     return {"documents": len(sample), "bytes": sum(document.bytes for document in sample)}
 
 
-def joined(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield the lines of each group as one document, each line once.
+def joined(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, str, str]]:
+    """Yield the lines of each group as one document with its id, text and group, each line once.
 
     A pair is often a single message; only side by side, as in their page or catalogue, are they running text.
     """
     for group, lines in groupby(sorted(rows, key=lambda row: row[0]), key=lambda row: row[0]):
-        yield group, "\n".join(dict.fromkeys(text for _, text in lines))
+        yield group, "\n".join(dict.fromkeys(text for _, text in lines)), group

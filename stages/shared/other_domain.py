@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
 from pipeline.section import LocalPath, Section, with_sha256
 
@@ -17,6 +17,10 @@ class OtherDomain(Section):
     lines: Literal["odd", "even", "all"]
     """Which lines of the file are scored, counted from 1, empty ones too: a method that was designed on the odd ones is
     judged on the even ones."""
+    first_line: PositiveInt
+    """Lines before it are not scored: they were looked at while a method was designed."""
+    passage_lines: PositiveInt
+    """Lines of the file that are drawn together when an interval is made, as neighbours may be of one article."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,20 +1,10 @@
 """Intervals of bootstrap samples, and what the difference of two systems says."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stages.shared.verdict import judge_gain
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """How intervals are made."""
-
-    samples: int
-    confidence: float
-    seed: int
 
 
 def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float | None]:

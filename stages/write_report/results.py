@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.shared.bootstrap import bits_per_byte_interval
+from stages.shared.bootstrap import Bootstrap, bits_per_byte_interval
 from stages.shared.perplexity import normalized_perplexity
 from stages.shared.verdict import judge
 from stages.write_report.settings import WriteReportSettings
@@ -20,6 +20,7 @@ COMPARED = (
     ("mapped", "random"),
     ("merged", "adapted"),
 )
+SIZES = ("documents", "groups", "words", "bytes")
 REFERENCE = "source"
 """The system whose tokenizer the normalised perplexities are stated for: the base model's own."""
 
@@ -36,7 +37,10 @@ def build_results(settings: WriteReportSettings, systems: Sequence[System], run:
         "systems": [system_figures(system, by_name.get(REFERENCE)) for system in systems],
         "comparisons": comparisons,
         "confidence": evaluation["bootstrap"]["confidence"],
-        "sample": {**evaluation["sample"], **{key: evaluation[key] for key in ("documents", "words", "bytes")}},
+        "sample": {
+            **evaluation["sample"],
+            **{key: evaluation[key] for key in ("documents", "groups", "words", "bytes")},
+        },
     }
     sentence = summary(results, settings.language.english_name)
     return {**results, "summary": "".join(text for text, _ in sentence)}
@@ -68,14 +72,12 @@ def system_figures(system: System, reference: System | None) -> dict[str, Any]:
 def compare(system: System, other: System) -> dict[str, Any]:
     """Return the difference in bits per byte, `system` minus `other`, with its paired bootstrap interval.
 
-    Paired: both are resampled with the same documents, so that what makes a document hard for both cancels out.
+    Paired: both are resampled with the same groups of documents, so that what makes one hard for both cancels out.
     """
     mine, theirs = system.evaluation["per_document"], other.evaluation["per_document"]
     difference = np.array(mine["nll"]) - np.array(theirs["nll"])
-    lengths, bootstrap = np.array(mine["bytes"]), system.evaluation["bootstrap"]
-    interval = bits_per_byte_interval(
-        difference, lengths, bootstrap["samples"], bootstrap["confidence"], bootstrap["seed"]
-    )
+    lengths, bootstrap = np.array(mine["bytes"]), Bootstrap(**system.evaluation["bootstrap"])
+    interval = bits_per_byte_interval(difference, lengths, mine["group"], bootstrap)
     low, high = interval or (None, None)
     return {
         "system": system.name,

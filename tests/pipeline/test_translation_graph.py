@@ -160,12 +160,12 @@ def test_questions_are_kept_out_by_what_of_them_is_in_the_new_language():
     }
 
 
-def test_the_other_domain_is_kept_out_of_the_corpus_alone(tmp_path):
+def test_the_other_domain_is_kept_out_of_corpus_and_pairs(tmp_path):
     (tmp_path / "lines.txt").write_text("een huis\n")
     other = f"leaderboard.other_domain={{path: {tmp_path / 'lines.txt'}, sha256: null, lines: all}}"
     sections = load_config([*SMOKE, other]).sections()
-    assert set(sections["corpus"].decontamination.benchmarks) == {"other_domain"}
-    assert sections["decontamination"].benchmarks == {}
+    for decontamination in (sections["corpus"].decontamination, sections["decontamination"]):
+        assert set(decontamination.benchmarks) == {"other_domain"}
 
 
 @pytest.mark.parametrize(

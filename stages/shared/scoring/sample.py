@@ -1,8 +1,9 @@
 """The held-out text that every system is scored on."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,6 +17,8 @@ class Document:
 
     id: str
     text: str
+    group: str
+    """What it was taken from with others, which are no independent evidence: a page, a catalogue, a passage."""
 
     @property
     def bytes(self) -> int:
@@ -28,28 +31,34 @@ class Document:
         return len(self.text.split())
 
 
-def read_sample(parquet: Path, total_bytes: int, document_bytes: int, seed: int) -> list[Document]:
-    """Return the sample of a corpus split: it depends on the text, the two sizes and the seed, on no tokenizer.
+def read_sample(
+    parquet: Path, total_bytes: int, document_bytes: int, seed: int, per_group: int | None = None
+) -> list[Document]:
+    """Return the sample of a corpus split: it depends on the text, the sizes and the seed, on no tokenizer.
 
-    Documents come in the order of a hash of seed and id, until there are at least `total_bytes` bytes or no more
-    documents. Raises UserError where the split holds no text.
+    Documents come in the order of a hash of seed and id, at most `per_group` of a group, until there are at least
+    `total_bytes` bytes or no more documents. Raises UserError where the split holds no text.
     """
-    table = pq.read_table(parquet, columns=["id", "text"])
-    documents = map(Document, table["id"].to_pylist(), table["text"].to_pylist())
-    sample = take_sample(documents, total_bytes, document_bytes, seed)
+    table = pq.read_table(parquet, columns=["id", "text", "group"])
+    documents = map(Document, *(table[name].to_pylist() for name in ("id", "text", "group")))
+    sample = take_sample(documents, total_bytes, document_bytes, seed, per_group)
     if not sample:
         raise UserError(f"{parquet} holds no text to score: add a corpus to the language's data cards")
     return sample
 
 
-def take_sample(documents: Iterable[Document], total_bytes: int, document_bytes: int, seed: int) -> list[Document]:
+def take_sample(
+    documents: Iterable[Document], total_bytes: int, document_bytes: int, seed: int, per_group: int | None = None
+) -> list[Document]:
     """Return the same of any documents; none where there is no text."""
     sample: list[Document] = []
+    taken: Counter[str] = Counter()
     left = total_bytes
     for document in sorted(documents, key=lambda document: _order(document.id, seed)):
-        shown = Document(document.id, excerpt(document.text, document_bytes))
-        if left > 0 and shown.words:
+        shown = replace(document, text=excerpt(document.text, document_bytes))
+        if left > 0 and shown.words and (per_group is None or taken[shown.group] < per_group):
             sample.append(shown)
+            taken[shown.group] += 1
             left -= shown.bytes
     return sample
 
@@ -61,7 +70,7 @@ def take_first(documents: Iterable[Document], total_bytes: int, document_bytes: 
     for document in documents:
         if left <= 0:
             break
-        chosen.append(Document(document.id, excerpt(document.text, document_bytes)))
+        chosen.append(replace(document, text=excerpt(document.text, document_bytes)))
         left -= chosen[-1].bytes
     return chosen
 
@@ -99,11 +108,11 @@ def sample_digest(documents: Sequence[Document]) -> str:
     return digest.hexdigest()
 
 
-def read_lines(path: Path, lines: str = "all") -> list[Document]:
+def read_lines(path: Path, lines: str = "all", first_line: int = 1, passage_lines: int = 1) -> list[Document]:
     """Read the `odd`, `even` or `all` lines of a UTF-8 text of one document a line; those without a word are left out.
 
-    Lines are counted from 1 as the file has them, empty ones too. Raises UserError for a file that is not there, is not
-    UTF-8 (with line and byte) or has no such text.
+    Lines are counted from 1 as the file has them, empty ones too; `passage_lines` of the file make a group. Raises
+    UserError for a file that is not there, is not UTF-8 (with line and byte) or has no such text.
     """
     try:
         data = path.read_bytes()
@@ -119,15 +128,20 @@ def read_lines(path: Path, lines: str = "all") -> list[Document]:
             f"{path}, line {line}, byte {start + 1} of the file: 0x{data[start]:02x} is not valid UTF-8 "
             f"({error.reason}). Convert the file, for example with iconv"
         ) from None
-    documents = list(_numbered(text, lines))
+    documents = [
+        Document(f"line {number}", line, f"passage {(number - 1) // passage_lines + 1}")
+        for number, line in _numbered(text, lines)
+        if number >= first_line
+    ]
     if not documents:
         which = "" if lines == "all" else f" on its {lines} lines"
+        which += "" if first_line == 1 else f" from line {first_line} on"
         raise UserError(f"{path} holds no text{which}: give at least one line with a word")
     return documents
 
 
-def _numbered(text: str, lines: str) -> Iterator[Document]:
+def _numbered(text: str, lines: str) -> Iterator[tuple[int, str]]:
     remainders = {"odd": (1,), "even": (0,), "all": (0, 1)}[lines]
     for number, line in enumerate(text.split("\n"), 1):
         if number % 2 in remainders and line.strip():
-            yield Document(f"line {number}", line.removesuffix("\r"))
+            yield number, line.removesuffix("\r")

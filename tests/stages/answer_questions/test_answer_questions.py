@@ -16,9 +16,9 @@ from stages.answer_questions.question_files import read_questions
 from stages.answer_questions.settings import AnswerQuestionsSettings
 from stages.answer_questions.stage import answer_questions
 from stages.answer_questions.table import resampled_means
+from stages.shared.bootstrap import Bootstrap
 from stages.shared.hydra.loading import load_translator
 from stages.shared.page.environment import page_environment
-from stages.shared.paired import Bootstrap
 from stages.shared.text_settings import LanguageSettings
 from stages.write_report.page import TEMPLATES
 from stages.write_report.questions import question_section

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from stages.compare_initializations.curves import (
     Curve,
@@ -21,13 +22,16 @@ from stages.compare_initializations.page import chart, render_section
 from stages.compare_initializations.rivals import read_rivals
 from stages.compare_initializations.settings import CompareInitializationsSettings, ComparisonSettings, Rival
 from stages.compare_initializations.stage import compare_initializations
+from stages.compare_initializations.table import leaderboard_table
 
 COMPARISON = ComparisonSettings(bootstrap_samples=400, confidence=0.95, seed=1)
 STEPS = [0, 10, 25, 60]
 LENGTHS = [100, 50, 200, 150, 100, 80]
+GROUPS = ["page 1", "page 2", "page 2", "page 3", "page 4", "page 5"]
+RATES = (1e-4, 1e-3, 1e-2)
 
 
-def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "other")):
+def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "other"), rate=1e-3):
     """Write a probe whose documents have `heights` bits per byte at the marks, give or take a document's noise."""
     folder.mkdir(parents=True)
     wobble = noise * np.random.default_rng(len(folder.name)).standard_normal(len(LENGTHS))
@@ -35,8 +39,10 @@ def write_probe(folder, heights, seed_shift=0.0, noise=0.0, domains=("own", "oth
         name: ((height + seed_shift + wobble) * np.array(LENGTHS) * math.log(2)).tolist()
         for name, height in zip(("0", "10", "25", "end"), heights, strict=True)
     }
-    figures = {"bytes": LENGTHS, "nll": nll, "sha256": "same"}
-    probe = {"learning_rate": 1e-3, "tokens_per_step": 512, "steps": STEPS, "domains": dict.fromkeys(domains, figures)}
+    figures = {"bytes": LENGTHS, "nll": nll, "groups": GROUPS, "sha256": "same"}
+    selection = [{"learning_rate": rate, "step": 15, "bits_per_byte": 2.0} for rate in RATES]
+    probe = {"learning_rate": rate, "selection": selection, "tokens_per_step": 512, "steps": STEPS}
+    probe["domains"] = dict.fromkeys(domains, figures)
     (folder / "probe.json").write_text(json.dumps(probe))
     return folder
 
@@ -133,6 +139,36 @@ def test_who_cannot_write_all_of_the_text_is_named(case, tmp_path):
     assert "<strong>source</strong>: 1,200 tokens" in page
 
 
+def test_documents_of_a_group_are_drawn_together_and_the_page_tells_how_many_groups(case, tmp_path):
+    settings, inputs = case
+    (entry, *_) = read_rivals(settings.rivals, inputs)
+    curve = entry.curves["own"]
+    assert curve.lengths.tolist() == [100, 250, 150, 100, 80]
+    assert curve.nll[1][0] == pytest.approx(3.0 * curve.lengths * math.log(2))
+    compare_initializations(settings, inputs, tmp_path, None)
+    assert json.loads((tmp_path / "leaderboard.json").read_text())["domains"]["own"] == {
+        "documents": 6,
+        "groups": 5,
+        "bytes": 680,
+    }
+    assert "6 documents of 5 groups" in (tmp_path / "report.html").read_text()
+
+
+def test_a_rate_at_the_edge_of_those_tried_is_marked(case, tmp_path):
+    settings, inputs = case
+    for rate in RATES:
+        inputs |= {"probe_same_1": write_probe(tmp_path / f"probe-{rate}", (3, 2, 2, 2), rate=rate)}
+        entry = next(entry for entry in read_rivals(settings.rivals, inputs) if entry.name == "same")
+        assert entry.rate_edge == {RATES[0]: "lowest", RATES[-1]: "highest"}.get(rate)
+    found = compare_initializations(settings, inputs, tmp_path, None)
+    assert found["same"] == pytest.approx(2)
+    assert "0.01 ↑" in (tmp_path / "report.html").read_text()
+    console = Console(record=True, width=300)
+    console.print(leaderboard_table(json.loads((tmp_path / "leaderboard.json").read_text())))
+    assert "0.01 ↑" in (said := console.export_text())
+    assert "one beyond may be better" in said
+
+
 def test_no_two_lines_of_a_chart_look_alike_and_each_label_looks_like_its_line(case, tmp_path):
     compare_initializations(*case, tmp_path, None)
     found = json.loads((tmp_path / "leaderboard.json").read_text())
@@ -159,8 +195,8 @@ def test_probes_of_different_text_are_not_compared(case, tmp_path):
 def test_a_constant_shift_of_all_documents_is_found_exactly(heights, seeds):
     lengths = np.array(LENGTHS, dtype=float)
     nll = np.outer(heights, lengths) * math.log(2)
-    curve = Curve(dict.fromkeys(range(seeds), nll), lengths, tuple(STEPS))
-    shifted = Curve({seed: nll + 0.1 * lengths * math.log(2) for seed in range(seeds)}, lengths, tuple(STEPS))
+    curve = Curve(dict.fromkeys(range(seeds), nll), lengths, tuple(STEPS), len(LENGTHS))
+    shifted = Curve({seed: nll + 0.1 * lengths * math.log(2) for seed in range(seeds)}, lengths, tuple(STEPS), 6)
     draws, names = draw(len(lengths), 50, 1), tuple(range(seeds))
     assert bits_per_byte(curve, names).mean(axis=0) == pytest.approx(heights)
     difference = resampled(shifted, names, draws) - resampled(curve, names, draws)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import scipy.stats
 import tiny_vocabularies as tiny
@@ -24,7 +26,7 @@ from pipeline.stage import Execution
 from stages.evaluate_model.score import SETTINGS, main
 from stages.evaluate_model.settings import EvaluateModelSettings
 from stages.evaluate_model.stage import evaluate_model
-from stages.shared.bootstrap import bits_per_byte_interval
+from stages.shared.bootstrap import Bootstrap, bits_per_byte_interval
 from stages.shared.perplexity import normalized_perplexity
 from stages.shared.scoring.model import load_model
 from stages.shared.scoring.nll import score_documents
@@ -183,7 +185,8 @@ def test_the_interval_is_scipys():
     generator = np.random.default_rng(3)
     lengths = generator.integers(200, 3000, 40)
     nll = lengths * generator.normal(1.5, 0.3, 40)
-    found = bits_per_byte_interval(nll, lengths, samples=8000, confidence=0.95, seed=1)
+    groups = [f"page {number}" for number in range(len(nll))]
+    found = bits_per_byte_interval(nll, lengths, groups, Bootstrap(8000, 0.95, 1))
     expected = scipy.stats.bootstrap(
         (nll, lengths),
         lambda x, y, axis: x.sum(axis=axis) / y.sum(axis=axis) / math.log(2),
@@ -194,7 +197,41 @@ def test_the_interval_is_scipys():
         rng=np.random.default_rng(9),
     ).confidence_interval
     assert found == pytest.approx((expected.low, expected.high), rel=0.01)
-    assert bits_per_byte_interval(nll[:1], lengths[:1], 100, 0.95, 1) is None
+    assert bits_per_byte_interval(nll[:1], lengths[:1], groups[:1], Bootstrap(100, 0.95, 1)) is None
+    assert bits_per_byte_interval(nll, lengths, ["page"] * len(nll), Bootstrap(100, 0.95, 1)) is None
+
+
+def test_the_interval_covers_the_truth_where_documents_of_a_group_are_alike():
+    """Drawing the documents one by one would cover it in fewer than 60 of 100 cases."""
+    generator, hits = np.random.default_rng(5), 0
+    groups = [f"book {number // 8}" for number in range(30 * 8)]
+    lengths = np.full(len(groups), 100.0)
+    for _ in range(200):
+        by_book = generator.normal(2.0, 0.2, size=30).repeat(8)
+        nll = (by_book + generator.normal(0, 0.05, size=len(groups))) * lengths * math.log(2)
+        low, high = bits_per_byte_interval(nll, lengths, groups, Bootstrap(300, 0.95, 1))
+        hits += low <= 2.0 <= high
+    assert hits / 200 >= 0.88
+
+
+def test_no_group_gives_more_documents_than_it_may(tmp_path):
+    texts = {"id": [str(number) for number in range(12)], "text": [f"bladzijde {number}" for number in range(12)]}
+    pq.write_table(pa.table({**texts, "group": ["book"] * 8 + ["a", "b", "c", "d"]}), tmp_path / "test.parquet")
+    groups = [document.group for document in read_sample(tmp_path / "test.parquet", 1000, 300, seed=1, per_group=2)]
+    assert sorted(groups) == ["a", "b", "book", "book", "c", "d"]
+
+
+def test_lines_before_the_first_one_are_left_out_and_neighbours_are_one_group(tmp_path):
+    (tmp_path / "text.txt").write_text("\n".join(f"regel {number}" for number in range(1, 13)), encoding="utf-8")
+    found = read_lines(tmp_path / "text.txt", "even", first_line=5, passage_lines=4)
+    assert [(document.id, document.group) for document in found] == [
+        ("line 6", "passage 2"),
+        ("line 8", "passage 2"),
+        ("line 10", "passage 3"),
+        ("line 12", "passage 3"),
+    ]
+    with pytest.raises(UserError, match="no text on its even lines from line 13 on"):
+        read_lines(tmp_path / "text.txt", "even", first_line=13)
 
 
 def test_score_gives_the_stages_figures_in_one_line(model_folder, tmp_path):

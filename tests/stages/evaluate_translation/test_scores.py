@@ -7,7 +7,8 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
 from stages.evaluate_translation.scores import compare, figures, score
-from stages.shared.paired import Bootstrap, interval
+from stages.shared.bootstrap import Bootstrap
+from stages.shared.paired import interval
 from stages.shared.verdict import judge_gain
 
 PAIRS = [line.split("\t") for line in Path("tests/data/en-nl.tsv").read_text(encoding="utf-8").splitlines()[:60]]

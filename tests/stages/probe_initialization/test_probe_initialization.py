@@ -1,6 +1,7 @@
 """probe_initialization on a tiny random Llama: the choice of the rate changes nothing else, and bad rates lose."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -35,10 +36,11 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """Return model, corpus and packed tokens; the corpus has the same text in every split."""
+    """Return model, corpus and packed tokens; validation and test are halves of the text."""
     place = tmp_path_factory.mktemp("probe")
-    model, corpus = save_tiny_model(place / "model", positions=512), save_test_split(place / "corpus", TEXTS)
-    (corpus / "validation.parquet").write_bytes((corpus / "test.parquet").read_bytes())
+    model, corpus = save_tiny_model(place / "model", positions=512), save_test_split(place / "corpus", TEXTS[::2])
+    save_test_split(place / "other", TEXTS[1::2])
+    (place / "other" / "test.parquet").rename(corpus / "validation.parquet")
     tokens = place / "tokens"
     tokens.mkdir()
     rows = load_encoder(model).encode(TEXTS)
@@ -73,6 +75,17 @@ def test_the_chosen_rate_gives_what_it_gives_alone(inputs, tmp_path, mode):
     assert chosen["domains"] == alone["domains"] == again["domains"]
     assert chosen["training_loss"] == alone["training_loss"]
     assert len(chosen["training_loss"]) == 6
+
+
+def test_rates_are_compared_on_validation_text_alone(inputs, tmp_path):
+    """With the loss on the test split the best rate of a training would be known from what it is judged on."""
+    found = probe(inputs, tmp_path / "out")
+    changed = tmp_path / "corpus"
+    shutil.copytree(inputs["corpus"], changed)
+    save_test_split(changed, TEXTS[:3])
+    again = probe({**inputs, "corpus": changed}, tmp_path / "again")
+    assert again["selection"] == found["selection"]
+    assert again["domains"]["own"]["documents"] != found["domains"]["own"]["documents"]
 
 
 def test_only_the_lowest_rate_goes_before_the_end(inputs, tmp_path):
@@ -111,12 +124,13 @@ def test_odd_and_even_lines_of_another_domain_are_scored_apart(inputs, tmp_path)
     text.write_text("\n".join(TEXTS[:6]) + "\n")
     places = {}
     for lines in ("odd", "even", "all"):
-        other = {"path": text, "sha256": None, "lines": lines}
+        other = {"path": text, "sha256": None, "lines": lines, "first_line": 1, "passage_lines": 2}
         found = probe(inputs, tmp_path / lines, other, steps=5, learning_rates=[1e-3], domain_bytes=100000)
         places[lines] = found["domains"]["other"]["documents"]
     assert places["odd"] == ["line 1", "line 3", "line 5"]
     assert places["even"] == ["line 2", "line 4", "line 6"]
     assert places["all"] == sorted(places["odd"] + places["even"])
+    assert found["domains"]["other"]["groups"] == [f"passage {number}" for number in (1, 1, 2, 2, 3, 3)]
 
 
 def test_tokens_that_hide_text_are_counted(inputs, tmp_path):

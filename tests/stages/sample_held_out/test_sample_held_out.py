@@ -39,20 +39,20 @@ def test_the_source_is_running_text_by_page_each_line_once(tmp_path):
 
 
 def test_documents_are_taken_until_there_is_enough(tmp_path):
-    rows = [(str(number), f"document {number}\nand a second line") for number in range(20)]
-    metrics, texts = sample(tmp_path, "corpus", rows, ("id", "text"), bytes=30, document_bytes=12)
+    rows = [(str(number), f"document {number}\nand a second line", "page") for number in range(20)]
+    metrics, texts = sample(tmp_path, "corpus", rows, ("id", "text", "group"), bytes=30, document_bytes=12)
     assert metrics["documents"] == 3  # 10 or 11 bytes each: a longer document counts with its first line
     assert all(text.startswith("document ") and "\n" not in text for text in texts)
 
 
 def test_a_split_without_text_gives_an_empty_sample(tmp_path):
-    metrics, texts = sample(tmp_path, "corpus", [], ("id", "text"))
+    metrics, texts = sample(tmp_path, "corpus", [], ("id", "text", "group"))
     assert (metrics, texts) == ({"documents": 0, "bytes": 0}, [])
 
 
 def other_domain(folder, text, lines, wanted=1000):
     (folder / "lines.txt").write_text(text, encoding="utf-8")
-    other = {"path": str(folder / "lines.txt"), "sha256": None, "lines": lines}
+    other = {"path": str(folder / "lines.txt"), "sha256": None, "lines": lines, "first_line": 1, "passage_lines": 1}
     settings = SampleHeldOutSettings(text={"bytes": wanted, "document_bytes": 100, "seed": 1}, other_domain=other)
     assert settings.identity()["other_domain"]["path"] is None  # a place is no part of the recipe
     return sample_held_out(settings, {}, folder, EXECUTION), read_texts(folder)

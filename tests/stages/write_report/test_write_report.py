@@ -46,9 +46,10 @@ def write_evaluation(folder, bits, tokens, text):
         "words": 1300,
         "bytes": sum(LENGTHS),
         "documents": len(LENGTHS),
+        "groups": len(LENGTHS),
         "parameters": 1000,
         "vocabulary_size": 320,
-        "per_document": {"nll": nll, "bytes": LENGTHS},
+        "per_document": {"nll": nll, "bytes": LENGTHS, "group": [f"page {number}" for number in range(len(LENGTHS))]},
         "sample": {"split": "test", "seed": 1, "sha256": "0" * 64},
         "bootstrap": {"samples": 400, "confidence": 0.95, "seed": 1},
     }
