@@ -108,7 +108,7 @@ test-slurm: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -m slurm
 
 test-slow: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest -m slow --timeout 5400
+	@$(VENV)/bin/python -m pytest -m "slow and not slurm" --timeout 5400
 
 check: $(INSTALLED)
 	@$(VENV)/bin/ruff check --quiet .

@@ -1,4 +1,4 @@
-"""The chain on a real Slurm: `make test-slurm`."""
+"""The chain on a real Slurm: `make test-slurm`; CI leaves the slow ones, whole chains, out."""
 
 import json
 import re
@@ -56,6 +56,7 @@ def wait_for(condition, seconds=1800):
     return found
 
 
+@pytest.mark.slow
 def test_a_failed_job_cancels_what_needs_it_and_the_next_chain_ends_as_a_local_run(finished, tmp_path):
     assert "Submitted 19 jobs." in run(tmp_path, f"cluster.slurm.setup={hydra_value([BROKEN])}")
     wait_for(lambda: not jobs())
@@ -81,6 +82,7 @@ def test_a_failed_job_cancels_what_needs_it_and_the_next_chain_ends_as_a_local_r
     assert {state for state, _ in states(tmp_path)[0].values()} == {"finished"}
 
 
+@pytest.mark.slow
 def test_a_training_on_two_nodes_and_a_lost_bookkeeping_made_up_by_status(finished, tmp_path):
     shutil.copytree(finished[0], tmp_path, symlinks=True, dirs_exist_ok=True)
     more = ["cluster.processes=2", "cluster.slurm.nodes=2", "training.tokens=3000", "evaluation.baselines=[]"]
