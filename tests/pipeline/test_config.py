@@ -253,6 +253,18 @@ def test_the_local_file_chooses_and_the_command_line_wins(local):
     assert load_config(["language=dutch", "cluster=local"]).cluster.name == "local"
 
 
+def test_what_the_local_file_says_of_slurm_waits_until_slurm_is_chosen(local):
+    local.write_text("cluster: {slurm: {gpu: {partition: gpu, options: [--constraint=h100]}}, array: {parallel: 4}}\n")
+    for cluster in ([], ["cluster=one_gpu"]):
+        assert load_config(["language=dutch", *cluster]).cluster.slurm is None
+    slurm = load_config(["language=dutch", "cluster=slurm"]).cluster
+    assert (slurm.slurm.gpu.partition, slurm.slurm.gpu.options) == ("gpu", ("--constraint=h100",))
+    assert slurm.array.parallel == 4
+    local.write_text("cluster: slurm\ncluster.slurm.gpu.partition: gpu\n")
+    assert load_config(["language=dutch"]).cluster.slurm.gpu.partition == "gpu"
+    assert load_config(["language=dutch", "cluster=local"]).cluster.slurm is None
+
+
 def test_a_folder_may_begin_at_home(local):
     local.write_text("machine: {artifacts: ~/mt}\n")
     assert load_config(["language=dutch"]).artifacts == Path.home() / "mt"
