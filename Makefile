@@ -49,14 +49,23 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
+# What a switch that is 1 stands for. Any other value is refused: PLAN=yes must not start the real thing.
+switch = $(if $(value $(1)),$(if $(filter-out 1,$(value $(1))),$(error $(1)=$(value $(1)): write $(1)=1, or leave it out),$(2)))
+no_plan = $(if $(value PLAN),$(error make $@ takes no PLAN: leave it out; make plan shows what would run))
 
 .PHONY: adapt train leaderboard curves corpus plan fetch status config logs explain translate trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
-adapt plan fetch status config: $(INSTALLED)
+adapt: $(INSTALLED)
+	@$(PIPELINE) $(or $(call switch,PLAN,plan),adapt) $(PLANNED)
+
+plan status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
 
+fetch: $(INSTALLED)
+	@$(no_plan)$(PIPELINE) $@ $(PLANNED)
+
 train leaderboard curves corpus: $(INSTALLED)
-	@$(PIPELINE) $@ $(if $(filter 1,$(value PLAN)),--plan) $(PLANNED)
+	@$(PIPELINE) $@ $(call switch,PLAN,--plan) $(PLANNED)
 
 logs: $(INSTALLED)
 	@$(PIPELINE) logs --step "$$MT_STEP" $(PLANNED)
@@ -65,13 +74,13 @@ explain: $(INSTALLED)
 	@$(PIPELINE) explain --token "$$MT_TOKEN" $(PLANNED)
 
 translate: $(INSTALLED)
-	@$(PIPELINE) translate --from "$$MT_FROM" --text "$$MT_TEXT" --file "$$MT_FILE" --out "$$MT_OUT" --decoding "$$MT_DECODING" $(PLANNED)
+	@$(no_plan)$(PIPELINE) translate --from "$$MT_FROM" --text "$$MT_TEXT" --file "$$MT_FILE" --out "$$MT_OUT" --decoding "$$MT_DECODING" $(PLANNED)
 
 trace: $(INSTALLED)
 	@$(PIPELINE) trace --source "$$MT_SOURCE" --args "$$MT_ARGS"
 
 languages: $(INSTALLED)
-	@$(PIPELINE) languages $(if $(filter 1,$(value MEASURE)),--measure)
+	@$(PIPELINE) languages $(call switch,MEASURE,--measure)
 
 cards lock: $(INSTALLED)
 	@$(PIPELINE) $@
@@ -80,7 +89,7 @@ verify du: $(INSTALLED)
 	@$(PIPELINE) $@ --args "$$MT_ARGS"
 
 gc: $(INSTALLED)
-	@$(PIPELINE) gc $(if $(filter 1,$(value APPLY)),--apply) --args "$$MT_ARGS"
+	@$(PIPELINE) gc $(call switch,APPLY,--apply) --args "$$MT_ARGS"
 
 setup: $(INSTALLED)
 
