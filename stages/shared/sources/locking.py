@@ -97,8 +97,8 @@ def _lock_debian(keys: list[str], downloads: Path, mirror: str | None) -> Lock:
         remedy = "correct the data card's source"
         if mirror is None:
             remedy = (
-                "where this machine's apt is not Debian 12's, set machine.debian_mirror in conf/local.yaml to the address "
-                f"of a Debian mirror and install debian-archive-keyring; else {remedy}"
+                "where this machine's apt is not Debian 12's, set machine.debian_mirror in conf/local.yaml to the "
+                f"address of a Debian mirror and install debian-archive-keyring; else {remedy}"
             )
         raise UserError(f"the Debian mirror has no package {', '.join(absent)}; {remedy}")
     fields = ("name", "version", "sha256", "size")
