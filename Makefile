@@ -93,7 +93,7 @@ gc: $(INSTALLED)
 
 setup: $(INSTALLED)
 
-# torch first and by its exact pin: asked for by name alone, pip takes the newest build and gigabytes of CUDA with it.
+# torch first, by its pin. Whether that brings CUDA (gigabytes) is the package index's to say: README, torch.
 $(INSTALLED): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; name another with PYTHON=python3.11" >&2; exit 2; }
@@ -140,13 +140,13 @@ help:
 		'make curves LANG=dutch             adapted and source model at equal bytes and equal FLOPs; PLAN=1: what would run' \
 		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
 		'make plan LANG=dutch               what would run and why, tokens, disk, time, GPU-hours; runs nothing' \
-		'make fetch LANG=dutch              only what needs the network, for a login node' \
+		'make fetch LANG=dutch              download and ingest alone, where compute nodes reach no network' \
 		'make status LANG=dutch             steps finished, queued, running (where), failed (log, remedy)' \
 		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
 		'make explain LANG=dutch TOKEN=huis where the embedding of a token comes from; also TOKEN=▁huis, TOKEN=#123' \
 		'make translate LANG=dutch FROM=english TEXT="A house." into Dutch by the Hydra model; FILE=in.txt OUT=out.txt, DECODING=beam' \
 		'make config LANG=dutch             the composed configuration' \
-		'make languages                     what LANG may be, and what packaged text each has; MEASURE=1: read it anew' \
+		'make languages                     what LANG may be, and what packaged text each has; MEASURE=1: read what is new or changed' \
 		'make cards                         check every data card and list them' \
 		'make trace SOURCE=opensubtitles    every artifact and model that contains a source' \
 		'make verify                        hash all artifacts again' \
