@@ -144,7 +144,7 @@ def _check_override(override: Override, local: Mapping[str, str]) -> None:
     line, group = override.input_line, override.key_or_group
     if override.is_sweep_override():
         raise UserError(
-            f"{line} names several values; give one, or put -m before it for a multirun of adapt, plan or fetch"
+            f"{line} names several values; give one, or put -m before it for a multirun of adapt, plan, fetch or status"
         )
     if group not in _groups() or override.is_delete():
         return
