@@ -49,14 +49,23 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 PIPELINE := $(VENV)/bin/python -m pipeline
 PLANNED := --language "$$MT_LANGUAGE" --args "$$MT_ARGS"
+# What a switch that is 1 stands for. Any other value is refused: PLAN=yes must not start the real thing.
+switch = $(if $(value $(1)),$(if $(filter-out 1,$(value $(1))),$(error $(1)=$(value $(1)): write $(1)=1, or leave it out),$(2)))
+no_plan = $(if $(value PLAN),$(error make $@ takes no PLAN: leave it out; make plan shows what would run))
 
 .PHONY: adapt train leaderboard curves corpus plan fetch status config logs explain translate trace languages cards lock verify du gc setup test test-network test-slow test-slurm check format help
 
-adapt plan fetch status config: $(INSTALLED)
+adapt: $(INSTALLED)
+	@$(PIPELINE) $(or $(call switch,PLAN,plan),adapt) $(PLANNED)
+
+plan status config: $(INSTALLED)
 	@$(PIPELINE) $@ $(PLANNED)
 
+fetch: $(INSTALLED)
+	@$(no_plan)$(PIPELINE) $@ $(PLANNED)
+
 train leaderboard curves corpus: $(INSTALLED)
-	@$(PIPELINE) $@ $(if $(filter 1,$(value PLAN)),--plan) $(PLANNED)
+	@$(PIPELINE) $@ $(call switch,PLAN,--plan) $(PLANNED)
 
 logs: $(INSTALLED)
 	@$(PIPELINE) logs --step "$$MT_STEP" $(PLANNED)
@@ -65,13 +74,13 @@ explain: $(INSTALLED)
 	@$(PIPELINE) explain --token "$$MT_TOKEN" $(PLANNED)
 
 translate: $(INSTALLED)
-	@$(PIPELINE) translate --from "$$MT_FROM" --text "$$MT_TEXT" --file "$$MT_FILE" --out "$$MT_OUT" --decoding "$$MT_DECODING" $(PLANNED)
+	@$(no_plan)$(PIPELINE) translate --from "$$MT_FROM" --text "$$MT_TEXT" --file "$$MT_FILE" --out "$$MT_OUT" --decoding "$$MT_DECODING" $(PLANNED)
 
 trace: $(INSTALLED)
 	@$(PIPELINE) trace --source "$$MT_SOURCE" --args "$$MT_ARGS"
 
 languages: $(INSTALLED)
-	@$(PIPELINE) languages $(if $(filter 1,$(value MEASURE)),--measure)
+	@$(PIPELINE) languages $(call switch,MEASURE,--measure)
 
 cards lock: $(INSTALLED)
 	@$(PIPELINE) $@
@@ -80,11 +89,11 @@ verify du: $(INSTALLED)
 	@$(PIPELINE) $@ --args "$$MT_ARGS"
 
 gc: $(INSTALLED)
-	@$(PIPELINE) gc $(if $(filter 1,$(value APPLY)),--apply) --args "$$MT_ARGS"
+	@$(PIPELINE) gc $(call switch,APPLY,--apply) --args "$$MT_ARGS"
 
 setup: $(INSTALLED)
 
-# torch first and by its exact pin: asked for by name alone, pip takes the newest build and gigabytes of CUDA with it.
+# torch first, by its pin. Whether that brings CUDA (gigabytes) is the package index's to say: README, torch.
 $(INSTALLED): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; name another with PYTHON=python3.11" >&2; exit 2; }
@@ -131,13 +140,13 @@ help:
 		'make curves LANG=dutch             adapted and source model at equal bytes and equal FLOPs; PLAN=1: what would run' \
 		'make corpus LANG=dutch             the corpus alone, with a report of what was kept and dropped; PLAN=1: what would run' \
 		'make plan LANG=dutch               what would run and why, tokens, disk, time, GPU-hours; runs nothing' \
-		'make fetch LANG=dutch              only what needs the network, for a login node' \
+		'make fetch LANG=dutch              download and ingest alone, where compute nodes reach no network' \
 		'make status LANG=dutch             steps finished, queued, running (where), failed (log, remedy)' \
 		'make logs LANG=dutch STEP=corpus   the newest log of a step' \
 		'make explain LANG=dutch TOKEN=huis where the embedding of a token comes from; also TOKEN=▁huis, TOKEN=#123' \
 		'make translate LANG=dutch FROM=english TEXT="A house." into Dutch by the Hydra model; FILE=in.txt OUT=out.txt, DECODING=beam' \
 		'make config LANG=dutch             the composed configuration' \
-		'make languages                     what LANG may be, and what packaged text each has; MEASURE=1: read it anew' \
+		'make languages                     what LANG may be, and what packaged text each has; MEASURE=1: read what is new or changed' \
 		'make cards                         check every data card and list them' \
 		'make trace SOURCE=opensubtitles    every artifact and model that contains a source' \
 		'make verify                        hash all artifacts again' \

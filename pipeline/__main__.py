@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--plan", action="store_true", help="only show what would run")
         _takes_overrides(one)
     logs = names.add_parser("logs", help=commands.logs.__doc__)
-    logs.add_argument("--step", required=True)
+    logs.add_argument("--step", required=True, help="name of a step, for example corpus; `status` shows them")
     _takes_overrides(logs)
     about = commands.explain_token.__doc__
     explain = names.add_parser("explain", help=about, description=about)
@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     _takes_overrides(explain)
     _takes_text(names.add_parser("translate", help=translate.__doc__, description=translate.__doc__))
     known = names.add_parser("languages", help=card_commands.show_languages.__doc__)
-    known.add_argument("--measure", action="store_true", help="fetch and read what is not measured yet")
+    known.add_argument("--measure", action="store_true", help="fetch and read what is new or changed")
     names.add_parser("cards", help=card_commands.show_cards.__doc__)
     traced = names.add_parser("trace", help=card_commands.trace_source.__doc__)
     traced.add_argument("--source", required=True, help="name of a data card")

@@ -66,7 +66,7 @@ def _row(one: Made, found: Trace, artifacts: Path) -> tuple[str, ...]:
 
 
 def show_languages(measured: bool) -> int:
-    """List the languages that LANG may be, with the text that packages hold for each; `measured`: measure it anew."""
+    """List the languages that LANG may be, with the text that packages hold for each; measure what is new if told."""
     configs = [load_config([f"language={name}"]) for name in languages()]
     if measured:
         console.print(f"Measured {measure(configs)} cards.")

@@ -154,7 +154,7 @@ def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
 
 
 def fetch(overrides: Sequence[str], multirun: bool) -> int:
-    """Run only the stages that need the network, for a login node."""
+    """Run only the stages that need the network, which download and ingest, for a login node."""
     _, configs = _configs(overrides, multirun)
     plans = [_planned_to_run(config) for config in configs]
     for plan, config in zip(plans, configs, strict=True):
@@ -265,7 +265,7 @@ def du(artifacts: Path) -> int:
 
 
 def gc(artifacts: Path, apply: bool) -> int:
-    """Remove what no run reaches; without `apply` only say what that is."""
+    """Say what no run reaches; remove it if told."""
     found = runs.garbage(artifacts)
     for folder in found:
         console.print(f"{'removing' if apply else 'would remove'} {folder} ({size_words(store.folder_size(folder))})")

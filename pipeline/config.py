@@ -89,6 +89,15 @@ def chosen_preset(group: str, overrides: Sequence[str]) -> str:
     return composed.hydra.runtime.choices[group]
 
 
+def absent_domain(overrides: Sequence[str]) -> str:
+    """Return, for a note, why a configuration has no text of another domain: which file is not there."""
+    overrides = [_quoted_home(override) for override in overrides]
+    given = _compose(overrides, local_facts(local_config.LOCAL, overrides))["leaderboard"]["other_domain"]
+    path = given and given["path"]
+    said = f"there is no {path}" if path else "names no file"
+    return f"leaderboard.other_domain.path: {said} (docs/sources.md, Test sets)"
+
+
 def _check_language(overrides: Sequence[str]) -> None:
     chosen = [override.removeprefix("language=") for override in overrides if override.startswith("language=")]
     if not chosen or not chosen[-1]:
@@ -135,7 +144,7 @@ def _check_override(override: Override, local: Mapping[str, str]) -> None:
     line, group = override.input_line, override.key_or_group
     if override.is_sweep_override():
         raise UserError(
-            f"{line} names several values; give one, or put -m before it for a multirun of adapt, plan or fetch"
+            f"{line} names several values; give one, or put -m before it for a multirun of adapt, plan, fetch or status"
         )
     if group not in _groups() or override.is_delete():
         return

@@ -15,6 +15,7 @@ from stages.shared.translation.settings import FuzzyRepair
 if TYPE_CHECKING:
     from pipeline.settings import Config
 
+DECODERS = ("pypi", "random", "random_mistral")  # base_model.source.kind; of the others the model's own config tells
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
 
 
@@ -97,6 +98,14 @@ def _card_problems(config: "Config") -> Iterator[str]:
 
 
 def _encoder_problems(config: "Config") -> Iterator[str]:
+    masked, model = config.training.objective == "masked", config.base_model
+    if masked and model.source.kind in DECODERS:
+        yield (
+            f"training.objective=masked: {model.name} is a decoder; give training.objective=causal, or an encoder, for "
+            "example base_model=robbert_v2"
+        )
+    if not masked and model.source.kind == "random_encoder":
+        yield f"base_model: {model.name} is an encoder; give training.objective=masked too, or a decoder"
     if config.training.objective == "masked" and config.translates:
         yield (
             "heads=hydra: a model trained with training.objective=masked writes no text; give "
@@ -132,6 +141,9 @@ def _tuning_problems(config: "Config") -> Iterator[str]:
 
 def _repair_problems(config: "Config") -> Iterator[str]:
     backft, none = "hydra_backft", config.back_translation.method == "none"
+    for name, method in (("repair", config.repair.method), ("back_translation", config.back_translation.method)):
+        if method != "none" and not config.translates:
+            yield f"{name}={method}: without a Hydra model nothing is translated; give heads=hydra too, or {name}=none"
     if isinstance(config.repair, FuzzyRepair) and set(config.repair.systems) == {backft} and none:
         yield (
             f"repair.systems=[{backft}]: no such system is tuned with back_translation=none; choose another "

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from pipeline import explain, runs
 from pipeline.chain import carry_out
-from pipeline.config import choices, load_config
+from pipeline.config import absent_domain, choices, load_config
 from pipeline.curves_graph import Pairing, curves
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk
@@ -56,7 +56,7 @@ def run_curves(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned
     pairings = pair(overrides)
     config = pairings[0].config
     if config.leaderboard.other_domain is None:
-        console.print("note: leaderboard.other_domain.path names no file that is there: one domain is watched")
+        console.print(f"note: one domain is watched; {absent_domain(overrides)}")
     plan = curves(config, current_lock(config), pairings)
     if dry:
         show_plan(with_config(plan, pairings))

@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline import explain, graph, runs
 from pipeline.card_lock import Lock
 from pipeline.chain import carry_out
-from pipeline.config import choices, chosen_preset, load_config
+from pipeline.config import absent_domain, choices, chosen_preset, load_config
 from pipeline.errors import UserError
 from pipeline.estimate import check_disk
 from pipeline.leaderboard_graph import Entrants, leaderboard
@@ -31,7 +31,7 @@ def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Pl
     for name, reason in entrants.left_out.items():
         console.print(f"note: {name} is left out: {reason}")
     if config.leaderboard.other_domain is None:
-        console.print("note: leaderboard.other_domain.path names no file that is there: one domain is judged")
+        console.print(f"note: one domain is judged; {absent_domain(overrides)}")
     if dry:
         show_plan([(step, config) for step in unique([leaderboard(config, current_lock(config), entrants)])])
         return 0

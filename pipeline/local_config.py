@@ -1,9 +1,11 @@
 """This machine's facts: conf/local.yaml, read as overrides that come before the user's own."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import hydra
 import omegaconf
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,7 +24,8 @@ def local_facts(file: Path, given: Sequence[str]) -> dict[str, str]:
     """Return this machine's facts, each by its key as an override to put before the given ones, which win.
 
     Hydra has no optional file outside of a group, and as overrides they may also choose, say, `cluster: one_gpu`.
-    A section of which nothing is left is skipped: the example file has all of `machine` to be commented out.
+    A section of which nothing is left is skipped: the example file has all of `machine` to be commented out. So is
+    what stands below `cluster.slurm` and `cluster.array` where the chosen cluster has none of these.
     """
     if not file.exists():
         return {}
@@ -37,7 +40,22 @@ def local_facts(file: Path, given: Sequence[str]) -> dict[str, str]:
             OverridesParser.create().parse_override(override)
         except HydraException:
             raise UserError(f"{_shown(file)}: cannot read '{key}'; a key is words joined by dots") from None
-    return facts
+    unused = _unused(facts, given)
+    return {key: override for key, override in facts.items() if key not in unused}
+
+
+def _unused(facts: Mapping[str, str], given: Sequence[str]) -> set[str]:
+    """Return the facts below a section that the chosen cluster leaves null, so that one file holds for all clusters."""
+    below = {key: key.split(".")[1] for key in facts if key.startswith(("cluster.slurm.", "cluster.array."))}
+    if not below:
+        return set()
+    choices = [override for override in (*facts.values(), *given) if re.match(r"\w+=", override)]
+    try:
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            cluster = hydra.compose("adapt", overrides=choices).cluster
+    except (HydraException, omegaconf.errors.OmegaConfBaseException):
+        return set()  # a faulty choice, which is told where the whole configuration is composed
+    return {key for key, section in below.items() if section in cluster and cluster[section] is None}
 
 
 def _read_local(file: Path) -> Any:

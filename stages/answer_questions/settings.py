@@ -99,7 +99,7 @@ class FileQuestionAnswering(Section):
     """Questions in the target language on texts in the source language, from files."""
 
     method: Literal["files"]
-    sets: Annotated[dict[SetName, QuestionSet], Field(min_length=1)]
+    sets: dict[SetName, QuestionSet]
     """By name. A set either has choices for every question, and is scored by their likelihood, or answers to write."""
     prompt: Annotated[tuple[PromptPart, ...], Field(min_length=1)]
     """What the model goes on from. Examples before it have the same form, with their answers behind it."""
@@ -124,6 +124,16 @@ class FileQuestionAnswering(Section):
     bootstrap_samples: PositiveInt
     confidence: Annotated[float, Field(gt=0, lt=1)]
     """Share of the bootstrap samples inside the interval."""
+
+    @field_validator("sets")
+    @classmethod
+    def _some(cls, sets: dict[str, QuestionSet]) -> dict[str, QuestionSet]:
+        if not sets:
+            raise ValueError(
+                "names no questions; name a file: '+question_answering.sets.mine={kind: jsonl, file: {path: FILE}}', "
+                "or choose question_answering=tests for a few of this repository"
+            )
+        return sets
 
     @model_validator(mode="after")
     def _asks(self) -> "FileQuestionAnswering":

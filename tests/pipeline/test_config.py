@@ -32,6 +32,7 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "back_translation/file": [
             f"back_translation.{end}.path={tmp_path / 'table.tsv'}" for end in ("source", "target")
         ],
+        "base_model/tiny_random_encoder": ["training.objective=masked"],
         "question_answering/files": [
             "heads=hydra",
             f"+question_answering.sets.own={{kind: jsonl, file: {{path: {tmp_path / 'table.tsv'}}}}}",
@@ -40,6 +41,8 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "merging/late": ["pivots=packaged"],
         **{f"back_translation/{kind}": ["back_translation.model=an/example"] for kind in ("causal", "seq2seq")},
     }.get(f"{choice.parent.name}/{choice.stem}", ["instructions=packaged"] if choice.parent.name == "tuning" else [])
+    if choice.parent.name in ("back_translation", "repair"):
+        needed = [*needed, "heads=hydra"]
     language = "tatar" if choice.parent.name in ("pivots", "merging") else "dutch"
     config = load_config([f"language={language}", f"{choice.parent.name}={choice.stem}", *needed])
     if choice.name == "chocollama.yaml" and choice.parent.name == "corpus" and not (ROOT / "data").is_dir():
@@ -53,7 +56,8 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
             "dutch_legislation:",
         ]
         return
-    assert planned(config)[-1].stage.name == "write_report"
+    last = "adapted_model" if config.training.objective == "masked" else "report"  # no encoder is evaluated yet
+    assert planned(config)[-1].name == last
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -162,9 +166,17 @@ def mistake(overrides):
             "back_translation.model=None: names no model; give one on the hub",
         ),
         (
-            ["language=dutch", "repair=nfr", "repair.systems=[hydra_backft]"],
+            ["language=dutch", "heads=hydra", "repair=nfr", "repair.systems=[hydra_backft]"],
             "no such system is tuned with back_translation",
         ),
+        (["language=dutch", "repair=nfr"], "repair=nfr: without a Hydra model nothing is translated; give heads=hydra"),
+        (["language=dutch", "back_translation=base"], "back_translation=base: without a Hydra model nothing"),
+        (
+            ["language=dutch", "training.objective=masked"],
+            "SmolLM2-135M-Instruct is a decoder; give training.",
+        ),
+        (["language=dutch", "base_model=tiny_random_encoder"], "tiny-random-encoder is an encoder; give training"),
+        (["language=dutch", "heads=hydra", "question_answering=files"], "sets: names no questions; name a file: '+"),
         (["language=dutch", "repair=nfr", "repair.match=x"], "must have {match_source} and {match_target}, once each"),
         (["language=dutch", "repair=nfr", "repair.similarity=1"], "repair.similarity=1: input should be less than 1"),
         (["language=dutch", "decoding=bean"], "unknown decoding 'bean'. Did you mean 'beam'?"),
@@ -251,6 +263,18 @@ def test_the_local_file_chooses_and_the_command_line_wins(local):
         Path("/a/downloads"),
     )
     assert load_config(["language=dutch", "cluster=local"]).cluster.name == "local"
+
+
+def test_what_the_local_file_says_of_slurm_waits_until_slurm_is_chosen(local):
+    local.write_text("cluster: {slurm: {gpu: {partition: gpu, options: [--constraint=h100]}}, array: {parallel: 4}}\n")
+    for cluster in ([], ["cluster=one_gpu"]):
+        assert load_config(["language=dutch", *cluster]).cluster.slurm is None
+    slurm = load_config(["language=dutch", "cluster=slurm"]).cluster
+    assert (slurm.slurm.gpu.partition, slurm.slurm.gpu.options) == ("gpu", ("--constraint=h100",))
+    assert slurm.array.parallel == 4
+    local.write_text("cluster: slurm\ncluster.slurm.gpu.partition: gpu\n")
+    assert load_config(["language=dutch"]).cluster.slurm.gpu.partition == "gpu"
+    assert load_config(["language=dutch", "cluster=local"]).cluster.slurm is None
 
 
 def test_a_folder_may_begin_at_home(local):

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import runs
-from pipeline.config import load_config
+from pipeline.config import absent_domain, load_config
 from pipeline.errors import UserError
 from pipeline.leaderboard import enter, with_seeds
 from pipeline.leaderboard_graph import leaderboard
@@ -77,6 +77,8 @@ def test_a_misspelt_method_is_no_method_that_lacks_something():
 def test_another_domain_is_left_out_where_its_file_is_not_there(tmp_path):
     given = ["language=frisian", "leaderboard.other_domain={path: nowhere.txt, sha256: null, lines: all}"]
     assert load_config(given).leaderboard.other_domain is None
+    assert "there is no nowhere.txt (docs/sources.md, Test sets)" in absent_domain(given)
+    assert "names no file" in absent_domain([*given[:1], "leaderboard.other_domain=null"])
     (tmp_path / "lines.txt").write_text("een huis\n")
     given[1] = f"leaderboard.other_domain={{path: {tmp_path / 'lines.txt'}, sha256: null, lines: all}}"
     assert load_config(given).leaderboard.other_domain.lines == "all"

@@ -162,5 +162,41 @@ def test_explain_says_what_to_run_first(tmp_path):
     assert "is not made yet: run `make adapt LANG=dutch ARGS='mapping=mean machine.artifacts=" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [
+        (["adapt"], "adapt --language"),
+        (["adapt", "PLAN=1"], "plan --language"),
+        (["train", "PLAN=1"], "train --plan --language"),
+        (["leaderboard", "PLAN="], "leaderboard --language"),
+        (["fetch"], "fetch --language"),
+        (["gc", "APPLY=1"], "gc --apply --args"),
+        (["languages", "MEASURE=1"], "languages --measure"),
+    ],
+)
+def test_a_switch_is_on_where_it_is_1(typed, begins):
+    done = make("-n", *typed, "LANG=dutch")
+    assert done.returncode == 0, done.stderr
+    assert f"python -m pipeline {begins}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["adapt", "PLAN=yes"], "PLAN=yes: write PLAN=1, or leave it out"),
+        (["leaderboard", "PLAN=yes"], "PLAN=yes: write PLAN=1, or leave it out"),
+        (["gc", "APPLY=yes"], "APPLY=yes: write APPLY=1, or leave it out"),
+        (["languages", "MEASURE=0"], "MEASURE=0: write MEASURE=1, or leave it out"),
+        (["fetch", "PLAN=1"], "make fetch takes no PLAN"),
+        (["translate", "PLAN=1"], "make translate takes no PLAN"),
+    ],
+)
+def test_a_switch_that_would_be_overlooked_is_refused(typed, said):
+    done = make("-n", *typed, "LANG=dutch")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "-m pipeline" not in done.stdout
+
+
 def test_help_is_the_default():
     assert "make adapt LANG=dutch" in make().stdout

@@ -37,7 +37,10 @@ def test_without_bitext_english_is_watched_that_is_ingested_as_for_replay(overri
     assert replayed["adapted_model"].inputs["tokens"].inputs["replay"].inputs["corpus"] is replayed["replay_corpus"]
 
 
-@pytest.mark.parametrize("overrides", [["replay.cards=[]"], ["language=english"], ["training.objective=masked"]])
+@pytest.mark.parametrize(
+    "overrides",
+    [["replay.cards=[]"], ["language=english"], ["base_model=tiny_random_encoder", "training.objective=masked"]],
+)
 def test_where_there_is_no_such_text_or_no_look_none_is_ingested(overrides):
     steps = planned(*KEEP, *overrides)
     assert not {"held_out_source", "replay_corpus"} & steps.keys()

@@ -55,7 +55,8 @@ def archives(mirror: str | None, etc: Path = ETC) -> list[Archive]:
     if not own:
         raise UserError(
             f"no Debian mirror is known: {etc}/sources.list* names none. Set machine.debian_mirror in conf/local.yaml "
-            "to a mirror's base address"
+            "to the address of one, from Debian's list of mirrors; where apt is another system's, install "
+            "debian-archive-keyring too"
         )
     return own
 

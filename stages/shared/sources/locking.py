@@ -94,7 +94,13 @@ def _lock_debian(keys: list[str], downloads: Path, mirror: str | None) -> Lock:
     with workspace(downloads) as work:
         offered = find_newest(packages, mirror, work)
     if absent := sorted(set(packages) - set(offered)):
-        raise UserError(f"the Debian mirror has no package {', '.join(absent)}; correct the data card's source")
+        remedy = "correct the data card's source"
+        if mirror is None:
+            remedy = (
+                "where this machine's apt is not Debian 12's, set machine.debian_mirror in conf/local.yaml to the "
+                f"address of a Debian mirror and install debian-archive-keyring; else {remedy}"
+            )
+        raise UserError(f"the Debian mirror has no package {', '.join(absent)}; {remedy}")
     fields = ("name", "version", "sha256", "size")
     return {f"debian/{name}": {field: getattr(offered[name], field) for field in fields} for name in packages}
 

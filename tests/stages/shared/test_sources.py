@@ -348,7 +348,7 @@ def test_third_parties_repositories_are_left_out(tmp_path, monkeypatch):
         f"deb [signed-by={key}] http://mirror.test/debian bookworm main",
         f"deb [signed-by={key}] http://mirror.test/debian bookworm-updates main",
     ]
-    with pytest.raises(UserError, match="debian_mirror"):
+    with pytest.raises(UserError, match=r"debian_mirror .* from Debian's list of mirrors; .* debian-archive-keyring"):
         debian.archives(None, tmp_path / "absent")
 
 
@@ -417,8 +417,12 @@ def test_a_package_that_is_nowhere_is_named(mirror, tmp_path, monkeypatch):
     publish, address = mirror
     monkeypatch.setattr(debian, "_has_apt", lambda: False)
     publish(make_deb(tmp_path))
-    with pytest.raises(UserError, match="has no package wrods"):
-        lock_cards([card(DebianSource(kind="debian", packages=("wrods",)))], tmp_path / "d", address)
+    wrong = card(DebianSource(kind="debian", packages=("wrods",)))
+    with pytest.raises(UserError, match="has no package wrods; correct the data card's source"):
+        lock_cards([wrong], tmp_path / "d", address)
+    monkeypatch.setattr(debian, "archives", lambda mirror: [debian.Archive(address, "bookworm", ("main",), "")])
+    with pytest.raises(UserError, match=r"has no package wrods; where .* set machine\.debian_mirror in"):
+        lock_cards([wrong], tmp_path / "d", None)
 
 
 def test_the_hub_out_of_reach_is_said_plainly(tmp_path, monkeypatch):
