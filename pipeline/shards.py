@@ -55,6 +55,12 @@ def run_shards(work: Work, shards: Mapping[Path, Any], execution: Execution, lab
                 bar.update()
 
 
+def make_once(work: Work, given: Any, out: Path) -> None:
+    """Make one folder in this process, unless it is there: what needs all shards together, and the memory for it."""
+    for folder in _missing({out: given}):
+        make_shard(work, given, folder)
+
+
 def _missing(shards: Mapping[Path, Any]) -> dict[Path, Any]:
     """Return the shards that are not there, after removing what their killed processes left."""
     missing = {out: given for out, given in shards.items() if not out.is_dir()}
