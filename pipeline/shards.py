@@ -4,7 +4,6 @@ A shard's result is a folder, finished when it has its name and never before. Wh
 a process or job that died is replaced; nothing depends on how many there are or in which order they end.
 """
 
-import os
 import shutil
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from pipeline import slurm
 from pipeline.errors import UserError
 from pipeline.processes import die_with_parent
 from pipeline.stage import ArraySettings, Execution
+from pipeline.store import sync_files
 
 ATTEMPTS = 3
 DRAFT = ".draft-"
@@ -78,10 +78,7 @@ def make_shard(work: Work, given: Any, out: Path) -> None:
     draft.mkdir(parents=True)
     try:
         work(given, draft)
-        for path in draft.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
+        sync_files(draft)
         if not out.is_dir():  # a job that was given up may have ended after all, with the same result
             draft.rename(out)
     finally:
