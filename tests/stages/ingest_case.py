@@ -1,5 +1,6 @@
 """What the tests of ingest_corpus and ingest_bitext share: settings as the YAML has them, and small sources."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def run_corpus(out: Path, *cards: ResolvedCard, language: LanguageSettings = DUT
     out.mkdir(parents=True)
     corpus = CORPUS.model_copy(update={"split": SMALL.model_copy(update=split)})
     ingest_corpus(IngestCorpusSettings(language=language, corpus=corpus, cards=cards), {}, out, execution(out))
+    shutil.rmtree(out / CHECKPOINTS)  # as it is when the artifact is published
     return out
 
 
@@ -68,6 +70,7 @@ def run_bitext(
         language=language, bitext=CONFIG.bitext, cards=cards, decontamination=CORPUS.decontamination
     )
     ingest_bitext(settings, {"corpus": corpus, **others}, out, execution(out))
+    shutil.rmtree(out / CHECKPOINTS)
     return out
 
 
