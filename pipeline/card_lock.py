@@ -152,5 +152,10 @@ def cached_path(downloads: Path, file: LockedFile) -> Path:
     return downloads / "sha256" / file.sha256 / file.name
 
 
+def hub_folder(downloads: Path, kind: str, name: str) -> Path:
+    """Return where the cache keeps the commits of a repository on the hub, a `dataset` or `model`."""
+    return downloads / "hub" / kind / name.replace("/", "--")
+
+
 def _hashed(path: Path, name: str) -> LockedFile:
     return LockedFile(key=f"file/{name}", name=name, version="", sha256=file_sha256(path), size=path.stat().st_size)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import store
+from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
+from pipeline.ingest_disk import fetched_bytes, ingested_bytes
 from pipeline.plan import Step
 from pipeline.roofline import checkpoint_bytes
 from pipeline.settings import Config
@@ -73,6 +75,7 @@ def estimate(step: Step, config: Config) -> Estimate:
     speed = _speed(step, config)
     model_bytes = config.base_model.disk_bytes
     disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
+    disk += sum(ingested_bytes(card) for card in _cards(step))
     if step.stage.name == "continue_pretraining":
         tokens = training_tokens(step, config)
         return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(step, config), tokens)
@@ -154,7 +157,8 @@ def _manifests(folder: Path, makes: str) -> list[dict]:
 def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
     """Return bytes needed and bytes free for the artifact folder; raise UserError where they cannot suffice.
 
-    Each step comes with a config that it is planned for.
+    Downloads count where they are on the same disk, and else are held against their own. Each step comes with a config
+    that it is planned for.
     """
     needed, checkpoints = 0, []
     for step, config in steps:
@@ -164,14 +168,29 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
                 checkpoints.append(_checkpoint_bytes(step, config))
     # Checkpoints go when their training ends, so only one training's are on the disk at a time.
     needed -= sum(checkpoints) - max(checkpoints, default=0)
-    artifacts = steps[0][1].artifacts
-    free = shutil.disk_usage(existing(artifacts)).free
+    artifacts, downloads = steps[0][1].artifacts, steps[0][1].execution().downloads
+    cards = {(card.name, card.languages): card for step, _ in steps if not step.finished for card in _cards(step)}
+    fetched = sum(fetched_bytes(card, downloads) for card in cards.values())
+    if existing(artifacts).stat().st_dev == existing(downloads).stat().st_dev:
+        return needed + fetched, _check_free(needed + fetched, artifacts, "artifacts")
+    _check_free(fetched, downloads, "downloads")
+    return needed, _check_free(needed, artifacts, "artifacts")
+
+
+def _check_free(needed: int, folder: Path, key: str) -> int:
+    """Return the bytes that are free for a folder; raise UserError where more are needed."""
+    free = shutil.disk_usage(existing(folder)).free
     if needed > free:
         raise UserError(
-            f"the run needs about {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free under {artifacts}. "
-            "Free some (`make du`, `make gc APPLY=1`) or set machine.artifacts in conf/local.yaml to a larger disk"
+            f"the run needs about {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free under {folder}. "
+            f"Free some (`make du`, `make gc APPLY=1`) or set machine.{key} in conf/local.yaml to a larger disk"
         )
-    return needed, free
+    return free
+
+
+def _cards(step: Step) -> tuple[ResolvedCard, ...]:
+    """Return the data cards that a step reads, none where it reads no sources."""
+    return getattr(step.settings, "cards", ())
 
 
 def _checkpoint_bytes(step: Step, config: Config) -> int:

@@ -8,6 +8,7 @@ from pipeline import lock, store
 from pipeline.errors import UserError
 from pipeline.plan import Step
 from pipeline.provenance import stage_digest
+from pipeline.stage import CHECKPOINTS
 
 CHOICES = ("method", "kind")
 """Keys that say which of several forms a section has."""
@@ -31,8 +32,8 @@ def reason(step: Step) -> str:
     """Return in a few words why the step would run, or that it would not."""
     if step.finished:
         return "code changed since" if code_changed(step) else ""
-    if step.stage.resumes and any(store.unfinished(step.folder).glob("checkpoints/*")):
-        return "goes on from its checkpoint"
+    if step.stage.resumes and any(store.unfinished(step.folder).glob(f"{CHECKPOINTS}/*")):
+        return "goes on from its checkpoints"
     remade = [name for name, other in step.inputs.items() if not other.finished]
     nearest = _nearest(step)
     if nearest is None:

@@ -4,16 +4,17 @@ A shard's result is a folder, finished when it has its name and never before. Wh
 a process or job that died is replaced; nothing depends on how many there are or in which order they end.
 """
 
-import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pipeline import slurm
 from pipeline.errors import UserError
 from pipeline.processes import die_with_parent
 from pipeline.stage import ArraySettings, Execution
+from pipeline.store import sync_files
 
 ATTEMPTS = 3
 DRAFT = ".draft-"
@@ -55,12 +57,18 @@ def run_shards(work: Work, shards: Mapping[Path, Any], execution: Execution, lab
                 bar.update()
 
 
+def make_once(work: Work, given: Any, out: Path) -> None:
+    """Make one folder in this process, unless it is there: what needs all shards together, and the memory for it."""
+    for folder in _missing({out: given}):
+        make_shard(work, given, folder)
+
+
 def _missing(shards: Mapping[Path, Any]) -> dict[Path, Any]:
     """Return the shards that are not there, after removing what their killed processes left."""
     missing = {out: given for out, given in shards.items() if not out.is_dir()}
     for folder in {out.parent for out in missing}:
         for draft in folder.glob(f"*{DRAFT}*"):
-            shutil.rmtree(draft)
+            shutil.rmtree(draft, ignore_errors=True)  # a job that was cancelled may write for a second more
     return missing
 
 
@@ -70,10 +78,7 @@ def make_shard(work: Work, given: Any, out: Path) -> None:
     draft.mkdir(parents=True)
     try:
         work(given, draft)
-        for path in draft.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
+        sync_files(draft)
         if not out.is_dir():  # a job that was given up may have ended after all, with the same result
             draft.rename(out)
     finally:
@@ -84,24 +89,32 @@ def _run_processes(work: Work, missing: Mapping[Path, Any], workers: int, bar: t
     """Keep `workers` processes busy; with fewer of them where one died, since memory is what they mostly die of."""
     for attempt in range(ATTEMPTS):
         todo = _missing(missing)
-        pool = ProcessPoolExecutor(
-            max(1, min(workers >> attempt, len(todo))), _processes(work), initializer=die_with_parent
-        )
+        processes = max(1, min(workers >> attempt, len(todo)))
         try:
-            waiting = {pool.submit(make_shard, work, given, out) for out, given in todo.items()}
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    bar.update()
+            with ProcessPoolExecutor(processes, _processes(work), initializer=die_with_parent) as pool:
+                _make_all(pool, work, todo, bar)
             return
         except BrokenProcessPool:
-            pool.shutdown(wait=True)  # what the others were writing is removed before the next attempt
             left = sum(not out.is_dir() for out in missing)
             tqdm.write(f"a process died (out of memory?); {left} shards are left", file=sys.stderr)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
     raise _died(missing, "its process")
+
+
+def _make_all(pool: ProcessPoolExecutor, work: Work, todo: Mapping[Path, Any], bar: tqdm) -> None:
+    """Make all shards in the pool; where something goes wrong, end its processes, for which its `with` waits."""
+    before = set(active_children())
+    try:
+        waiting = {pool.submit(make_shard, work, given, out) for out, given in todo.items()}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+                bar.update()
+    except BaseException:
+        # They would write on when the step's lock is let go, and who waits for that removes their drafts.
+        for process in set(active_children()) - before:
+            process.kill()
+        raise
 
 
 def _processes(work: Work) -> BaseContext:
@@ -173,21 +186,45 @@ def _make_in_job(work: Work, given: Any, out: Path) -> None:
 
 def _follow(array: str, outs: list[Path], bar: tqdm) -> None:
     """Wait until Slurm does not know the array any more; cancel it where this process is stopped."""
+    with _signals_raised():
+        try:
+            _wait(array, outs, bar)
+        except BaseException:
+            subprocess.run(["scancel", array], check=False)
+            raise
+
+
+def _wait(array: str, outs: list[Path], bar: tqdm) -> None:
     unknown = before = 0
+    while unknown < MISSING_POLLS:
+        time.sleep(POLL_SECONDS)
+        finished = sum(out.is_dir() for out in outs)
+        bar.update(finished - before)
+        before = finished
+        if finished == len(outs):
+            return
+        listed = subprocess.run(["squeue", "--noheader", f"--jobs={array}"], capture_output=True, text=True)
+        no_answer = listed.returncode != 0 and "Invalid job id" not in listed.stderr
+        unknown = 0 if listed.stdout.strip() or no_answer else unknown + 1
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Have SIGTERM and a closed terminal raise UserError: they would end this process at once, and not the jobs."""
+
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # Slurm and the runner may both send it
+        raise UserError(
+            f"stopped by {signal.Signals(number).name}, and the jobs of the shards are cancelled; run again"
+        )
+
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
-        while unknown < MISSING_POLLS:
-            time.sleep(POLL_SECONDS)
-            finished = sum(out.is_dir() for out in outs)
-            bar.update(finished - before)
-            before = finished
-            listed = subprocess.run(["squeue", "--noheader", f"--jobs={array}"], capture_output=True, text=True)
-            if finished == len(outs):
-                return
-            no_answer = listed.returncode != 0 and "Invalid job id" not in listed.stderr
-            unknown = 0 if listed.stdout.strip() or no_answer else unknown + 1
-    except BaseException:
-        subprocess.run(["scancel", array], check=False)
-        raise
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _log_folder(out: Path) -> Path:

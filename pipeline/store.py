@@ -218,6 +218,14 @@ def final_artifacts(artifacts: Path) -> Iterator[Path]:
     yield from (found.folder for found in artifact_folders(artifacts) if not found.attempt)
 
 
+def sync_files(folder: Path) -> None:
+    """Force the content of all files below a folder to the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Force the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)

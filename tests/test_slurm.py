@@ -110,7 +110,7 @@ def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tm
     subprocess.run(command(local, *common, name="corpus"), cwd=ROOT, check=True, capture_output=True)
     on_slurm = command(slurm, *common, *CLUSTER, *array, "cluster.slurm.wait=true", name="corpus")
     started = subprocess.Popen(on_slurm, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not list(slurm.glob("dutch/corpus-*/work/curated/*.draft-*")):
+    while not list(slurm.glob("dutch/corpus-*/checkpoints/curated/*.draft-*")):
         assert started.poll() is None, started.stderr.read()
         time.sleep(0.01)
     running = [job for job in jobs() if "_" in job and "[" not in job]

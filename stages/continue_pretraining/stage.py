@@ -22,6 +22,7 @@ from stages.continue_pretraining.watcher import Watcher, make_watcher
 from stages.shared.artifact import write_json
 from stages.shared.carried_files import carry_over
 from stages.shared.interruption import noted_signals
+from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.training.acceleration import accelerate_model, is_sent_weights, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
@@ -120,9 +121,7 @@ def prepare(
     sharded = accelerate_model(model, settings, accelerator, execution)
     groups = make_groups(model, settings)
     if accelerator.is_main_process:
-        for path in sorted(out.iterdir()):
-            if path.name != CHECKPOINTS:
-                path.unlink()
+        keep_checkpoints_only(out)
         remove_leftovers(out / CHECKPOINTS)
     return SavedTraining(
         accelerator=accelerator,

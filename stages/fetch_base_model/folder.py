@@ -30,15 +30,16 @@ def require_model(names: Iterable[str], place: str) -> None:
 
 
 def copy_folder(source: FolderModelSource, out: Path) -> None:
-    """Take a model folder over, by hard links where the file system allows."""
+    """Copy a model folder: a hard link would change the artifact when its owner writes into the file."""
     folder = ROOT / source.path
     names = wanted(path.name for path in folder.iterdir())
     require_model(names, str(folder))
-    place([folder / name for name in names], out)
+    for name in names:
+        shutil.copyfile(folder / name, out / name)
 
 
 def place(files: Iterable[Path], out: Path) -> None:
-    """Put files into `out`: hard links cost no space; copies where there can be none, on another file system."""
+    """Put files of our cache into `out`: hard links cost no space; copies where there can be none, on another disk."""
     for file in files:
         target = out / file.name
         try:

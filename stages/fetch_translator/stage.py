@@ -1,5 +1,6 @@
 """fetch_translator: a pretrained model that translates, from the Hugging Face hub or a folder."""
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,10 +32,12 @@ def fetch_translator(
         names = translator_files(path.name for path in folder.iterdir())
         check_files(names, str(folder))
         check_kind(folder, settings.kind)
+        for name in names:  # no links: its owner may write into the files
+            shutil.copyfile(folder / name, out / name)
     else:
         folder, names, origin = fetch(settings.model, settings, execution.downloads)
-    for name in names:
-        link_or_copy(folder / name, out / name)
+        for name in names:
+            link_or_copy(folder / name, out / name)
     return {**origin, "bytes": sum((out / name).stat().st_size for name in names)}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,17 +15,24 @@ KINDS = {"duplicate": WHOLE, "source_repeated": SOURCES, "target_repeated": TARG
 """The hashes by which each reason is found, in this order: each looks at the pairs that the ones before leave."""
 
 
-def find_repeats(shards: Sequence[Path], settings: SideRepeats, out: Path) -> None:
+class RepeatsTask(NamedTuple):
+    """All shards of judged pairs, in order, and how many other sides a side may have."""
+
+    shards: Sequence[Path]
+    settings: SideRepeats
+
+
+def find_repeats(task: RepeatsTask, out: Path) -> None:
     """Write for each shard and reason which of the pairs left go. Memory: see `later_occurrences`."""
     allowed = {
         "duplicate": 1,
-        "source_repeated": settings.targets_per_source,
-        "target_repeated": settings.sources_per_target,
+        "source_repeated": task.settings.targets_per_source,
+        "target_repeated": task.settings.sources_per_target,
     }
     for reason, name in KINDS.items():
         times = allowed[reason]
         if times is not None:
-            later_occurrences(_left(shards, name, out, out / f"{reason}_hashes"), times, out / reason)
+            later_occurrences(_left(task.shards, name, out, out / f"{reason}_hashes"), times, out / reason)
 
 
 def repeated(out: Path, number: int, pairs: int) -> dict[str, np.ndarray]:

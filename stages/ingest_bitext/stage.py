@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
-from pipeline.shards import run_shards
-from pipeline.stage import Execution, Metrics
+from pipeline.shards import make_once, run_shards
+from pipeline.stage import CHECKPOINTS, Execution, Metrics
 from stages.ingest_bitext.measured import MEASURED, MeasureTask, Shard, measure_pairs, measure_text
 from stages.ingest_bitext.overlaps import (
     BEFORE,
@@ -26,25 +26,24 @@ from stages.ingest_bitext.overlaps import (
     training_text,
 )
 from stages.ingest_bitext.pairs import FIGURES, ReadTask, read_pairs
-from stages.ingest_bitext.repeats import find_repeats
+from stages.ingest_bitext.repeats import RepeatsTask, find_repeats
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_bitext.sides import SideRules
 from stages.ingest_bitext.splitting import HELD_OUT, SOURCE_KEYS, TARGET_KEYS, SplitTask, split_pairs
 from stages.ingest_bitext.summary import Found, summarise
-from stages.ingest_bitext.word_alignment import train_lexicons
+from stages.ingest_bitext.word_alignment import LexiconTask, train_lexicons
 from stages.shared.artifact import read_json, write_json
 from stages.shared.card_documents import part_notes, portions
 from stages.shared.cleaning import Cleaner
 from stages.shared.duplicates.benchmark_files import HITS, benchmark_index
 from stages.shared.duplicates.benchmark_files import summary as decontaminated
 from stages.shared.duplicates.settings import DecontaminationSettings
+from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.overlap import SentenceIndex
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
 from stages.shared.text_settings import SplitSettings
 from stages.shared.text_table import read_lines, table_files
-
-WORK = "work"
 
 
 class Work(NamedTuple):
@@ -69,7 +68,8 @@ def ingest_bitext(
     inputs, what it holds out is held out here. Raises UserError where a source is broken, a card is not
     parallel or holds no pairs, or no training pair is left.
     """
-    corpus, work = inputs["corpus"], Work(out / WORK, execution)
+    corpus, work = inputs["corpus"], Work(out / CHECKPOINTS, execution)
+    keep_checkpoints_only(out)
     split = SplitSettings.model_validate(read_json(corpus / "corpus.json")["split"])
     cards, read = _read(settings, work)
     parts = _split(settings, split, read, work)
@@ -96,7 +96,6 @@ def ingest_bitext(
     if settings.decontamination.benchmarks:
         summary["benchmarks"] = decontaminated(folder / HITS for folder in train)
     write_json(out / "bitext.json", summary)
-    shutil.rmtree(work.folder)
     return {"splits": summary["splits"], "overlap": summary["overlap"]}
 
 
@@ -118,11 +117,9 @@ def _read(settings: IngestBitextSettings, work: Work) -> tuple[list[ResolvedCard
 def _split(settings: IngestBitextSettings, split: SplitSettings, read: Sequence[Path], work: Work) -> list[Path]:
     """Split the pairs that were not there before and whose words align."""
     bitext, repeats, lexicons = settings.bitext, work.folder / "repeats", work.folder / "lexicons"
-    if not (work.folder / "split").is_dir():  # what a killed run has found is found again, unless it was used
-        shutil.rmtree(repeats, ignore_errors=True)
-        find_repeats(read, bitext.side_repeats, repeats)
-        if bitext.word_alignment is not None:
-            train_lexicons(read, repeats, bitext.word_alignment, lexicons)
+    make_once(find_repeats, RepeatsTask(read, bitext.side_repeats), repeats)
+    if bitext.word_alignment is not None:
+        make_once(train_lexicons, LexiconTask(read, repeats, bitext.word_alignment), lexicons)
     tasks = {
         folder.name: SplitTask(folder, number, repeats, lexicons, bitext, split) for number, folder in enumerate(read)
     }
@@ -136,8 +133,9 @@ def _without_overlap(
     draft, shared, final = (work.folder / name for name in ("draft", "shared", "final"))
     for folder in (draft, shared, final):
         folder.mkdir(exist_ok=True)
-    held_out_before(inputs).save(draft / BEFORE)
-    held_out_before(inputs).save(final / BEFORE)
+    before = held_out_before(inputs)
+    for folder in (draft, final):
+        before.save(folder / BEFORE)
     shutil.rmtree(draft / BENCHMARKS, ignore_errors=True)
     benchmark_index(decontamination).save(draft / BENCHMARKS)
     for name in (SOURCE_KEYS, TARGET_KEYS):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,17 @@ def halves(sources: Hashes) -> np.ndarray:
     return (sources & np.uint64(1)).astype(np.int64)
 
 
-def train_lexicons(shards: Sequence[Path], repeats: Path, settings: WordAlignmentSettings, out: Path) -> None:
+class LexiconTask(NamedTuple):
+    """All shards of judged pairs, in order, and what of them was there before."""
+
+    shards: Sequence[Path]
+    repeats: Path
+    settings: WordAlignmentSettings
+
+
+def train_lexicons(task: LexiconTask, out: Path) -> None:
     """Write the lexicons of both halves, each in both directions; memory is that of `lexicon_pairs` pairs."""
+    shards, repeats, settings = task
     chosen: tuple[Texts, Texts] = (([], []), ([], []))
     counts = [len(np.load(shard / WHOLE, mmap_mode="r")) for shard in shards]
     share = min(1.0, settings.lexicon_pairs / max(1, sum(counts)))
@@ -38,7 +47,6 @@ def train_lexicons(shards: Sequence[Path], repeats: Path, settings: WordAlignmen
             if taken:
                 chosen[place][0].append(source)
                 chosen[place][1].append(target)
-    out.mkdir(exist_ok=True)
     for half_number, (sources, targets) in enumerate(chosen):
         train(sources, targets, settings.min_count).save(out / f"{half_number}-forward.npz")
         train(targets, sources, settings.min_count).save(out / f"{half_number}-backward.npz")

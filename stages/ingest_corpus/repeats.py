@@ -1,5 +1,6 @@
 """What was there before, over all curated shards: documents, near duplicates, lines."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,14 @@ from stages.shared.duplicates.text_hashes import save_array
 from stages.shared.text_table import read_rows
 
 EXCERPT_CHARACTERS = 300
+CLUSTERS = "clusters.json"
+
+
+class RepeatsTask(NamedTuple):
+    """All curated shards, in order, and what is looked for in them."""
+
+    shards: Sequence[Path]
+    settings: DuplicateSettings
 
 
 class Repeats(NamedTuple):
@@ -29,13 +38,13 @@ class Repeats(NamedTuple):
     """Counted within the documents that stay, ascending."""
 
 
-def find_repeats(shards: Sequence[Path], settings: DuplicateSettings, out: Path) -> dict[str, Any]:
-    """Write for each shard what of it was there before; return what clusters of near duplicates there are.
+def find_repeats(task: RepeatsTask, out: Path) -> None:
+    """Write for each shard what of it was there before, and clusters.json: what near duplicates there are.
 
     Lines are counted in the documents that stay only: a page that is there six times does not make its lines
     boilerplate. Memory: see `near_duplicates` and `later_occurrences`.
     """
-    clusters: dict[str, Any] = {}
+    (shards, settings), clusters = task, dict[str, Any]()
     with tqdm(total=3, desc="duplicates", unit=" kinds") as bar:
         if settings.documents:
             later_occurrences([shard / curated.DOCUMENTS for shard in shards], 1, out / "documents")
@@ -48,7 +57,7 @@ def find_repeats(shards: Sequence[Path], settings: DuplicateSettings, out: Path)
             staying = _lines_that_stay(shards, out)
             later_occurrences(staying, settings.line_repeats, out / "lines")
         bar.update()
-    return clusters
+    (out / CLUSTERS).write_text(json.dumps(clusters, ensure_ascii=False), encoding="utf-8")
 
 
 def read_repeats(out: Path, number: int) -> Repeats:

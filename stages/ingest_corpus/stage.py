@@ -4,7 +4,6 @@ Work goes by shards, in parallel where they do not need each other: read, curate
 held out | training text, measure. What a killed run has finished of them is used again.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,12 @@ import pyarrow.parquet as pq
 
 from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
-from pipeline.shards import run_shards
-from pipeline.stage import Execution, Metrics
+from pipeline.shards import make_once, run_shards
+from pipeline.stage import CHECKPOINTS, Execution, Metrics
 from stages.ingest_corpus.curated import CurateTask, curate_shard
 from stages.ingest_corpus.measured import MEASURED, MeasureTask, Shard, held_out_index, measure_shard
 from stages.ingest_corpus.raw import BROKEN, FOUND, RawTask, raw_tasks, read_raw
-from stages.ingest_corpus.repeats import find_repeats
+from stages.ingest_corpus.repeats import CLUSTERS, RepeatsTask, find_repeats
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.splitting import HELD_OUT, TRAIN_BYTES, SplitTask, split_shard
 from stages.ingest_corpus.summary import seconds, summarise
@@ -30,12 +29,11 @@ from stages.shared.card_documents import part_notes
 from stages.shared.curation.curate import notes
 from stages.shared.duplicates.benchmark_files import benchmark_index
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
+from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.mixture import Size, cap_limit, check_weights
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
 from stages.shared.text_table import read_rows, table_files
-
-WORK = "work"
 
 
 class Curated(NamedTuple):
@@ -59,7 +57,8 @@ def ingest_corpus(
         raise UserError(
             "the corpus has no data cards; name some in the language's file under `cards`, or in corpus.cards"
         )
-    corpus, work = settings.corpus, out / WORK
+    corpus, work = settings.corpus, out / CHECKPOINTS
+    keep_checkpoints_only(out)
     check_weights(corpus.mixture.weights, [card.name for card in settings.cards])
     raw = _read(settings, work, execution)
     found = _curate(raw, settings, work, execution)
@@ -72,9 +71,8 @@ def ingest_corpus(
     measured = _measure(shards, work, execution)
     summary = summarise(settings, out, shards, measured, raw) | {"near_duplicates": clusters, "notes": told}
     write_json(out / "corpus.json", summary)
-    spent = seconds(shards)
-    shutil.rmtree(work)
-    return {"splits": summary["splits"], "overlap": summary["overlap"], "ids": summary["ids"], "rule_seconds": spent}
+    figures = {name: summary[name] for name in ("splits", "overlap", "ids")}
+    return figures | {"rule_seconds": seconds(shards)}
 
 
 def _read(settings: IngestCorpusSettings, work: Path, execution: Execution) -> list[tuple[ResolvedCard, Path]]:
@@ -104,14 +102,10 @@ def _curate(
 
 
 def _repeats(found: Sequence[Curated], settings: IngestCorpusSettings, work: Path) -> dict[str, object]:
-    """Find what was there before, once: the folder of all that was found gets its name last."""
-    done, unfinished = work / "repeats", work / "repeats.unfinished"
-    if not done.is_dir():
-        shutil.rmtree(unfinished, ignore_errors=True)
-        made = find_repeats([one.curated for one in found], settings.corpus.duplicates, unfinished)
-        (unfinished / "clusters.json").write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
-        unfinished.rename(done)
-    clusters: dict[str, object] = read_json(done / "clusters.json")
+    """Find what was there before; return what clusters of near duplicates there are."""
+    task = RepeatsTask([one.curated for one in found], settings.corpus.duplicates)
+    make_once(find_repeats, task, work / "repeats")
+    clusters: dict[str, object] = read_json(work / "repeats" / CLUSTERS)
     return clusters
 
 
@@ -163,11 +157,10 @@ def _measure(shards: Sequence[Shard], work: Path, execution: Execution) -> list[
 
 
 def _place(shards: Sequence[Shard], broken: Sequence[Path], out: Path) -> None:
-    """Give the shards their places in the artifact, after what was broken; a killed run's links are made anew."""
+    """Give the shards their places in the artifact, after what was broken."""
     skipped = [file for table in broken for file in table_files(table) if pq.read_metadata(file).num_rows]
     for name in (*SPLITS, "dropped"):
         folder = out / f"{name}.parquet"
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         files = skipped if name == "dropped" else []
         files = [*files, *(path for shard in shards for path in shard.tables(name))]

@@ -18,6 +18,7 @@ from pipeline.stage import CHECKPOINTS, Execution, Metrics
 from pipeline.tracking import start_tracking
 from stages.shared.artifact import write_json
 from stages.shared.interruption import noted_signals
+from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.tune_instructions.chat import Chat, prepare_chat
 from stages.tune_instructions.encoding import encode_pairs, encode_rows
@@ -52,9 +53,7 @@ def tune_instructions(
     """
     began, tuning = perf_counter(), settings.tuning
     torch.set_num_threads(tuning.threads)
-    for path in sorted(out.iterdir()):
-        if path.name != CHECKPOINTS:
-            path.unlink()
+    keep_checkpoints_only(out)
     model, tokenizer = load(inputs["model"], execution)
     chat = prepare_chat(model, tokenizer, tuning.chat_template if isinstance(tuning, SftSettings) else "keep")
     data = read_data(settings, inputs, tokenizer)

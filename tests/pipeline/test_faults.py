@@ -86,6 +86,7 @@ def test_an_artifact_folder_that_cannot_be_one_is_named(tmp_path):
 def test_ctrl_c_ends_the_worker_and_the_next_run_goes_on(tmp_path):
     process = adapt(tmp_path)
     while not list(tmp_path.glob("shared/steps/*/lock")):
+        assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does
     _, said = process.communicate(timeout=60)

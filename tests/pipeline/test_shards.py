@@ -109,38 +109,121 @@ def forever(given, _out):
     time.sleep(300)
 
 
-def test_an_array_has_no_more_jobs_than_slurm_takes(tmp_path, monkeypatch):
-    array = ArraySettings(parallel=2, minutes=5, memory_gb=None, setup=(), account=None, partition=None, qos=None)
+def refuse_while_the_other_writes(given, out):
+    """The one refuses when the other, which never ends, has begun."""
+    name, begun = given
+    if name == "writes":
+        write(str(os.getpid()), out)
+        (out / "text").rename(begun)
+        time.sleep(20)
+        return
+    while not begun.exists():
+        time.sleep(0.02)
+    refuse(name, out)
+
+
+def test_no_process_writes_on_when_an_error_lets_the_lock_go(tmp_path):
+    shards = {tmp_path / "made" / name: (name, tmp_path / "begun") for name in ("refuses", "writes")}
+    with pytest.raises(UserError, match="no such thing: refuses"):
+        run_shards(refuse_while_the_other_writes, shards, execution(tmp_path, 2), "test")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "begun").read_text()), 0)
+
+
+SQUEUE = """#!/bin/sh
+echo "$@" >> {here}/asked
+case $(wc -l < {here}/asked) in {answers} esac
+echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1
+"""
+SILENCE = "echo 'squeue: error: Unable to contact slurm controller' >&2; exit 1"
+RUNNING = "echo '7_0 RUNNING'; exit 0"
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Put a squeue and a scancel in the path; a function tells it how squeue answers first, before it knows no job."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+
+    def answer(*answers):
+        cases = "".join(f"{number}) {words};; " for number, words in enumerate(answers, 1))
+        (programs / "squeue").write_text(SQUEUE.format(here=programs, answers=cases))
+        (programs / "scancel").write_text(f'#!/bin/sh\necho "$@" >> {programs}/cancelled\n')
+        for program in programs.iterdir():
+            program.chmod(0o755)
+        return programs
+
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    return answer
+
+
+def array_of(number, make):
+    """Return what submits in Slurm's place: `make` gets the shards."""
+
+    def submit(work, todo, settings):
+        for out, given in make(todo).items():
+            make_shard(work, given, out)
+        return number
+
+    return submit
+
+
+ARRAY = ArraySettings(parallel=2, minutes=5, memory_gb=None, setup=(), account=None, partition=None, qos=None)
+
+
+def test_an_array_has_no_more_jobs_than_slurm_takes(tmp_path, monkeypatch, slurm):
+    slurm(RUNNING)
     sizes = []
 
-    def make_here(work, todo, settings):
+    def all_of(todo):
         sizes.append(len(todo))
-        for out, given in todo.items():
-            make_shard(work, given, out)
-        return "1"
+        return todo
 
     monkeypatch.setattr(module, "MOST_JOBS", 2)
-    monkeypatch.setattr(module, "_submit", make_here)
-    monkeypatch.setattr(module, "_follow", lambda number, outs, bar: None)
-    run_shards(write, {tmp_path / name: name for name in "abcde"}, execution(tmp_path, array=array), "test")
+    monkeypatch.setattr(module, "_submit", array_of("7", all_of))
+    run_shards(write, {tmp_path / name: name for name in "abcde"}, execution(tmp_path, array=ARRAY), "test")
     assert sizes == [2, 2, 1]
     assert sorted(read(tmp_path)) == list("abcde")
 
 
-def test_jobs_that_died_are_submitted_again_and_that_is_said(tmp_path, monkeypatch, capsys):
-    array = ArraySettings(parallel=2, minutes=5, memory_gb=None, setup=(), account=None, partition=None, qos=None)
-
-    def make_one(work, todo, settings):
-        out, given = next(iter(todo.items()))
-        make_shard(work, given, out)
-        return "1"
-
-    monkeypatch.setattr(module, "_submit", make_one)
-    monkeypatch.setattr(module, "_follow", lambda number, outs, bar: None)
-    run_shards(write, {tmp_path / name: name for name in "abc"}, execution(tmp_path, array=array), "test")
+def test_jobs_that_died_are_submitted_again_and_that_is_said(tmp_path, monkeypatch, capsys, slurm):
+    programs = slurm(RUNNING)
+    monkeypatch.setattr(module, "_submit", array_of("7", lambda todo: dict([*todo.items()][:1])))
+    run_shards(write, {tmp_path / name: name for name in "abc"}, execution(tmp_path, array=ARRAY), "test")
     assert sorted(read(tmp_path)) == list("abc")
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a job died")]
     assert said == [f"a job died (out of memory?); {left} shards are left" for left in (2, 1)]
+    assert (programs / "asked").read_text().splitlines() == ["--noheader --jobs=7"] * (1 + 2 * module.MISSING_POLLS)
+    assert not (programs / "cancelled").exists()
+
+
+def test_a_slurm_that_does_not_answer_has_not_forgotten_the_jobs(tmp_path, monkeypatch, slurm):
+    """The last result comes while squeue is silent, after two answers that there is no such job."""
+    last = f"mkdir {tmp_path}/b; {SILENCE}"
+    programs = slurm(RUNNING, "exit 0", "exit 0", *[SILENCE] * module.MISSING_POLLS, last)
+    monkeypatch.setattr(module, "_submit", array_of("7", lambda todo: {tmp_path / "a": "a"}))
+    run_shards(write, {tmp_path / name: name for name in "ab"}, execution(tmp_path, array=ARRAY), "test")
+    assert (tmp_path / "b").is_dir()
+    assert len((programs / "asked").read_text().splitlines()) == 4 + module.MISSING_POLLS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_array_does_not_outlive_the_process_that_follows_it(tmp_path, monkeypatch, slurm, number):
+    programs = slurm(RUNNING, f"kill -{number.name.removeprefix('SIG')} $PPID; {RUNNING}")
+    monkeypatch.setattr(module, "_submit", array_of("7", lambda todo: {}))
+
+    def end(number, frame):
+        pytest.fail("this process was to end at once")
+
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(UserError, match=rf"stopped by {number.name}, and the jobs .* are cancelled; run again"):
+            run_shards(write, {tmp_path / "a": "a"}, execution(tmp_path, array=ARRAY), "test")
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    assert (programs / "cancelled").read_text() == "7\n"
 
 
 def test_an_array_that_slurm_refuses_is_told_with_the_remedy(tmp_path, monkeypatch):

@@ -1,14 +1,18 @@
 """What the tests of ingest_corpus and ingest_bitext share: settings as the YAML has them, and small sources."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from execution_here import here
 
+from pipeline import store
 from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.config import load_config
-from pipeline.stage import Execution
+from pipeline.stage import CHECKPOINTS, Execution
 from stages.ingest_bitext.settings import IngestBitextSettings
 from stages.ingest_bitext.stage import ingest_bitext
 from stages.ingest_corpus.settings import IngestCorpusSettings, LanguageSettings
@@ -54,6 +58,7 @@ def run_corpus(out: Path, *cards: ResolvedCard, language: LanguageSettings = DUT
     out.mkdir(parents=True)
     corpus = CORPUS.model_copy(update={"split": SMALL.model_copy(update=split)})
     ingest_corpus(IngestCorpusSettings(language=language, corpus=corpus, cards=cards), {}, out, execution(out))
+    shutil.rmtree(out / CHECKPOINTS)  # as it is when the artifact is published
     return out
 
 
@@ -65,4 +70,36 @@ def run_bitext(
         language=language, bitext=CONFIG.bitext, cards=cards, decontamination=CORPUS.decontamination
     )
     ingest_bitext(settings, {"corpus": corpus, **others}, out, execution(out))
+    shutil.rmtree(out / CHECKPOINTS)
     return out
+
+
+def publish_killed_once(
+    folder: Path, makes: str, ingest: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Ingest into an unfinished artifact, be killed while its files are hashed, do both again; return the artifact.
+
+    Asserts that no shard was made twice, and that what both runs left but the result is no part of it.
+    """
+    artifact = folder / f"{makes}-0123456789ab"
+
+    def attempt() -> dict[str, tuple[int, int]]:
+        out = store.prepare(artifact, resumes=True)
+        ingest(out)
+        made = [path for path in out.glob(f"{CHECKPOINTS}/*/*") if path.is_dir() and path.parent.name != "draft"]
+        return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in made}
+
+    def killed(path: Path, sync: bool) -> str:
+        raise KeyboardInterrupt
+
+    first = attempt()
+    assert first
+    (store.unfinished(artifact) / "work").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "file_sha256", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.publish(artifact, {}, CHECKPOINTS)
+    assert attempt() == first
+    store.publish(artifact, {}, CHECKPOINTS)
+    assert not {CHECKPOINTS, "work"} & {path.name for path in artifact.iterdir()}
+    return artifact

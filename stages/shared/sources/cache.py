@@ -2,7 +2,10 @@
 
 import errno
 import hashlib
+import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +13,8 @@ from pathlib import Path
 
 from pipeline.card_lock import LockedFile, cached_path
 from pipeline.errors import UserError
+
+WORKSPACE = re.compile(r"tmp-(?P<process>\d+)-\w+\.(?P<host>.+)")
 
 
 def sha256_of(path: Path) -> str:
@@ -56,10 +61,18 @@ def describe(arrived: Path, key: str, version: str) -> LockedFile:
 
 @contextmanager
 def workspace(downloads: Path) -> Iterator[Path]:
-    """Give a temporary folder on the cache's disk, and say plainly when that disk is full."""
+    """Give a temporary folder on the cache's disk, and say plainly when that disk is full.
+
+    It is named by this process and host; those of processes of this host that were killed are removed.
+    """
     with disk_errors(downloads):
         downloads.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="tmp-", dir=downloads))
+        host = socket.gethostname()
+        for left in downloads.glob("tmp-*"):
+            name = WORKSPACE.fullmatch(left.name)
+            if name and name["host"] == host and not Path("/proc", name["process"]).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"tmp-{os.getpid()}-", suffix=f".{host}", dir=downloads))
     try:
         with disk_errors(downloads):
             yield folder

@@ -20,6 +20,7 @@ from pipeline.card_sources import (
     WikimediaSource,
 )
 from pipeline.errors import UserError
+from pipeline.store import sync_files
 from stages.shared.sources.address import download
 from stages.shared.sources.cache import find, keep, workspace
 from stages.shared.sources.debian import download_packages
@@ -81,7 +82,8 @@ def arrive(source: Source, files: tuple[LockedFile, ...], work: Path, debian_mir
 def unpacked(paths: list[Path], files: tuple[LockedFile, ...], downloads: Path) -> Path:
     """Return one folder that holds the content of all the archives, named by their hashes and made once.
 
-    The folder appears whole, by a rename; of two processes that unpack the same, the second's copy is dropped.
+    The folder appears whole, by a rename, and is not looked at again; of two processes that unpack the same, the
+    second's copy is dropped.
     """
     together = hashlib.sha256("".join(sorted(file.sha256 for file in files)).encode()).hexdigest()
     folder = downloads / "unpacked" / together
@@ -90,6 +92,7 @@ def unpacked(paths: list[Path], files: tuple[LockedFile, ...], downloads: Path) 
     with workspace(downloads) as work:
         for path in tqdm(paths, desc="unpacking", unit="archive", leave=False):
             unpack(path, work / "content")
+        sync_files(work / "content")
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             (work / "content").rename(folder)

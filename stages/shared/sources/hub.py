@@ -18,7 +18,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
 )
 from tqdm import tqdm
 
-from pipeline.card_lock import LockedFile
+from pipeline.card_lock import LockedFile, hub_folder
 from pipeline.card_sources import HubSource, matches
 from pipeline.errors import UserError
 from stages.shared.sources.cache import disk_errors, sha256_of
@@ -73,7 +73,7 @@ def open_repository(
 
     Raises UserError with what to do where the hub will not say.
     """
-    base = downloads / "hub" / kind / name.replace("/", "--")
+    base = hub_folder(downloads, kind, name)
     kept = base / revision / "files.json"
     if COMMIT.fullmatch(revision) and kept.is_file():
         return HubRepository(name, kind, revision, kept.parent, json.loads(kept.read_text(encoding="utf-8")), endpoint)

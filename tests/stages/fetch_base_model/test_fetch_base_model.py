@@ -102,7 +102,9 @@ def test_folder_is_taken_over_without_what_is_not_the_model(tiny: Path, tmp_path
     metrics = fetch(settings_of("tiny_random", source=folder_source(tiny)), tmp_path / "model")
     (tiny / "README.md").unlink()
     assert metrics["parameters"] == 133440
-    assert {path.name for path in (tmp_path / "model").iterdir()} == {path.name for path in tiny.iterdir()}
+    made = sorted((tmp_path / "model").iterdir())
+    assert {path.name for path in made} == {path.name for path in tiny.iterdir()}
+    assert not any(path.samefile(tiny / path.name) for path in made)  # whose owner may write into it
 
 
 def test_the_same_folder_elsewhere_is_the_same_model_and_another_content_is_not(tiny: Path, tmp_path: Path) -> None:

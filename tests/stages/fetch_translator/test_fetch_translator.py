@@ -35,6 +35,7 @@ def test_a_folder_is_taken_over_without_what_is_not_the_model(marian, tmp_path):
         path.name: path.read_bytes() for path in marian.iterdir()
     }
     assert metrics["bytes"] > 1000
+    assert not any(path.samefile(given / path.name) for path in out.iterdir())  # whose owner may write into it
 
 
 def test_a_folder_is_known_by_its_content_and_not_by_its_place(marian, tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from ingest_case import CONFIG, CORPUS, DATA, DUTCH, card, execution, run_corpus, text_card
+from ingest_case import CONFIG, CORPUS, DATA, DUTCH, card, execution, publish_killed_once, run_corpus, text_card
 
 from pipeline.errors import UserError
 from stages.ingest_bitext.settings import IngestBitextSettings, SideRepeats, WordAlignmentSettings
@@ -21,7 +21,7 @@ def corpus(tmp_path_factory):
 
 
 def ingest(out, corpus, *cards, workers=1, benchmarks=None, **bitext):
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     settings = IngestBitextSettings(
         language=DUTCH,
         bitext=CONFIG.bitext.model_copy(update=bitext),
@@ -55,7 +55,15 @@ def test_shards_and_processes_change_nothing(corpus, tmp_path):
     assert kept(cut) == kept(whole)
     assert summary(cut) == summary(whole)
     assert summary(whole)["cards"][0]["dropped"]["duplicate"] >= 100
-    assert not (cut / "work").exists()
+
+
+def test_a_run_killed_while_it_is_published_makes_no_shard_again(corpus, tmp_path, monkeypatch):
+    given = source(tmp_path / "in", LINES)
+    rule = WordAlignmentSettings(lexicon_pairs=1_000, min_count=2, min_words=3, threshold=0)
+    folder = publish_killed_once(
+        tmp_path, "bitext", lambda out: ingest(out, corpus, given, word_alignment=rule), monkeypatch
+    )
+    assert kept(folder) == kept(ingest(tmp_path / "undisturbed", corpus, given, word_alignment=rule))
 
 
 def test_lengths_are_those_of_the_pairs(corpus, tmp_path):

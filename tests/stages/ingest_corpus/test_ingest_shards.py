@@ -10,7 +10,18 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-from ingest_case import CORPUS, DATA, DUTCH, ROOT, SMALL, card, execution, run_corpus, text_card
+from ingest_case import (
+    CORPUS,
+    DATA,
+    DUTCH,
+    ROOT,
+    SMALL,
+    card,
+    execution,
+    publish_killed_once,
+    run_corpus,
+    text_card,
+)
 
 from pipeline.errors import UserError
 from stages.ingest_corpus.dropped import id_sum
@@ -89,14 +100,20 @@ def test_a_killed_run_goes_on(whole, tmp_path):
     out, command = tmp_path / "out", [sys.executable, tmp_path / "program.py", source, tmp_path / "out"]
     for phase in ("curated", "split"):
         running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        while not list((out / "work").glob(f"{phase}/0000[0-9]")):
+        while not list((out / "checkpoints").glob(f"{phase}/0000[0-9]")):
             assert running.poll() is None
             time.sleep(0.01)
         running.send_signal(signal.SIGKILL)
         running.wait()
     subprocess.run(command, env=environment, check=True, capture_output=True)
     assert kept(out) == kept(expected)
-    assert not (out / "work").exists()
+
+
+def test_a_run_killed_while_it_is_published_makes_no_shard_again(whole, tmp_path, monkeypatch):
+    source, expected = whole
+    given = card(source, "text", "text", files="*.txt", documents="blank_lines")
+    folder = publish_killed_once(tmp_path, "corpus", lambda out: ingest(out, given, **small_shards()), monkeypatch)
+    assert kept(folder) == kept(expected)
 
 
 def test_weights_and_cap_choose_documents_by_their_ids(whole, tmp_path):

@@ -219,6 +219,36 @@ def test_an_address_is_fetched_once_and_unpacked(served, tmp_path, monkeypatch):
     assert fetch_source(source, files, tmp_path / "d", None) == out
 
 
+def test_what_is_unpacked_is_on_the_disk_before_it_gets_its_name(served, tmp_path, monkeypatch):
+    folder, address = served
+    archive = make_zip(folder / "pairs.zip", {"pairs.en": "one\n", "more/pairs.nl": "een\n"})
+    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=sha256_of(archive), size=archive.stat().st_size)
+    synced, fsync = {}, os.fsync
+
+    def note(file):
+        synced[os.fstat(file).st_ino] = not list((tmp_path / "d").glob("unpacked/*"))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    out = fetch_source(source, locked_files(source, {}), tmp_path / "d", None)
+    assert [synced.get((out / name).stat().st_ino) for name in ("pairs.en", "more/pairs.nl")] == [True, True]
+
+
+def test_what_a_killed_download_left_goes_with_the_next(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    host, others = socket.gethostname(), f"tmp-{ended.pid}-abc_1234.not-{socket.gethostname()}"
+    with cache.workspace(tmp_path) as own:
+        (own / "arriving").touch()
+        killed = own.rename(tmp_path / own.name.replace(str(os.getpid()), str(ended.pid)))
+        running = tmp_path / f"tmp-{os.getpid()}-abc_1234.{host}"
+        for folder in (running, tmp_path / others):
+            folder.mkdir()
+        with cache.workspace(tmp_path) as other:
+            assert sorted(tmp_path.iterdir()) == sorted([running, tmp_path / others, other])
+    assert not killed.exists()
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"x" + data[1:]])
 def test_a_damaged_file_in_the_cache_is_noticed_and_fetched_again(served, tmp_path, damage):
     folder, address = served
