@@ -22,8 +22,8 @@ LEFT_TO_WORKERS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 
 def main() -> int:
     """Fork a worker for each line of stdin and tell of its number and of how it ended; return that of the worker."""
-    # Blocked rather than ignored: what comes for a worker that is being forked is kept for it, and what this process was
-    # started to ignore, as `nohup` has it, its workers ignore as well.
+    # Blocked rather than ignored: what comes for a worker that is being forked is kept for it; and what this process
+    # was started to ignore, as `nohup` has it, its workers ignore too.
     signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_WORKERS)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints is no answer

@@ -14,23 +14,39 @@ from pipeline.signals import relayed_signals
 from stages.shared.interruption import noted_signals
 
 
-def test_what_comes_before_the_worker_is_handed_to_it_when_it_is_there():
-    with pytest.raises(KeyboardInterrupt), relayed_signals() as relay:
+def begin_late(ended: list[int]) -> None:
+    """Begin a worker after a signal has come, and note how it ends."""
+    with relayed_signals() as relay:
         os.kill(os.getpid(), signal.SIGTERM)
         process = subprocess.Popen(["sleep", "60"])
         relay.turn_to(process)
-        assert process.wait() == -signal.SIGTERM
+        ended.append(process.wait())
 
 
-def test_only_a_schedulers_signal_is_told_to_a_worker_that_runs():
+def signal_twice(ended: list[int | None]) -> None:
+    """Send Ctrl-C, as a terminal also does to the worker, then a scheduler's signal; note how the worker ends."""
     process = subprocess.Popen(["sleep", "60"])
-    with pytest.raises(OutOfTime), relayed_signals() as relay:
+    with relayed_signals() as relay:
         relay.turn_to(process)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.2)
-        assert process.poll() is None
+        ended.append(process.poll())
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert process.wait() == -signal.SIGUSR1
+        ended.append(process.wait())
+
+
+def test_what_comes_before_the_worker_is_handed_to_it_when_it_is_there():
+    ended = []
+    with pytest.raises(KeyboardInterrupt):
+        begin_late(ended)
+    assert ended == [-signal.SIGTERM]
+
+
+def test_only_a_schedulers_signal_is_told_to_a_worker_that_runs():
+    ended = []
+    with pytest.raises(OutOfTime):
+        signal_twice(ended)
+    assert ended == [None, -signal.SIGUSR1]
 
 
 @pytest.mark.parametrize(
