@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -255,3 +256,27 @@ def test_a_silent_lock_of_another_host_is_taken_over(tmp_path, monkeypatch):
     with lock.hold(path, told.append):
         pass
     assert told[0]["host"] == "elsewhere"
+
+
+def test_a_live_lock_of_another_machine_of_the_same_name_is_none_of_a_dead_process(tmp_path):
+    path = tmp_path / "lock"
+    with lock.hold(path, print):
+        owner = json.loads(path.read_text()) | {"token": "t", "pid": 2**22 + 1, "born": 1}
+    path.write_text(json.dumps(owner))
+    assert lock.holder(path) is None
+    path.write_text(json.dumps(owner | {"system": "another boot"}))
+    assert lock.holder(path)["token"] == "t"
+
+
+def test_a_link_of_which_only_the_answer_was_lost_is_ours(tmp_path, monkeypatch):
+    link = os.link
+
+    def lose_the_answer(*given):
+        link(*given)
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", lose_the_answer)
+    told = []
+    with lock.hold(tmp_path / "lock", told.append):
+        assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert (told, list(tmp_path.iterdir())) == ([], [])
