@@ -206,7 +206,7 @@ def verify(artifacts: Path) -> int:
 
 def du(artifacts: Path) -> int:
     """Show the disk that each artifact takes, and what `make gc` would free."""
-    unreached = set(runs.garbage(artifacts))
+    unreached = {found.folder for found in runs.garbage(artifacts)}
     table = Table("artifact", "size", "")
     table.columns[1].justify = "right"
     downloads = [path for path in artifacts.glob("downloads") if path.is_dir()]
@@ -225,10 +225,15 @@ def du(artifacts: Path) -> int:
 def gc(artifacts: Path, apply: bool) -> int:
     """Remove what no run reaches; without `apply` only say what that is."""
     found = runs.garbage(artifacts)
-    for folder in found:
-        console.print(f"{'removing' if apply else 'would remove'} {folder} ({size_words(store.folder_size(folder))})")
-        if apply:
-            store.remove(folder)
+    for one in found:
+        told = f"{one.folder} ({size_words(store.folder_size(one.folder))})"
+        if not apply:
+            console.print(f"would remove {told}")
+        elif runs.is_garbage(one, runs.reachable(artifacts)):  # the others have taken minutes: a run may have begun
+            console.print(f"removing {told}")
+            store.remove(one.folder)
+        else:
+            console.print(f"keeping {told}: a run that has begun since uses it")
     console.print(
         f"{len(found)} folders." + ("" if apply or not found else " Nothing was removed; APPLY=1 removes them.")
     )

@@ -155,7 +155,7 @@ def _is_here(owner: dict[str, Any]) -> bool:
 
 
 def _system() -> str:
-    """Return the boot and the namespace that our process numbers belong to: machines and containers may share a name."""
+    """Return the boot and the namespace that process numbers belong to: machines and containers may share a name."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
