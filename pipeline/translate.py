@@ -18,6 +18,7 @@ from pipeline.execute import execute
 from pipeline.plan import Step, only
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
+from pipeline.store import replacing
 from stages.build_hydra.settings import HydraHeads
 from stages.shared.translation.settings import Language, Languages
 
@@ -160,13 +161,8 @@ def write_lines(lines: Sequence[str], ended: bool, out: str) -> None:
         for line in lines:
             print(line)
         return
-    path = Path(out).resolve()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
+    with replacing(Path(out).resolve()) as draft:
         draft.write_text("\n".join(lines) + "\n" * ended, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def flag_notes(flags: Sequence[Sequence[str]]) -> list[str]:

@@ -154,6 +154,18 @@ def test_a_link_is_replaced_in_one_step(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "one"]
 
 
+def test_writers_of_one_process_number_never_share_a_draft(tmp_path):
+    path = tmp_path / "run.json"
+    with store.replacing(path) as draft:
+        draft.write_text("one")
+        store.write_json(path, "another")
+    assert path.read_text() == "one"
+    with pytest.raises(ValueError, match="Out of range float"):
+        store.write_json(path, float("nan"))
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+    assert path.read_text() == "one"
+
+
 def test_hard_links_count_once(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 1000)
     os.link(tmp_path / "a", tmp_path / "b")
