@@ -49,11 +49,12 @@ def model_request(artifacts, *more):
 
 
 def test_jobs_make_a_model_that_is_missing_and_nothing_of_it_is_among_the_translations(monkeypatch, capsys, tmp_path):
-    sbatch = tmp_path / "bin" / "sbatch"
-    sbatch.parent.mkdir()
-    sbatch.write_text("#!/bin/sh\necho 17\n")
-    sbatch.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{sbatch.parent}:{os.environ['PATH']}")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, line in (("squeue", "true"), ("sbatch", "echo 17")):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     assert made_model(*model_request(tmp_path, "cluster=slurm")) is None
     printed = capsys.readouterr()
     assert (printed.out, "Submitted " in printed.err) == ("", True)
