@@ -85,7 +85,7 @@ def run_step(step: Step, config: Config, warm: WarmWorkers, relay: Relay) -> Non
 def _run_worker(step: Step, config: Config, command: Sequence[str], warm: WarmWorkers, relay: Relay) -> Ended:
     if _may_be_forked(step, config):
         while not (warm.is_ready(POLL_SECONDS) or relay.received):
-            pass
+            pass  # `is_ready` has waited
     relay.end_if_told()
     log = step.work / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.touch()
