@@ -15,12 +15,17 @@ from pipeline.runner import run_plan
 from pipeline.sources import current_lock
 
 
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    config = load_config(["language=dutch", "experiment=smoke", f"machine.artifacts={tmp_path_factory.mktemp('made')}"])
+    return config, [step for step in graph.adapt(config, current_lock(config)) if step.name == "tokenizer"]
+
+
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGUSR1, OutOfTime), (signal.SIGINT, KeyboardInterrupt)])
-def test_a_signal_while_the_libraries_are_imported_ends_the_run_at_once(tmp_path, monkeypatch, number, error):
+def test_a_signal_while_the_libraries_are_imported_ends_the_run_at_once(planned, tmp_path, monkeypatch, number, error):
     (tmp_path / "torch.py").write_text("import time\ntime.sleep(600)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    config = load_config(["language=dutch", "experiment=smoke", f"machine.artifacts={tmp_path}"])
-    steps = [step for step in graph.adapt(config, current_lock(config)) if step.name == "tokenizer"]
+    config, steps = planned
     timer, begun = Timer(1.0, os.kill, (os.getpid(), number)), time.monotonic()
     timer.start()
     with pytest.raises(error):
