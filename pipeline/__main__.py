@@ -9,7 +9,10 @@ from typing import NoReturn
 
 from pipeline import card_commands, commands
 from pipeline.config import artifact_folder
+from pipeline.curves import run_curves
 from pipeline.errors import GO_ON, OutOfTime, UserError
+from pipeline.leaderboard import run_leaderboard
+from pipeline.train import run_training
 from pipeline.translate import Request, translate
 
 PLANNED = {
@@ -20,9 +23,9 @@ PLANNED = {
     "config": commands.config,
 }
 DRY = {
-    "train": commands.train,
-    "leaderboard": commands.leaderboard,
-    "curves": commands.curves,
+    "train": run_training,
+    "leaderboard": run_leaderboard,
+    "curves": run_curves,
     "corpus": commands.corpus,
 }
 # EEXIST and ENOTDIR: a file stands where a folder is to be.

@@ -7,8 +7,8 @@ from rich.table import Table
 from pipeline.card_check import check_cards
 from pipeline.card_lock import load_lock
 from pipeline.cards import load_cards
-from pipeline.commands import console
 from pipeline.config import languages, load_config
+from pipeline.console import console
 from pipeline.packaged_text import load_measures, measure, packaged_text
 from pipeline.sources import LOCK
 from pipeline.trace import Made, Trace, trace

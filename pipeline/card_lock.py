@@ -1,7 +1,6 @@
 """Which version of each file a data card stands for: the lock, this machine's overlay over it, and local files."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pipeline.card_sources import (
 from pipeline.errors import UserError
 from pipeline.lock import hold
 from pipeline.section import Section, file_sha256
+from pipeline.store import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 Lock = dict[str, dict[str, Any]]
@@ -79,9 +79,8 @@ def pin(entries: Lock, known: Lock, path: Path) -> Lock:
     with hold(path.with_name(f"{path.name}.held"), lambda owner: None):
         now = load_lock(path)
         lock = now | {key: entry for key, entry in entries.items() if now.get(key) == known.get(key)}
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        with replacing(path) as draft:
+            draft.write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return lock
 
 

@@ -62,6 +62,9 @@ def submit_steps(missing: Sequence[Step], config: Config, settings: SlurmSetting
     """Submit a job for each step, in running order, but where one of an earlier submission is still to come."""
     known = {step.fingerprint: job for step in missing if (job := jobs.recorded(step.work))}
     states = slurm.job_states([job.job for job in known.values()])
+    # Who was killed before it could note a job's number left one that would be made twice.
+    for lost in slurm.waiting_jobs({str(step.work / jobs.SCRIPT) for step in missing}) - states.keys():
+        slurm.cancel(lost)
     chain: dict[str, jobs.Job] = {}
     new = 0
     for step in missing:

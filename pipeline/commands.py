@@ -1,35 +1,28 @@
 """The commands of `python -m pipeline`, one function each; every one returns an exit status."""
 
 import json
-import os
 import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline import explain, graph, runs, store
-from pipeline.chain import carry_out
 from pipeline.config import as_yaml, languages, load_config, split_sweep
-from pipeline.curves import run_curves
+from pipeline.console import console
 from pipeline.errors import UserError
-from pipeline.estimate import check_disk, existing
-from pipeline.gpu_memory import check_memory
+from pipeline.estimate import existing
+from pipeline.execute import execute, with_config
 from pipeline.job_status import failure_lines, statuses
-from pipeline.leaderboard import run_leaderboard
 from pipeline.plan import Step, only, unique
 from pipeline.plan_table import show_plan, size_words
 from pipeline.registry import unknown
 from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock, write_newest_lock
-from pipeline.train import run_training
 from stages.describe_corpus.table import corpus_table
 from stages.write_report.table import comparison_table, results_table
-
-console = Console(width=None if os.isatty(1) else 140, highlight=False, soft_wrap=True, markup=False)
 
 
 def adapt(overrides: Sequence[str], multirun: bool) -> int:
@@ -37,13 +30,7 @@ def adapt(overrides: Sequence[str], multirun: bool) -> int:
     jobs, configs = _configs(overrides, multirun)
     plans = [_planned_to_run(config) for config in configs]
     steps = unique(plans)
-    check_memory(_with_config(plans, configs))
-    check_disk(_with_config(plans, configs))
-    for config, plan in zip(configs, plans, strict=True):
-        for line in explain.check_code(plan, config.run.strict):
-            console.print(f"note: {line}")
-        runs.begin_run(plan, config, overrides)
-    outcome = carry_out(plans, configs[0])
+    outcome = execute(plans, configs, overrides)
     if outcome is None:
         return 0
     folders = [runs.finish_run(plan) for plan in plans]
@@ -82,12 +69,6 @@ def _configs(overrides: Sequence[str], multirun: bool) -> tuple[list[list[str]],
     return jobs, configs
 
 
-def _with_config(plans: Sequence[Sequence[Step]], configs: Sequence[Config]) -> list[tuple[Step, Config]]:
-    """Return each step of the union of plans with a config that it is planned for."""
-    owners = {step.fingerprint: config for config, plan in zip(configs, plans, strict=True) for step in plan}
-    return [(step, owners[step.fingerprint]) for step in unique(plans)]
-
-
 def _planned(config: Config) -> list[Step]:
     """Plan with the versions known so far; touches no network."""
     return graph.adapt(config, current_lock(config))
@@ -111,46 +92,23 @@ def _rates(made: Sequence[Step]) -> str:
 def plan(overrides: Sequence[str], multirun: bool) -> int:
     """Show what would run and why, with tokens, disk and time; run nothing."""
     _, configs = _configs(overrides, multirun)
-    _show_plan(_with_config([_planned(config) for config in configs], configs))
+    show_plan(with_config([_planned(config) for config in configs], configs))
     return 0
-
-
-def leaderboard(overrides: Sequence[str], dry: bool) -> int:
-    """Compare all initialisation methods on the same text and budget; end with the table."""
-    return run_leaderboard(overrides, dry, _show_plan, console)
-
-
-def curves(overrides: Sequence[str], dry: bool) -> int:
-    """Train the adapted and the source model alike; compare them at equal bytes and at equal operations."""
-    return run_curves(overrides, dry, _show_plan, console)
-
-
-def train(overrides: Sequence[str], dry: bool) -> int:
-    """Train the adapted model alone; interrupted, the same command goes on."""
-    return run_training(overrides, dry, _show_plan, console)
 
 
 def corpus(overrides: Sequence[str], dry: bool) -> int:
     """Ingest the corpus alone; end with its report."""
     config = load_config(overrides)
     if dry:
-        _show_plan([(step, config) for step in graph.corpus(config, current_lock(config))])
+        show_plan(with_config([graph.corpus(config, current_lock(config))], [config]))
         return 0
     steps = graph.corpus(config, refreshed_lock(config, graph.corpus(config, current_lock(config))))
-    check_disk([(step, config) for step in steps])
-    for line in explain.check_code(steps, config.run.strict):
-        console.print(f"note: {line}")
-    runs.begin_run(steps, config, overrides)
-    if carry_out([steps], config) is None:
+    if execute([steps], [config], overrides) is None:
         return 0
     folder = runs.finish_run(steps)
     console.print(corpus_table(json.loads((folder / "corpus.json").read_text(encoding="utf-8"))))
     console.print(f"Report: {folder / 'report.html'}")
     return 0
-
-
-def _show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
-    show_plan(steps, console)
 
 
 def fetch(overrides: Sequence[str], multirun: bool) -> int:
@@ -248,7 +206,7 @@ def verify(artifacts: Path) -> int:
 
 def du(artifacts: Path) -> int:
     """Show the disk that each artifact takes, and what `make gc` would free."""
-    unreached = set(runs.garbage(artifacts))
+    unreached = {found.folder for found in runs.garbage(artifacts)}
     table = Table("artifact", "size", "")
     table.columns[1].justify = "right"
     downloads = [path for path in artifacts.glob("downloads") if path.is_dir()]
@@ -267,10 +225,15 @@ def du(artifacts: Path) -> int:
 def gc(artifacts: Path, apply: bool) -> int:
     """Say what no run reaches; remove it if told."""
     found = runs.garbage(artifacts)
-    for folder in found:
-        console.print(f"{'removing' if apply else 'would remove'} {folder} ({size_words(store.folder_size(folder))})")
-        if apply:
-            store.remove(folder)
+    for one in found:
+        told = f"{one.folder} ({size_words(store.folder_size(one.folder))})"
+        if not apply:
+            console.print(f"would remove {told}")
+        elif runs.is_garbage(one, runs.reachable(artifacts)):  # the others have taken minutes: a run may have begun
+            console.print(f"removing {told}")
+            store.remove(one.folder)
+        else:
+            console.print(f"keeping {told}: a run that has begun since uses it")
     console.print(
         f"{len(found)} folders." + ("" if apply or not found else " Nothing was removed; APPLY=1 removes them.")
     )

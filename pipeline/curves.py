@@ -1,23 +1,19 @@
 """`make curves`: the adapted model against the source model with its own tokenizer, over bytes and over operations."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rich.console import Console
-
-from pipeline import explain, runs
-from pipeline.chain import carry_out
+from pipeline import runs
 from pipeline.config import absent_domain, choices, load_config
+from pipeline.console import console
 from pipeline.curves_graph import Pairing, curves
 from pipeline.errors import UserError
-from pipeline.estimate import check_disk
-from pipeline.gpu_memory import check_memory
+from pipeline.execute import Planned, execute
 from pipeline.plan import Step, unique
+from pipeline.plan_table import show_plan
 from pipeline.registry import unknown
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
-
-Planned = Sequence[tuple[Step, Config]]
 
 
 def pair(overrides: Sequence[str]) -> list[Pairing]:
@@ -51,8 +47,8 @@ def _problems(config: Config) -> list[str]:
     return problems
 
 
-def run_curves(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned], None], console: Console) -> int:
-    """Train and compare what the config asks for; with `dry` only show what would run."""
+def run_curves(overrides: Sequence[str], dry: bool) -> int:
+    """Train the adapted and the source model alike; compare them at equal bytes and at equal operations."""
     pairings = pair(overrides)
     config = pairings[0].config
     if config.leaderboard.other_domain is None:
@@ -62,13 +58,7 @@ def run_curves(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned
         show_plan(with_config(plan, pairings))
         return 0
     plan = curves(config, refreshed_lock(config, plan), pairings)
-    planned = with_config(plan, pairings)
-    check_memory(planned)
-    check_disk(planned)
-    for line in explain.check_code(plan, config.run.strict):
-        console.print(f"note: {line}")
-    runs.begin_run(plan, config, overrides)
-    if carry_out([plan], config) is None:
+    if execute([plan], [config], overrides, with_config(plan, pairings)) is None:
         return 0
     runs.finish_run(plan)
     found = json.loads((plan[-1].folder / "training_curves.json").read_text(encoding="utf-8"))
@@ -78,7 +68,7 @@ def run_curves(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned
     return 0
 
 
-def with_config(plan: Sequence[Step], pairings: Sequence[Pairing]) -> list[tuple[Step, Config]]:
+def with_config(plan: Sequence[Step], pairings: Sequence[Pairing]) -> Planned:
     """Return each step once, with a config that it is planned for: a training with that of its replay and seed."""
     configs = {pairing.name: pairing.config for pairing in pairings}
     owners = {

@@ -1,31 +1,28 @@
 """`make leaderboard`: all mappings probed once, the best ones again in other orders of the text, one table."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from pipeline import explain, graph, runs
+from pipeline import graph, runs
 from pipeline.card_lock import Lock
-from pipeline.chain import carry_out
 from pipeline.config import absent_domain, choices, chosen_preset, load_config
+from pipeline.console import console
 from pipeline.errors import UserError
-from pipeline.estimate import check_disk
+from pipeline.execute import execute, with_config
 from pipeline.leaderboard_graph import Entrants, leaderboard
-from pipeline.plan import Step, unique
+from pipeline.plan import Step
+from pipeline.plan_table import show_plan
 from pipeline.registry import unknown
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
 from stages.compare_initializations.table import leaderboard_table
 
-Planned = Sequence[tuple[Step, Config]]
 
-
-def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned], None], console: Console) -> int:
-    """Compare the mappings of the config; with `dry` only show what would run for the first seed."""
+def run_leaderboard(overrides: Sequence[str], dry: bool) -> int:
+    """Compare all initialisation methods on the same text and budget; end with the table."""
     config = load_config(overrides)
     entrants = enter(config, overrides)
     for name, reason in entrants.left_out.items():
@@ -33,7 +30,7 @@ def run_leaderboard(overrides: Sequence[str], dry: bool, show_plan: Callable[[Pl
     if config.leaderboard.other_domain is None:
         console.print(f"note: one domain is judged; {absent_domain(overrides)}")
     if dry:
-        show_plan([(step, config) for step in unique([leaderboard(config, current_lock(config), entrants)])])
+        show_plan(with_config([leaderboard(config, current_lock(config), entrants)], [config]))
         return 0
     lock = refreshed_lock(config, leaderboard(config, current_lock(config), entrants))
     plan = _run(config, lock, entrants, overrides)
@@ -88,12 +85,8 @@ def read_leaderboard(plan: Sequence[Step]) -> dict[str, Any]:
 def _run(config: Config, lock: Lock, entrants: Entrants, overrides: Sequence[str]) -> list[Step] | None:
     """Make what one plan lacks; return its steps, None where Slurm makes it after this process has ended."""
     plan = leaderboard(config, lock, entrants)
-    for line in explain.check_code(plan, config.run.strict):
-        print(f"note: {line}", flush=True)
-    steps = unique([plan])
-    check_disk([(step, config) for step in steps])
-    runs.begin_run(plan, config, overrides)
-    return None if carry_out([plan], config) is None else plan
+    made = execute([plan], [config], overrides)
+    return None if made is None else plan
 
 
 def finish(plan: Sequence[Step], config: Config, lock: Lock, overrides: Sequence[str]) -> Path | None:
@@ -104,7 +97,6 @@ def finish(plan: Sequence[Step], config: Config, lock: Lock, overrides: Sequence
     adaptation = graph.adapt(config, lock, leaderboard=plan[-1])
     if all(step.finished for step in adaptation[:-1]):
         plan = [*plan, *adaptation]
-        runs.begin_run(plan, config, overrides)
-        if carry_out([plan], config) is None:
+        if execute([plan], [config], overrides) is None:
             return None
     return runs.finish_run(plan)

@@ -54,6 +54,7 @@ def _myself() -> dict[str, Any]:
     return {
         "token": uuid.uuid4().hex,
         "host": socket.gethostname(),
+        "system": _system(),
         "pid": os.getpid(),
         "born": _birth(os.getpid()),
         "job": os.environ.get("SLURM_JOB_ID"),
@@ -92,10 +93,10 @@ def _create(path: Path, owner: dict[str, Any]) -> bool:
         os.close(descriptor)
     try:
         os.link(draft, path)
-    except FileExistsError:
-        return False
+    except FileExistsError:  # NFS says so of our own link too, where its first answer was lost
+        return (_read(path) or {}).get("token") == owner["token"]
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     return True
 
 
@@ -150,7 +151,16 @@ def _mtime(path: Path) -> float | None:
 
 
 def _is_here(owner: dict[str, Any]) -> bool:
-    return owner["host"] == socket.gethostname()
+    return owner["host"] == socket.gethostname() and owner.get("system") == _system()
+
+
+def _system() -> str:
+    """Return the boot and the namespace that process numbers belong to: machines and containers may share a name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # a sandbox that hides them: the name alone must do
+        return ""
 
 
 def _is_dead(owner: dict[str, Any]) -> bool:

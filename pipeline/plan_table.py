@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from pipeline import explain
+from pipeline.console import console
 from pipeline.estimate import check_disk, estimate
 from pipeline.gpu_memory import check_memory
 from pipeline.plan import Step
@@ -14,7 +14,7 @@ from pipeline.sources import overlay_notes
 from pipeline.training_table import memory_lines, training_table
 
 
-def show_plan(steps: Sequence[tuple[Step, Config]], console: Console) -> None:
+def show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
     """Print each step with why it would run and what it would cost; raise UserError where it cannot fit."""
     table = Table("step", "artifact", "state", "why", "tokens", "disk", "time")
     for column in table.columns[4:]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.errors import OutOfTime, UserError
 from pipeline.processes import children, die_with_parent
+from pipeline.signals import heeded
 from pipeline.stage import Metrics
 from pipeline.torchrun import torchrun_command
 
@@ -78,7 +79,7 @@ def signals_handed_on(launcher: subprocess.Popen, here: bool, metrics: Path) -> 
         if not ranks and not metrics.exists():
             launcher.kill()
 
-    before = {number: signal.signal(number, hand_on) for number in HANDED_ON}
+    before = {number: signal.signal(number, hand_on) for number in heeded(HANDED_ON)}
     try:
         yield received
     finally:

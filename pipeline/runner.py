@@ -4,8 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +12,11 @@ from subprocess import STDOUT, Popen
 from typing import BinaryIO
 
 from pipeline import store
-from pipeline.errors import GO_ON, OutOfTime, UserError
+from pipeline.errors import GO_ON, UserError
 from pipeline.plan import Step, step_file
 from pipeline.provenance import ROOT
 from pipeline.settings import Config
+from pipeline.signals import Relay, relayed_signals
 from pipeline.warm_workers import WarmWorker, WarmWorkers
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
@@ -44,18 +44,19 @@ class Ended:
 def run_plan(steps: Sequence[Step], config: Config) -> Outcome:
     """Make what is not finished, in order.
 
-    Raises UserError with the log's path when a step fails; what was finished before stays finished.
+    Raises UserError with the log's path when a step fails; what was finished before stays finished. A signal lets the
+    worker end in its own way, and raises OutOfTime or KeyboardInterrupt.
     """
     started = time.monotonic()
     made: list[Step] = []
     kept: list[Step] = []
-    with WarmWorkers({**os.environ, **OFFLINE}) as warm:
+    with relayed_signals() as relay, WarmWorkers({**os.environ, **OFFLINE}) as warm:
         for number, step in enumerate(steps, 1):
             if step.finished:
                 kept.append(step)
                 continue
             print(f"[{number}/{len(steps)}] {step.name} -> {step.folder.name}", flush=True)
-            run_step(step, config, warm)
+            run_step(step, config, warm, relay)
             made.append(step)
             print(f"        {brief(step)}", flush=True)
     return Outcome(made, kept, time.monotonic() - started)
@@ -72,25 +73,30 @@ def brief(step: Step) -> str:
     return f"{manifest.get('seconds', 0):.0f} s  {figures}"
 
 
-def run_step(step: Step, config: Config, warm: WarmWorkers) -> None:
+def run_step(step: Step, config: Config, warm: WarmWorkers, relay: Relay) -> None:
     """Start the worker of one step with its own log, copy the log to the terminal, and wait for its end."""
     command = prepare_step(step, config)
-    while (ended := _run_worker(step, config, command, warm)).status == GO_ON:
+    while (ended := _run_worker(step, config, command, warm, relay)).status == GO_ON:
         print(f"        {step.name} was stopped before its time limit; starting it again", flush=True)
     if ended.status != 0 or not step.finished:
         raise UserError(_failure(step, ended.status, ended.log))
 
 
-def _run_worker(step: Step, config: Config, command: Sequence[str], warm: WarmWorkers) -> Ended:
+def _run_worker(step: Step, config: Config, command: Sequence[str], warm: WarmWorkers, relay: Relay) -> Ended:
+    if _may_be_forked(step, config):
+        while not (warm.is_ready(POLL_SECONDS) or relay.received):
+            pass  # `is_ready` has waited
+    relay.end_if_told()
     log = step.work / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.touch()
     with log.open("rb") as tail:
         process = _start(step, config, command, log, warm)
-        with _signals_passed_on(process):
-            while (status := process.poll()) is None:
-                _copy(tail)
-                time.sleep(POLL_SECONDS)
+        relay.turn_to(process)
+        while (status := process.poll()) is None:
+            _copy(tail)
+            time.sleep(POLL_SECONDS)
         _copy(tail)
+    relay.end_if_told()
     return Ended(status, log)
 
 
@@ -131,33 +137,6 @@ def _copy(tail: BinaryIO) -> None:
     if data := tail.read():
         sys.stderr.buffer.write(data)
         sys.stderr.flush()
-
-
-@contextmanager
-def _signals_passed_on(process: Popen | WarmWorker) -> Iterator[None]:
-    """Let the worker end in its own way.
-
-    Ctrl-C and a terminal's end reach it from the terminal, as one of its process group; SIGTERM and a
-    scheduler's SIGUSR1 are handed on.
-    """
-    received: list[int] = []
-
-    def hand_on(number: int, _frame: object) -> None:
-        received.append(number)
-        if number in (signal.SIGTERM, signal.SIGUSR1):
-            process.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
-    before = {number: signal.signal(number, hand_on) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if signal.SIGUSR1 in received:
-        raise OutOfTime("a scheduler's SIGUSR1 stopped the run; the same command goes on from here")
-    if received:
-        raise KeyboardInterrupt
 
 
 def _failure(step: Step, status: int, log: Path) -> str:

@@ -6,7 +6,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,19 +154,20 @@ def _read_run(path: Path) -> dict[str, Any]:
     return record
 
 
-def garbage(artifacts: Path) -> list[Path]:
+def garbage(artifacts: Path) -> list[store.Found]:
     """Return the folders that no run reaches, sorted: finished artifacts, failed attempts, and unfinished ones.
 
     Not among them: an unfinished attempt that a run reaches (it may hold checkpoints to go on from), and what a live
     process is making.
     """
     kept = reachable(artifacts)
-    found = []
-    for one in store.artifact_folders(artifacts):
-        reached = one.short in kept and one.attempt in ("", "unfinished")
-        if not reached and not lock.holder(one.work / "lock"):
-            found.append(one.folder)
-    return found
+    return [one for one in store.artifact_folders(artifacts) if is_garbage(one, kept)]
+
+
+def is_garbage(one: store.Found, kept: Collection[str]) -> bool:
+    """Whether a folder is none of those that runs reach, by their short fingerprints, and nobody is making it now."""
+    reached = one.short in kept and one.attempt in ("", "unfinished")
+    return not reached and not lock.holder(one.work / "lock")
 
 
 def finish_command(folder: Path) -> list[str]:

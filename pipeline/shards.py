@@ -125,7 +125,7 @@ def _processes(work: Work) -> BaseContext:
     context = get_context("forkserver")
     stage = work.__module__.rpartition(".")[0]
     siblings = [name for name in sys.modules if stage and name.rpartition(".")[0] == stage]
-    context.set_forkserver_preload(["pipeline.fork_server", work.__module__, *siblings])
+    context.set_forkserver_preload(["pipeline.end_with_stage", work.__module__, *siblings])
     return context
 
 

@@ -86,14 +86,24 @@ def job_states(jobs: Collection[str]) -> dict[str, JobState]:
     """
     if not jobs:
         return {}
+    found = read_states(_queue("all", QUEUE_FORMAT), jobs)
+    unknown = [job for job in jobs if job not in found]
+    return found | (_accounted(unknown) if unknown else {})
+
+
+def waiting_jobs(scripts: Collection[str]) -> set[str]:
+    """Return the jobs that were submitted with one of these files and have not begun; UserError as `job_states`."""
+    lines = (line.partition("|") for line in _queue("PENDING", "%i|%o").splitlines())
+    return {job for job, _, script in lines if script in scripts}
+
+
+def _queue(states: str, line_format: str) -> str:
     check_installed("squeue")
-    command = ["squeue", "--me", "--states=all", "--noheader", f"--format={QUEUE_FORMAT}"]
+    command = ["squeue", "--me", f"--states={states}", "--noheader", f"--format={line_format}"]
     queue = subprocess.run(command, capture_output=True, text=True)
     if queue.returncode != 0:
         raise UserError(f"Slurm does not say which jobs there are: {queue.stderr.strip()}. Try again in a while")
-    found = read_states(queue.stdout, jobs)
-    unknown = [job for job in jobs if job not in found]
-    return found | (_accounted(unknown) if unknown else {})
+    return queue.stdout
 
 
 def _accounted(jobs: Sequence[str]) -> dict[str, JobState]:

@@ -54,15 +54,25 @@ def fingerprint(recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(recipe)).hexdigest()
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Have what is written under another name beside it take a file's place in one step, if nothing goes wrong."""
+    # No process number in it: two nodes may have the same one, and one disk.
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON so that a reader sees the old file or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
+    with replacing(path) as draft, draft.open("w", encoding="utf-8") as file:
         json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -179,10 +189,8 @@ def folder_size(folder: Path) -> int:
 
 def replace_link(link: Path, target: str) -> None:
     """Point a symbolic link at `target` in one step, whether or not it was there."""
-    temporary = link.with_name(f".{link.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(link)
+    with replacing(link) as draft:
+        draft.symlink_to(target)
 
 
 def remove(folder: Path) -> None:

@@ -1,20 +1,16 @@
 """`make train`: the adapted model and what it needs, without evaluation and report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rich.console import Console
-
-from pipeline import explain, graph, runs
+from pipeline import graph, runs
 from pipeline.card_lock import Lock
-from pipeline.chain import carry_out
 from pipeline.config import load_config
-from pipeline.estimate import check_disk
-from pipeline.gpu_memory import check_memory
+from pipeline.console import console
+from pipeline.execute import execute, with_config
 from pipeline.plan import Step, only, unique
+from pipeline.plan_table import show_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
-
-Planned = Sequence[tuple[Step, Config]]
 
 
 def plan_training(config: Config, lock: Lock) -> list[Step]:
@@ -22,21 +18,15 @@ def plan_training(config: Config, lock: Lock) -> list[Step]:
     return only(graph.adapt(config, lock), lambda step: step.name == "adapted_model")
 
 
-def run_training(overrides: Sequence[str], dry: bool, show_plan: Callable[[Planned], None], console: Console) -> int:
-    """Train the model of the config; with `dry` only show what would run."""
+def run_training(overrides: Sequence[str], dry: bool) -> int:
+    """Train the adapted model alone; interrupted, the same command goes on."""
     config = load_config(overrides)
     steps = plan_training(config, current_lock(config))
     if dry:
-        show_plan([(step, config) for step in unique([steps])])
+        show_plan(with_config([steps], [config]))
         return 0
     steps = unique([plan_training(config, refreshed_lock(config, steps))])
-    planned = [(step, config) for step in steps]
-    check_memory(planned)
-    check_disk(planned)
-    for line in explain.check_code(steps, config.run.strict):
-        console.print(f"note: {line}")
-    runs.begin_run(steps, config, overrides)
-    outcome = carry_out([steps], config)
+    outcome = execute([steps], [config], overrides)
     if outcome is None:
         return 0
     runs.finish_run(steps)

@@ -11,12 +11,14 @@ from pathlib import Path
 import yaml
 
 from pipeline import graph, runs
+from pipeline.card_lock import Lock
 from pipeline.config import CONF, choices, load_config
 from pipeline.errors import UserError
+from pipeline.execute import execute
 from pipeline.plan import Step, only
-from pipeline.runner import run_plan
 from pipeline.settings import Config
 from pipeline.sources import current_lock, refreshed_lock
+from pipeline.store import replacing
 from stages.build_hydra.settings import HydraHeads
 from stages.shared.translation.settings import Language, Languages
 
@@ -50,6 +52,9 @@ def translate(overrides: Sequence[str], request: Request) -> int:
     )
     lines, ended = read_request(request)
     model = made_model(config, overrides)
+    if model is None:
+        print("When they have ended, the same command translates.", file=sys.stderr)
+        return 0
     from stages.shared.hydra.loading import load_translator  # imports torch
     from stages.shared.translation.translate import translate_lines
 
@@ -129,22 +134,25 @@ def split_lines(text: str) -> tuple[list[str], bool]:
     return (lines[:-1], True) if text.endswith("\n") else (lines, False)
 
 
-def made_model(config: Config, overrides: Sequence[str]) -> Step:
-    """Return the step of the model that translates, made where it was not: Hydra's, else the adapted one."""
-    name = "hydra_model" if isinstance(config.heads, HydraHeads) else "adapted_model"
-    model = _step(graph.adapt(config, current_lock(config)), name)
-    if model.finished:
-        return model
-    steps = graph.adapt(config, refreshed_lock(config, graph.adapt(config, current_lock(config))))
-    model = _step(steps, name)
+def made_model(config: Config, overrides: Sequence[str]) -> Step | None:
+    """Return the step of the model that translates, made where it was not: Hydra's, else the adapted one.
+
+    None where jobs make it after this process has ended.
+    """
+    steps = _plan_model(config, current_lock(config))
+    if steps[-1].finished:
+        return steps[-1]
+    steps = _plan_model(config, refreshed_lock(config, steps))
     with redirect_stdout(sys.stderr):  # where standard output is a file, it has as many lines as the input
-        runs.begin_run(steps, config, overrides)  # so that `make gc` spares what is made
-        run_plan(only(steps, lambda step: step is model), config)
-    return model
+        if execute([steps], [config], overrides) is None:
+            return None
+    runs.finish_run(steps)
+    return steps[-1]
 
 
-def _step(steps: Sequence[Step], name: str) -> Step:
-    return next(step for step in steps if step.name == name)
+def _plan_model(config: Config, lock: Lock) -> list[Step]:
+    name = "hydra_model" if isinstance(config.heads, HydraHeads) else "adapted_model"
+    return only(graph.adapt(config, lock), lambda step: step.name == name)
 
 
 def write_lines(lines: Sequence[str], ended: bool, out: str) -> None:
@@ -153,13 +161,8 @@ def write_lines(lines: Sequence[str], ended: bool, out: str) -> None:
         for line in lines:
             print(line)
         return
-    path = Path(out).resolve()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
+    with replacing(Path(out).resolve()) as draft:
         draft.write_text("\n".join(lines) + "\n" * ended, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def flag_notes(flags: Sequence[Sequence[str]]) -> list[str]:

@@ -22,8 +22,9 @@ LEFT_TO_WORKERS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 
 def main() -> int:
     """Fork a worker for each line of stdin and tell of its number and of how it ended; return that of the worker."""
-    for number in LEFT_TO_WORKERS:
-        signal.signal(number, signal.SIG_IGN)
+    # Blocked rather than ignored: what comes for a worker that is being forked is kept for it; and what this process
+    # was started to ignore, as `nohup` has it, its workers ignore too.
+    signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_WORKERS)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints is no answer
     for library in IMPORTED:
@@ -44,13 +45,11 @@ def main() -> int:
 def _be_worker(step: str, log: str, answers: TextIO) -> int:
     """Be as a process that `python -m pipeline.worker STEP` has just begun, its output in the log."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in LEFT_TO_WORKERS[1:]:
-        signal.signal(number, signal.SIG_DFL)
     answers.close()
     nothing, sink = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for own, standard in ((nothing, 0), (sink, 1), (sink, 2)):
         os.dup2(own, standard)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_WORKERS)
     sys.argv = [str(worker.__file__), step]
     return worker.main([step])
 

@@ -2,8 +2,8 @@
 
 The import takes more than seven seconds of a processor, and most of a chain's twenty workers need it. The process
 (`pipeline.warm_server`) says `ready`; to each line `{"step": FILE, "log": FILE}` it answers with the number of the
-process that it forked, and with its exit status when that ends, negative for a signal. It ends with its stdin; its
-workers end with it.
+process that it forked, and with its exit status when that ends, negative for a signal. It ends when its stdin does, but
+not before its worker; were it killed, the worker would end with it.
 """
 
 import json
@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -37,8 +38,10 @@ class WarmWorker:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        # No look at the answers: this may interrupt `poll` on its way to read one, which then came to nobody.
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 class WarmWorkers:
@@ -50,9 +53,32 @@ class WarmWorkers:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
         self._server: subprocess.Popen[bytes] | None = None
+        self._imported = False
+
+    def is_ready(self, seconds: float | None = None) -> bool:
+        """Whether `start` returns at once; begin the process where there is none, and wait for it, at most so long."""
+        server = self._begun()
+        answers = _pipe(server.stdout)
+        if not self._imported and select.select([answers], [], [], seconds)[0]:
+            self._imported = True
+            if not answers.readline():
+                server.wait()
+        return self._imported
 
     def start(self, step: Path, log: Path) -> WarmWorker | None:
-        """Start a worker for a step's file; None where the server is not there, as without torch."""
+        """Start a worker for a step's file; None where the process is not there, as without torch."""
+        self.is_ready()
+        server = self._begun()
+        if server.poll() is not None:
+            return None
+        try:
+            _pipe(server.stdin).write(json.dumps({"step": str(step), "log": str(log)}).encode() + b"\n")
+        except BrokenPipeError:  # killed a moment ago
+            return None
+        number = _pipe(server.stdout).readline()
+        return WarmWorker(int(number), server) if number else None
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         if self._server is None:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.warm_server"],
@@ -63,13 +89,7 @@ class WarmWorkers:
                 env=self._environment,
                 cwd=ROOT,
             )
-            if not _pipe(self._server.stdout).readline():
-                self._server.wait()
-        if self._server.poll() is not None:
-            return None
-        _pipe(self._server.stdin).write(json.dumps({"step": str(step), "log": str(log)}).encode() + b"\n")
-        number = _pipe(self._server.stdout).readline()
-        return WarmWorker(int(number), self._server) if number else None
+        return self._server
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +98,8 @@ class WarmWorkers:
         if self._server is not None:
             _pipe(self._server.stdin).close()
             _pipe(self._server.stdout).close()
+            if not self._imported:  # it would see only after the import that nobody is there
+                self._server.kill()
             self._server.wait()
 
 

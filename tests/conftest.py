@@ -1,11 +1,17 @@
 """The finished smoke run that several tests look at, and which tests go together where they run side by side."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 from smoke_chain import run, without_network
 
 settings.register_profile("busy", deadline=None)  # a shared machine may keep any example waiting for a second
 settings.load_profile("busy")
+
+# Where the tests run in the background, a shell has them ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook

@@ -10,18 +10,16 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.store import file_sha256, sync_folder
-from stages.shared.sealing import newest_sound
+from pipeline.store import sync_folder
+from stages.shared.sealing import damage, newest_sound, seal
 from stages.shared.training.sharding import like
 
-WEIGHTS, OPTIMIZER, JOURNAL, STATE, SUMS = (
+FILES = WEIGHTS, OPTIMIZER, JOURNAL, STATE = (
     "weights.safetensors",
     "optimizer.safetensors",
     "journal.json",
     "state.json",
-    "sha256.json",
 )
-FILES = (WEIGHTS, OPTIMIZER, JOURNAL, STATE)
 UNFINISHED, DELETING = ".unfinished", ".deleting"
 
 
@@ -52,10 +50,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
     save_file(_apart(checkpoint.optimizer), part / OPTIMIZER)
     (part / JOURNAL).write_text(json.dumps(checkpoint.journal), encoding="utf-8")
     (part / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
-    sums = {name: file_sha256(part / name, sync=True) for name in FILES}
-    (part / SUMS).write_text(json.dumps(sums), encoding="utf-8")
-    file_sha256(part / SUMS, sync=True)
-    sync_folder(part)
+    seal(part)
     part.rename(final)
     sync_folder(folder)
     for old in sorted(folder.glob("step-*[0-9]"))[:-kept]:
@@ -73,24 +68,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest sound checkpoint, None where there is none; say which ones are torn."""
-    return newest_sound(sorted(folder.glob("step-*[0-9]"), reverse=True), damaged)
-
-
-def damaged(checkpoint: Path) -> str | None:
-    """Return what is wrong with a checkpoint's files, None where they are as they were written."""
-    try:
-        sums: Mapping[str, str] = json.loads((checkpoint / SUMS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return f"{SUMS} is missing or cut off"
-    if sorted(sums) != sorted(FILES):
-        return f"{SUMS} does not name its files"
-    for name, expected in sums.items():
-        try:
-            if file_sha256(checkpoint / name) != expected:
-                return f"{name} has changed"
-        except OSError:
-            return f"{name} is missing"
-    return None
+    return newest_sound(sorted(folder.glob("step-*[0-9]"), reverse=True), lambda found: damage(found, FILES))
 
 
 def load_checkpoint(checkpoint: Path) -> Checkpoint:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from threading import current_thread, main_thread
 from types import FrameType
 
+from pipeline.signals import heeded
+
 TIME_IS_UP = signal.SIGUSR1
 """By which a scheduler says that its limit is near (`sbatch --signal=USR1@600`)."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, TIME_IS_UP)
@@ -46,7 +48,7 @@ def noted_signals() -> Iterator[Interruption]:
         yield noted
         return
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in heeded(SIGNALS)}
 
     def note(number: int, frame: FrameType | None) -> None:
         if noted.signal_name is None:
@@ -54,7 +56,7 @@ def noted_signals() -> Iterator[Interruption]:
         elif number == signal.SIGINT and time.monotonic() - noted.noted_at > ONE_WISH_SECONDS:
             signal.default_int_handler(number, frame)
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, note)
     try:
         yield noted

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -27,17 +27,23 @@ def is_sealed(folder: Path) -> bool:
     return (folder / SUMS).is_file()
 
 
-def damage(folder: Path) -> str | None:
-    """Return what is wrong with the files of a folder, None where they are as they were sealed."""
+def damage(folder: Path, named: Collection[str] = ()) -> str | None:
+    """Return what is wrong with the files of a folder, None where they are as they were sealed, `named` among them."""
     try:
         sums: Mapping[str, str] = json.loads((folder / SUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return f"{SUMS} is missing or cut off"
-    if missing := sorted(set(sums) - set(_files(folder))):
-        return f"{missing[0]} is missing"
-    changed = (name for name in sums if file_sha256(folder / name) != sums[name])
-    first = next(changed, None)
-    return first and f"{first} has changed"
+    if unnamed := sorted(set(named) - set(sums)):
+        return f"{SUMS} does not name {unnamed[0]}"
+    for name, expected in sums.items():
+        try:
+            if file_sha256(folder / name) != expected:
+                return f"{name} has changed"
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+    return None
 
 
 def newest_sound(found: Sequence[Path], fault: Callable[[Path], str | None] = damage) -> Path | None:

@@ -41,13 +41,28 @@ def test_gc_removes_what_no_run_uses_and_nothing_else(tmp_path):
         folder.mkdir(parents=True)
     work = named(tmp_path, "adapted_model", LIVE).parent / store.STEPS / live.name.partition(".")[0]
     with lock.hold(work / "lock", print):
-        assert runs.garbage(tmp_path) == sorted([unused, abandoned, failed, deleting])
+        assert [one.folder for one in runs.garbage(tmp_path)] == sorted([unused, abandoned, failed, deleting])
         assert commands.gc(tmp_path, apply=False) == 0
         assert unused.exists()
         assert commands.gc(tmp_path, apply=True) == 0
     assert [folder for folder in (unused, abandoned, failed, deleting) if folder.exists()] == []
     assert all(folder.exists() for folder in (used, resumable, live, *foreign))
-    assert runs.garbage(tmp_path) == [live]
+    assert [one.folder for one in runs.garbage(tmp_path)] == [live]
+
+
+def test_gc_spares_what_a_run_uses_that_begins_meanwhile(tmp_path, monkeypatch, capsys):
+    used, unused = artifact(tmp_path, USED), artifact(tmp_path, UNUSED)
+    size, begun = store.folder_size, []
+
+    def begin_a_run(folder):
+        if not begun:
+            begun.append(used_by_a_run(tmp_path, USED))
+        return size(folder)
+
+    monkeypatch.setattr(store, "folder_size", begin_a_run)
+    assert commands.gc(tmp_path, apply=True) == 0
+    assert [folder.exists() for folder in (used, unused)] == [True, False]
+    assert f"keeping {used}" in capsys.readouterr().out
 
 
 def test_a_damaged_run_is_named_before_anything_is_removed(tmp_path):

@@ -111,6 +111,22 @@ def test_a_job_in_the_queue_is_kept_unless_it_waits_for_a_dead_one(monkeypatch):
     assert cancelled == ["8"]
 
 
+def test_a_job_that_was_submitted_and_never_noted_is_cancelled_before_its_step_is_submitted(
+    planned, tmp_path, monkeypatch
+):
+    config, steps = planned
+    step = steps["base_model"]
+    queue = f"17|{step.work / jobs.SCRIPT}\n18|{tmp_path}/job.sh\n"
+    told = {"squeue": f"printf '{queue}'", "scancel": f'echo "$@" >> "{tmp_path}/cancelled"', "sbatch": "echo 20"}
+    for name, line in told.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    submission = chain.submit_steps([step], config, config.cluster.slurm)
+    assert submission.jobs[step.fingerprint].job == "20"
+    assert (tmp_path / "cancelled").read_text() == "17\n"
+
+
 def test_the_command_takes_the_shells_place_after_the_setup():
     lines = jobs.job_lines(["module load cuda"], {"A": "b c"}, ["python", "-m", "it's"])
     assert lines == ["module load cuda", "export A='b c'", """exec python -m 'it'"'"'s'"""]

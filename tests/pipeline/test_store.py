@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -153,6 +154,18 @@ def test_a_link_is_replaced_in_one_step(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "one"]
 
 
+def test_writers_of_one_process_number_never_share_a_draft(tmp_path):
+    path = tmp_path / "run.json"
+    with store.replacing(path) as draft:
+        draft.write_text("one")
+        store.write_json(path, "another")
+    assert path.read_text() == "one"
+    with pytest.raises(ValueError, match="Out of range float"):
+        store.write_json(path, float("nan"))
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+    assert path.read_text() == "one"
+
+
 def test_hard_links_count_once(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 1000)
     os.link(tmp_path / "a", tmp_path / "b")
@@ -255,3 +268,27 @@ def test_a_silent_lock_of_another_host_is_taken_over(tmp_path, monkeypatch):
     with lock.hold(path, told.append):
         pass
     assert told[0]["host"] == "elsewhere"
+
+
+def test_a_live_lock_of_another_machine_of_the_same_name_is_none_of_a_dead_process(tmp_path):
+    path = tmp_path / "lock"
+    with lock.hold(path, print):
+        owner = json.loads(path.read_text()) | {"token": "t", "pid": 2**22 + 1, "born": 1}
+    path.write_text(json.dumps(owner))
+    assert lock.holder(path) is None
+    path.write_text(json.dumps(owner | {"system": "another boot"}))
+    assert lock.holder(path)["token"] == "t"
+
+
+def test_a_link_of_which_only_the_answer_was_lost_is_ours(tmp_path, monkeypatch):
+    link = os.link
+
+    def lose_the_answer(*given):
+        link(*given)
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", lose_the_answer)
+    told = []
+    with lock.hold(tmp_path / "lock", told.append):
+        assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert (told, list(tmp_path.iterdir())) == ([], [])

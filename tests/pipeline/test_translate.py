@@ -1,7 +1,12 @@
 """What `make translate` reads and writes, and what it says where it cannot; the model itself is a test of its stage."""
 
+import json
+import os
+import shutil
+
 import pytest
 
+from pipeline import runs
 from pipeline.__main__ import _expanded, _parser
 from pipeline.config import load_config
 from pipeline.errors import UserError
@@ -38,14 +43,31 @@ def test_as_many_lines_are_printed(lines, capsys):
     assert capsys.readouterr().out.split("\n")[:-1] == lines
 
 
-def test_what_is_said_while_the_model_is_made_is_not_among_the_translations(monkeypatch, capsys, tmp_path):
-    overrides = ["language=dutch", "experiment=smoke", "heads=hydra", f"machine.artifacts={tmp_path}"]
-    monkeypatch.setattr(
-        "pipeline.translate.run_plan", lambda steps, config: print(f"[1/{len(steps)}] {steps[-1].name}")
-    )
-    made_model(load_config(overrides), overrides)
+def model_request(artifacts, *more):
+    overrides = ["language=dutch", "experiment=smoke", "heads=hydra", f"machine.artifacts={artifacts}", *more]
+    return load_config(overrides), overrides
+
+
+def test_jobs_make_a_model_that_is_missing_and_nothing_of_it_is_among_the_translations(monkeypatch, capsys, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, line in (("squeue", "true"), ("sbatch", "echo 17")):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    assert made_model(*model_request(tmp_path, "cluster=slurm")) is None
     printed = capsys.readouterr()
-    assert (printed.out, printed.err.endswith("] hydra_model\n")) == ("", True)
+    assert (printed.out, "Submitted " in printed.err) == ("", True)
+    (begun,) = runs.run_files(tmp_path)
+    assert json.loads(begun.read_text())["last"] == "hydra_model"
+
+
+def test_a_model_that_the_disk_has_no_room_for_is_refused(monkeypatch, tmp_path):
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="GB of disk"):
+        made_model(*model_request(tmp_path))
+    assert not runs.run_files(tmp_path)
 
 
 @pytest.mark.parametrize(

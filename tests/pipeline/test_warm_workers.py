@@ -2,15 +2,18 @@
 
 import json
 import os
+import select
 import signal
+import subprocess
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import psutil
 import pytest
 from training_step import artifact, losses, make_step
 
-from pipeline import lock, store
+from pipeline import lock, store, warm_server
 from pipeline import worker as cold
 from pipeline.runner import OFFLINE
 from pipeline.warm_workers import WarmWorker, WarmWorkers
@@ -19,6 +22,18 @@ from pipeline.warm_workers import WarmWorker, WarmWorkers
 @pytest.fixture(scope="module")
 def warm():
     with WarmWorkers({**os.environ, **OFFLINE}) as workers:
+        yield workers
+
+
+@pytest.fixture
+def fast(tmp_path):
+    """The same without the libraries, which a worker that waits does not need."""
+    libraries = tmp_path / "libraries"
+    for name in warm_server.IMPORTED:
+        for package in accumulate(name.split("."), lambda folder, part: f"{folder}/{part}"):
+            (libraries / package).mkdir(parents=True)
+            (libraries / package / "__init__.py").touch()
+    with WarmWorkers({**os.environ, "PYTHONPATH": str(libraries)}) as workers:
         yield workers
 
 
@@ -88,14 +103,62 @@ def test_it_ignores_a_schedulers_signal_and_ends_in_its_own_way_by_ctrl_c(warm, 
     assert "KeyboardInterrupt" in (tmp_path / "waiting.log").read_text()
 
 
-def test_workers_end_with_the_process_that_forks_them(tmp_path):
-    with WarmWorkers({**os.environ, **OFFLINE}) as workers, lock.hold(tmp_path / "waiting" / "lock", print):
-        process = start_waiting(workers, tmp_path / "waiting")
+def test_workers_end_with_the_process_that_forks_them(fast, tmp_path):
+    with lock.hold(tmp_path / "waiting" / "lock", print):
+        process = start_waiting(fast, tmp_path / "waiting")
         worker = psutil.Process(process.pid)
         worker.parent().kill()
         assert wait_for(process) == -signal.SIGKILL
         assert psutil.wait_procs([worker], timeout=10)[1] == []
-        assert workers.start(waiting_step(tmp_path / "other"), tmp_path / "log") is None
+        assert fast.start(waiting_step(tmp_path / "other"), tmp_path / "log") is None
+
+
+def test_a_signal_is_not_lost_on_a_worker_that_has_just_been_forked(fast, tmp_path):
+    with lock.hold(tmp_path / "waiting" / "lock", print):
+        for _ in range(20):
+            process = fast.start(waiting_step(tmp_path / "waiting"), tmp_path / "log")
+            process.send_signal(signal.SIGTERM)
+            assert wait_for(process) == -signal.SIGTERM
+
+
+def test_a_worker_ignores_what_the_run_was_started_to_ignore(tmp_path, request):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        fast = request.getfixturevalue("fast")
+        assert fast.is_ready()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with lock.hold(tmp_path / "waiting" / "lock", print):
+        process = start_waiting(fast, tmp_path / "waiting")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert wait_for(process) == -signal.SIGTERM
+
+
+def test_a_signal_that_comes_while_the_answer_is_read_does_not_take_it(monkeypatch):
+    server = subprocess.Popen(["echo", "7"], stdout=subprocess.PIPE, bufsize=0)
+    worker, look = WarmWorker(server.pid, server), select.select
+
+    def signalled(*given):
+        found = look(*given)
+        monkeypatch.undo()
+        worker.send_signal(signal.SIGUSR1)
+        return found
+
+    server.wait()  # so that there is nobody to be sent the signal
+    monkeypatch.setattr(select, "select", signalled)
+    assert worker.poll() == 7
+
+
+def test_a_server_that_dies_before_it_is_asked_is_no_error(fast, tmp_path, monkeypatch):
+    assert fast.is_ready()
+    server = fast._begun()
+    server.kill()
+    server.wait()
+    monkeypatch.setattr(server, "poll", lambda: None)  # as it was a moment ago
+    assert fast.start(waiting_step(tmp_path / "step"), tmp_path / "log") is None
 
 
 def test_without_the_libraries_there_is_none(tmp_path):

@@ -1,7 +1,6 @@
 """Files of a repository on the Hugging Face hub, at one commit; no script of it runs."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tqdm import tqdm
 from pipeline.card_lock import LockedFile, hub_folder
 from pipeline.card_sources import HubSource, matches
 from pipeline.errors import UserError
+from pipeline.store import replacing
 from stages.shared.sources.cache import disk_errors, sha256_of
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -90,9 +90,8 @@ def open_repository(
     commit = str(info.sha)
     kept = base / commit / "files.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = kept.with_name(f"files.json.{os.getpid()}")
-    unfinished.write_text(json.dumps(files, sort_keys=True, indent=1), encoding="utf-8")
-    unfinished.replace(kept)
+    with replacing(kept) as draft:
+        draft.write_text(json.dumps(files, sort_keys=True, indent=1), encoding="utf-8")
     return HubRepository(name, kind, commit, kept.parent, files, endpoint)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import lzma
-import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from pipeline.card_sources import HubSource
 from pipeline.errors import UserError
+from pipeline.store import replacing
 from stages.shared.readers.text_file import DAMAGED, unpacked
 from stages.shared.sources.cache import disk_errors, sha256_of, workspace
 from stages.shared.sources.hub import HubRepository, open_repository, refused, unreachable, wanted_files
@@ -148,7 +148,6 @@ def _read(record: Path) -> dict[str, Taken]:
 
 
 def _write(record: Path, taken: dict[str, Taken]) -> None:
-    unfinished = record.with_name(f"{record.name}.{os.getpid()}")
     told = {name: one._asdict() for name, one in taken.items()}
-    unfinished.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    unfinished.replace(record)
+    with replacing(record) as draft:
+        draft.write_text(json.dumps(told, indent=1), encoding="utf-8")

@@ -5,6 +5,7 @@ from training_case import run_case
 
 from stages.continue_pretraining import loop
 from stages.continue_pretraining.checkpoints import newest_checkpoint
+from stages.shared.sealing import seal
 
 
 def test_what_was_being_written_or_deleted_goes_when_a_training_begins(tiny_model, tiny_tokens, tmp_path, monkeypatch):
@@ -19,6 +20,14 @@ def test_what_was_being_written_or_deleted_goes_when_a_training_begins(tiny_mode
     with pytest.raises(KeyboardInterrupt):
         run_case(tiny_model, tiny_tokens, tmp_path, validation_tokens=0)
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_one_without_all_its_files_is_torn_whatever_was_summed(tmp_path, capsys):
+    (tmp_path / "step-00000001").mkdir()
+    (tmp_path / "step-00000001" / "weights.safetensors").write_bytes(b"weights")
+    seal(tmp_path / "step-00000001")
+    assert newest_checkpoint(tmp_path) is None
+    assert "sha256.json does not name journal.json" in capsys.readouterr().err
 
 
 def test_where_all_are_torn_none_is_said_to_be_gone_back_to(tmp_path, capsys):

@@ -28,11 +28,18 @@ def test_a_whole_one_is_taken(saved, capsys):
     assert capsys.readouterr().err == ""
 
 
+def unreadable(path):
+    """Put a file in its place that is opened well and fails to be read, as from a disk that is failing."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
         (lambda folder: (folder / "adapter" / "weights").write_bytes(b"\0" * 1000), "adapter/weights has changed"),
         (lambda folder: (folder / "optimizer.pt").unlink(), "optimizer.pt is missing"),
+        (lambda folder: unreadable(folder / "optimizer.pt"), "optimizer.pt cannot be read: Input/output error"),
         (lambda folder: (folder / SUMS).write_text('{"optimizer'), "sha256.json is missing or cut off"),
     ],
 )
