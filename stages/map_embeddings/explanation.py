@@ -51,8 +51,6 @@ class ExplainedToken:
     how: str
     sources: list[Named]
     """All of them, the heaviest first; empty where the row is the fallback's."""
-    head_sources: list[Named] | None
-    """Those of the head's row, where the head has weights of its own."""
     pairs: list[AlignedPair] | None
     """Aligned words of which the token is a part, the strongest first; None where the mapping uses no alignment."""
     near_new: list[Named]
@@ -88,7 +86,6 @@ def explain(asked: str, folders: Mapping[str, Path], min_count: int = 0) -> Expl
     table = new.read(new.input_name)[: len(target)]
     near_new = nearest(table, table[rows], NEIGHBOURS, rows)
     near_base = nearest(base.read(base.input_name)[: len(source)], table[rows], NEIGHBOURS)
-    head = mapping.head_weights
     tokens = [
         ExplainedToken(
             token=shown_token(target, row),
@@ -96,7 +93,6 @@ def explain(asked: str, folders: Mapping[str, Path], min_count: int = 0) -> Expl
             id=row,
             how=mapping.how_made(row),
             sources=named(strongest(mapping.weights, row), source),
-            head_sources=None if head is None else named(strongest(head, row), source),
             pairs=None if pairs is None else pairs[row],
             near_new=named(near_new[place], target),
             near_base=named(near_base[place], source),

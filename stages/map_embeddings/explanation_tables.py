@@ -32,7 +32,7 @@ def explanation_tables(explanation: Explanation) -> Iterator[RenderableType]:
     """Yield what to print: for each token a heading and its tables."""
     for token in explanation.tokens:
         yield from _token(token, explanation)
-    if not explanation.tied and explanation.mapping.head_weights is None:
+    if not explanation.tied:
         yield Text("The head has rows of its own, made with the same weights; neighbours are those of the input rows.")
 
 
@@ -43,15 +43,12 @@ def _token(token: ExplainedToken, explanation: Explanation) -> Iterator[Renderab
     about = SPELLED if smoothed_by_spelling else HOW.get(token.how, "")
     yield Text(f"how: {token.how}" + (f" ({about})" if about else "") + f"; mapping: {explanation.mapping.method}")
     fallback = FALLBACKS.get(explanation.mapping.fallback, "No source tokens.")
-    of_head = token.head_sources is not None
-    yield _sources("source tokens of the input row" if of_head else "source tokens", token.sources, fallback)
-    if token.head_sources is not None:
-        yield _sources("source tokens of the head's row", token.head_sources, fallback)
+    yield _sources(token.sources, fallback)
     yield _pairs(token.pairs, explanation.min_count)
     yield _neighbours(token.near_new, token.near_base)
 
 
-def _sources(title: str, sources: Sequence[Named], fallback: str) -> RenderableType:
+def _sources(sources: Sequence[Named], fallback: str) -> RenderableType:
     if not sources:
         return Text(fallback)
     table = _table(("source token", "left"), ("id", "right"), ("weight", "right"))
@@ -60,7 +57,7 @@ def _sources(title: str, sources: Sequence[Named], fallback: str) -> RenderableT
     left = sources[SHOWN:]
     if left:
         _add(table, f"and {len(left)} more", "", f"{sum(source.value for source in left):.4f}")
-    return _titled(title, table)
+    return _titled("source tokens", table)
 
 
 def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableType:

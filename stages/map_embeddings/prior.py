@@ -24,14 +24,14 @@ def leaning(mapped: Initialization, share: float) -> Initialization:
     prior = mapped.prior
     if prior is None or not share:
         return mapped
-    has = [np.diff(weights.indptr) > 0 for weights in (mapped.input_weights, prior.input_weights)]
+    has = [np.diff(weights.indptr) > 0 for weights in (mapped.weights, prior.weights)]
     parts = np.where(has[0] & has[1], share, has[1].astype(np.float64))
     parts[mapped.how == COPIED] = 0.0
-    weights = csr_matrix(diags(1 - parts) @ mapped.input_weights + diags(parts) @ prior.input_weights)
+    weights = csr_matrix(diags(1 - parts) @ mapped.weights + diags(parts) @ prior.weights)
     weights.eliminate_zeros()
     weights.sort_indices()
     how = np.where(parts == 1, prior.how, mapped.how).astype(np.int8)
-    return replace(mapped, input_weights=weights, how=how)
+    return replace(mapped, weights=weights, how=how)
 
 
 def lean(

@@ -29,7 +29,7 @@ def subtoken_mean(task: MappingTask) -> Initialization:
         how[row] = SMOOTHED if spelled else UNMAPPED
     found = (np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64), np.ones(len(rows), dtype=np.int64))
     weights = normalize_rows(sum_pairs([found], task.source, task.target).astype(np.float64))
-    return Initialization(weights, None, None, "mean", how)
+    return Initialization(weights, "mean", how)
 
 
 def spell(text: bytes, source: Vocabulary) -> list[int]:

@@ -33,9 +33,7 @@ def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
     how[np.diff(counts.indptr) > 0] = COPIED
     how[np.diff(aligned.indptr) > 0] = ALIGNED
     return Initialization(
-        input_weights=weights,
-        head_weights=None,
-        row_scale=None,
+        weights=weights,
         fallback="unk" if "unk" in task.source.roles else "mean",
         how=how,
         counts=counts,

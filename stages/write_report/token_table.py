@@ -33,8 +33,6 @@ class TokenTable:
     listed: int
     by: list[tuple[str, int]]
     """How many tokens were made how, without the ways that made none; empty where that is not recorded."""
-    own_head: bool
-    """The output head has weights of its own, which the table does not list."""
 
 
 def token_table(inputs: Mapping[str, Path], source: Vocabulary, target: Vocabulary, limit: int) -> TokenTable | None:
@@ -53,7 +51,6 @@ def token_table(inputs: Mapping[str, Path], source: Vocabulary, target: Vocabula
         total=len(target),
         listed=listed,
         by=[(name, made_how.count(name)) for name in mapping.names if name in made_how],
-        own_head=mapping.head_weights is not None,
     )
 
 

@@ -30,7 +30,7 @@ def test_words_are_aligned_and_the_rest_is_copied_in_all_pairs_of_styles(tmp_pat
     mapped = INIT_METHODS["aligned"](MappingTask(source, target, table), min_count=10)
 
     def row(word):
-        found = mapped.input_weights[target.ids[tiny.written(word, target_style)]]
+        found = mapped.weights[target.ids[tiny.written(word, target_style)]]
         return {source.tokens[column]: found[0, column] for column in found.nonzero()[1]}
 
     assert row(" huis") == {tiny.written(" house", source_style): 0.75, tiny.written(" boat", source_style): 0.25}
@@ -39,9 +39,9 @@ def test_words_are_aligned_and_the_rest_is_copied_in_all_pairs_of_styles(tmp_pat
         assert row(word) == {tiny.written(word, source_style): 1.0}, word
         assert mapped.how[target.ids[tiny.written(word, target_style)]] == COPIED
     for token in ("<s>", "</s>", "<unk>"):
-        found = mapped.input_weights[target.ids[token]]
+        found = mapped.weights[target.ids[token]]
         assert (found.indices.tolist(), found.data.tolist()) == ([source.ids[token]], [1.0])
-    sums = np.asarray(mapped.input_weights.sum(axis=1)).ravel()
+    sums = np.asarray(mapped.weights.sum(axis=1)).ravel()
     assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
     assert sums[target.ids[tiny.written(" huisboot", target_style)]] == pytest.approx(1.0)
 
@@ -55,13 +55,13 @@ def test_rows_lean_on_how_a_token_is_spelled_and_copies_stay(tmp_path, share):
     leant = leaning(mapped, share)
 
     def row(token):
-        found = leant.input_weights[target.ids[token]]
+        found = leant.weights[target.ids[token]]
         return {source.tokens[column]: found[0, column] for column in found.nonzero()[1]}
 
     aligned = {} if share == 1 else {"▁house": 1 - share}
     assert row("huis") == pytest.approx(aligned | dict.fromkeys("huis", share / 4))
     assert row("!") == {"!": 1.0}
     assert leant.how[target.ids["!"]] == COPIED
-    sums = np.asarray(leant.input_weights.sum(axis=1)).ravel()
+    sums = np.asarray(leant.weights.sum(axis=1)).ravel()
     assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
     assert leaning(mapped, 0.0) is mapped

@@ -117,7 +117,7 @@ def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(i
     places = (range(len(target)), [9] * len(target))
     nonsense = csr_matrix((np.ones(len(target)), places), shape=(len(target), len(source)))
     spelled = INIT_METHODS["subtoken_mean"](MappingTask(source, target))
-    mapped = Initialization(nonsense, None, None, "mean", np.full(len(target), ALIGNED, np.int8), prior=spelled)
+    mapped = Initialization(nonsense, "mean", np.full(len(target), ALIGNED, np.int8), prior=spelled)
     model = open_model(inputs["base_model"])
     maker = TableMaker(model, source, 1)
     settings = UnigramCalibration.model_validate(UNIGRAM | {"prior_shares": [0.0, 0.5, 1.0]})
@@ -127,7 +127,7 @@ def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(i
     assert found == {"share": min(by_hand, key=by_hand.get)} | {f"loss_{s:g}": loss for s, loss in by_hand.items()}
     assert len(set(by_hand.values())) == 3
     assert reading.loss(tables) == min(by_hand.values())
-    assert (chosen.input_weights != leaning(mapped, found["share"]).input_weights).nnz == 0
+    assert (chosen.weights != leaning(mapped, found["share"]).weights).nnz == 0
     given, _, found = lean(mapped, maker, reading, settings.model_copy(update={"prior_shares": (0.5,)}))
     assert found == {"share": 0.5}
-    assert (given.input_weights != leaning(mapped, 0.5).input_weights).nnz == 0
+    assert (given.weights != leaning(mapped, 0.5).weights).nnz == 0

@@ -13,7 +13,7 @@ STYLES = ("byte_level", "sentencepiece", "wordpiece")
 def test_a_token_is_the_mean_of_the_tokens_that_spell_it(tmp_path, source_style, target_style):
     source = tiny.load(tmp_path / "source", source_style, [" hou", "se", "boat", " boat", "7"])
     target = tiny.load(tmp_path / "target", target_style, [" house", "seboat", " boat", "7"])
-    weights = INIT_METHODS["subtoken_mean"](MappingTask(source, target)).input_weights
+    weights = INIT_METHODS["subtoken_mean"](MappingTask(source, target)).weights
 
     def row(word):
         found = weights[target.ids[tiny.written(word, target_style)]]
@@ -31,7 +31,7 @@ def test_a_token_is_the_mean_of_the_tokens_that_spell_it(tmp_path, source_style,
 def test_rows_are_empty_or_sum_to_one(tmp_path, source_style, target_style):
     source = tiny.load(tmp_path / "source", source_style, [" a", "b"])
     target = tiny.load(tmp_path / "target", target_style, [" ab", "ba", " één", "漢", "ab"])
-    weights = INIT_METHODS["subtoken_mean"](MappingTask(source, target)).input_weights
+    weights = INIT_METHODS["subtoken_mean"](MappingTask(source, target)).weights
     sums = np.asarray(weights.sum(axis=1)).ravel()
     assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
     assert sums[target.ids["<s>"]] == 1.0
