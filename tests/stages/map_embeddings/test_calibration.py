@@ -1,5 +1,8 @@
 """Unigram calibration: the mean prediction meets the frequencies, and nothing else about a row changes."""
 
+import json
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,6 +85,15 @@ def test_the_untrained_model_predicts_tokens_as_often_as_they_occur(inputs, tmp_
     assert values[1] < 1e-4 * values[0]
     if not before.config.tie_word_embeddings:
         assert torch.equal(*(model.get_input_embeddings().weight for model in (before, after)))
+
+
+def test_a_padding_token_beyond_the_new_vocabulary_is_no_hindrance(inputs, tmp_path):
+    base = shutil.copytree(inputs["base_model"], tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"pad_token_id": config["vocab_size"] - 1}))
+    _, wanted = run(inputs, tmp_path / "without", UNIGRAM)
+    _, found = run(inputs | {"base_model": base}, tmp_path / "with", UNIGRAM)
+    assert found["calibration_loss_after"] == wanted["calibration_loss_after"]
 
 
 @given(st.integers(0, 10**6))
