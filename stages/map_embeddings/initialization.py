@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from stages.shared.token_text import Vocabulary
 
 Fallback = Literal["mean", "normal", "independent", "unk"]
-UNMAPPED, ALIGNED, COPIED, SMOOTHED, SIMILAR = range(5)
-HOW = ("fallback", "aligned", "copied", "smoothed", "similar")
+UNMAPPED, ALIGNED, COPIED, SMOOTHED, SIMILAR, SPELLED = range(6)
+HOW = ("fallback", "aligned", "copied", "smoothed", "similar", "spelled")
 """Names of the codes in `Initialization.how`."""
 
 

@@ -22,7 +22,7 @@ def leaning(mapped: Initialization, share: float) -> Initialization:
     Copied rows stay copies; a row that one of the two lacks is that of the other.
     """
     prior = mapped.prior
-    if prior is None or not share:
+    if prior is None:
         return mapped
     has = [np.diff(weights.indptr) > 0 for weights in (mapped.weights, prior.weights)]
     parts = np.where(has[0] & has[1], share, has[1].astype(np.float64))
@@ -37,8 +37,13 @@ def leaning(mapped: Initialization, share: float) -> Initialization:
 def lean(
     mapped: Initialization, maker: TableMaker, reading: UntrainedReading, settings: UnigramCalibration
 ) -> tuple[Initialization, dict[str, torch.Tensor], dict[str, float]]:
-    """Return the mapping with the best of the settings' shares, its tables, and the loss with each share."""
-    shares = settings.prior_shares if mapped.prior is not None else (0.0,)
+    """Return the mapping with the best of the settings' shares, its tables, and figures: the loss with each share.
+
+    A mapping without a prior stays as it is, and has no figures.
+    """
+    shares = settings.prior_shares
+    if mapped.prior is None:
+        return mapped, maker.make(mapped), {}
     if len(shares) == 1:
         chosen = leaning(mapped, shares[0])
         return chosen, maker.make(chosen), {"share": shares[0]}

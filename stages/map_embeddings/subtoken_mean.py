@@ -4,7 +4,7 @@ import numpy as np
 
 from stages.map_embeddings.initialization import (
     COPIED,
-    SMOOTHED,
+    SPELLED,
     UNMAPPED,
     Initialization,
     MappingTask,
@@ -26,7 +26,7 @@ def subtoken_mean(task: MappingTask) -> Initialization:
         spelled = spell(task.target.text[row], task.source)
         rows += [row] * len(spelled)
         columns += spelled
-        how[row] = SMOOTHED if spelled else UNMAPPED
+        how[row] = SPELLED if spelled else UNMAPPED
     found = (np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64), np.ones(len(rows), dtype=np.int64))
     weights = normalize_rows(sum_pairs([found], task.source, task.target).astype(np.float64))
     return Initialization(weights, "mean", how)

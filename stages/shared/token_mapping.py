@@ -26,6 +26,12 @@ class TokenMapping:
     """Code of each target token, into `names`; None in artifacts from before it was recorded."""
     names: tuple[str, ...]
     """The ways in which a row may be made, in the order of their codes."""
+    prior_share: float | None
+    """How far rows other than copies lean on how a token is spelled, 0 to 1; None where that was not chosen."""
+    calibrated: bool
+    """Whether the tables were shifted after the mapping, which the weights do not show."""
+    warmed_up: bool
+    """Whether the tables were trained for a moment after that."""
 
     def how_made(self, row: int) -> str:
         """Return how a row was made, `not recorded` where the artifact does not say."""
@@ -42,6 +48,9 @@ def read_mapping(folder: Path) -> TokenMapping:
         weights=csr_matrix(load_npz(folder / WEIGHTS_FILE)),
         how=np.load(how, allow_pickle=False) if how.is_file() else None,
         names=tuple(figures["by"]),  # JSON keeps the order in which the mapping wrote them, that of the codes
+        prior_share=figures.get("prior_share"),
+        calibrated=figures.get("calibration_strength", 0) > 0,
+        warmed_up="warmup" in figures,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 import tiny_vocabularies as tiny
 
 from stages.map_embeddings.catalogue import INIT_METHODS
-from stages.map_embeddings.initialization import COPIED, MappingTask
+from stages.map_embeddings.initialization import ALIGNED, COPIED, SPELLED, UNMAPPED, MappingTask
 from stages.map_embeddings.prior import leaning
 
 STYLES = ("byte_level", "sentencepiece", "wordpiece")
@@ -64,4 +64,33 @@ def test_rows_lean_on_how_a_token_is_spelled_and_copies_stay(tmp_path, share):
     assert leant.how[target.ids["!"]] == COPIED
     sums = np.asarray(leant.weights.sum(axis=1)).ravel()
     assert np.all(np.isclose(sums, 1.0) | (sums == 0.0))
-    assert leaning(mapped, 0.0) is mapped
+
+
+def test_a_row_without_evidence_is_that_of_the_prior_whatever_the_share(tmp_path):
+    source = tiny.load(tmp_path / "source", "sentencepiece", [" house", "q", "u"])
+    target = tiny.load(tmp_path / "target", "sentencepiece", [" huis", "quq"])
+    table = tiny.write_lines(tmp_path / "table.tsv", [("▁house", "▁huis", 30)])
+    mapped = INIT_METHODS["aligned"](MappingTask(source, target, table), min_count=10)
+    lone, word = target.ids["quq"], target.ids["▁huis"]
+    assert mapped.how[lone] == UNMAPPED
+    for share in (0.0, 0.5, 1.0):
+        leant = leaning(mapped, share)
+        assert (leant.how[lone], leant.how[word]) == (SPELLED, SPELLED if share == 1 else ALIGNED)
+        assert leant.weights[lone, source.ids["q"]] == pytest.approx(2 / 3)
+        assert leant.weights[lone, source.ids["u"]] == pytest.approx(1 / 3)
+
+
+def test_only_a_number_of_the_same_text_is_a_copy_and_leans_on_nothing(tmp_path):
+    source = tiny.load(tmp_path / "source", "byte_level", [" house", "21"])
+    target = tiny.load(tmp_path / "target", "byte_level", [" huis", "21", "345"])
+    table = tiny.write_lines(tmp_path / "table.tsv", [("Ġhouse", "Ġhuis", 30)])
+    mapped = INIT_METHODS["aligned"](MappingTask(source, target, table), min_count=10)
+    assert [mapped.how[target.ids[number]] for number in ("21", "345")] == [COPIED, SPELLED]
+
+    def sources(leant, number):
+        row = leant.weights[target.ids[number]]
+        return {source.tokens[column]: weight for column, weight in zip(row.indices, row.data, strict=True)}
+
+    assert sources(mapped, "345") == {"3": 1.0}  # the first token of it, as the paper has it
+    assert sources(leaning(mapped, 1.0), "345") == pytest.approx(dict.fromkeys("345", 1 / 3))
+    assert sources(leaning(mapped, 1.0), "21") == {"21": 1.0}
