@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
+from stages.map_embeddings.calibrate_tables import calibrate
 from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
 from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.initialization import ALIGNED, Initialization, MappingTask
@@ -124,7 +125,7 @@ def test_too_little_text_says_what_to_do(inputs):
         read_running_text(inputs["corpus"], load_encoder(inputs["tokenizer"]), 10**6, 400, 100000)
 
 
-def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(inputs):
+def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(inputs, monkeypatch):
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
     places = (range(len(target)), [9] * len(target))
     nonsense = csr_matrix((np.ones(len(target)), places), shape=(len(target), len(source)))
@@ -133,13 +134,19 @@ def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(i
     model = open_model(inputs["base_model"])
     maker = TableMaker(model, source, 1)
     settings = UnigramCalibration.model_validate(UNIGRAM | {"prior_shares": [0.0, 0.5, 1.0]})
-    reading = open_reading(model, settings, inputs, "cpu")
-    chosen, tables, found = lean(mapped, maker, reading, settings)
+    reading, read = open_reading(model, settings, inputs, "cpu"), []
+    plain = reading.reader.hidden_states
+    monkeypatch.setattr(reading.reader, "hidden_states", lambda table: [read.append(1), plain(table)][1])
+    leant = lean(mapped, maker, reading, settings)
+    tables, found = leant.tables, leant.figures
+    calibrate(tables, leant.states, reading, settings)
+    assert len(read) == 3  # the text is long, and the chosen share's states are kept; this head is not tied
     by_hand = {share: reading.loss(maker.make(leaning(mapped, share))) for share in settings.prior_shares}
     assert found == {"share": min(by_hand, key=by_hand.get)} | {f"loss_{s:g}": loss for s, loss in by_hand.items()}
     assert len(set(by_hand.values())) == 3
     assert reading.loss(tables) == min(by_hand.values())
-    assert (chosen.weights != leaning(mapped, found["share"]).weights).nnz == 0
-    given, _, found = lean(mapped, maker, reading, settings.model_copy(update={"prior_shares": (0.5,)}))
-    assert found == {"share": 0.5}
-    assert (given.weights != leaning(mapped, 0.5).weights).nnz == 0
+    assert torch.equal(leant.states, reading.states(tables))
+    assert (leant.initialization.weights != leaning(mapped, found["share"]).weights).nnz == 0
+    given = lean(mapped, maker, reading, settings.model_copy(update={"prior_shares": (0.5,)}))
+    assert given.figures == {"share": 0.5}
+    assert (given.initialization.weights != leaning(mapped, 0.5).weights).nnz == 0
