@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiny_vocabularies as tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preset_mapping import mapping_settings
-from scipy.sparse import csr_matrix
+from preset_mapping import calibrated_preset, mapping_settings
+from scipy.sparse import csr_matrix, load_npz
 from tiny_models import TEXTS, save_tiny_model
 from transformers import AutoModelForCausalLM
 
@@ -20,7 +21,7 @@ from pipeline.stage import Execution
 from stages.map_embeddings.calibrate_tables import calibrate
 from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
 from stages.map_embeddings.catalogue import INIT_METHODS
-from stages.map_embeddings.initialization import ALIGNED, Initialization, MappingTask
+from stages.map_embeddings.initialization import ALIGNED, HOW, Initialization, MappingTask
 from stages.map_embeddings.prior import lean, leaning
 from stages.map_embeddings.running_text import read_running_text
 from stages.map_embeddings.settings import UnigramCalibration
@@ -95,6 +96,31 @@ def test_a_padding_token_beyond_the_new_vocabulary_is_no_hindrance(inputs, tmp_p
     _, wanted = run(inputs, tmp_path / "without", UNIGRAM)
     _, found = run(inputs | {"base_model": base}, tmp_path / "with", UNIGRAM)
     assert found["calibration_loss_after"] == wanted["calibration_loss_after"]
+
+
+def test_of_the_default_all_rows_copies_too_move_along_one_direction(inputs, tmp_path):
+    """What the weights say of a row holds but for this: bytes, numbers and special tokens are no exact copies."""
+    (tmp_path / "alignment").mkdir()
+    tiny.write_lines(tmp_path / "alignment" / "table.tsv", [("Ġhuis", "Ġhuis", 40), ("Ġboom", "Ġtuin", 20)])
+    settings = calibrated_preset(prior_shares=[0.5], strength=1.0)
+    (tmp_path / "out").mkdir()
+    given = {**inputs, "alignment": tmp_path / "alignment"}
+    map_embeddings(settings, given, tmp_path / "out", Execution.model_construct(device="cpu"))
+    new, base = open_model(tmp_path / "out"), open_model(inputs["base_model"])
+    weights = load_npz(tmp_path / "out" / "token_mapping.npz")
+    names = (base.input_name, base.head_name)
+    means = {name: weights @ base.read(name).double().numpy()[: weights.shape[1]] for name in names}
+    np.testing.assert_allclose(new.read(new.input_name), means[new.input_name], atol=1e-6)  # not tied: read as before
+    moved = new.read(new.head_name).double().numpy() - means[new.head_name]
+    values = np.linalg.svd(moved, compute_uv=False)
+    assert values[1] < 1e-4 * values[0]
+    target = load_vocabulary(inputs["tokenizer"])
+    how = np.load(tmp_path / "out" / "how.npy")
+    for token in ("<s>", "</s>", "1", "."):
+        row = target.ids[token]
+        assert HOW[how[row]] == "copied"
+        assert weights[row].data.tolist() == [1.0]
+        assert np.linalg.norm(moved[row]) > 1e-3 * np.linalg.norm(moved) / len(moved) ** 0.5
 
 
 @given(st.integers(0, 10**6))
