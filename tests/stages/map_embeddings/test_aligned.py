@@ -1,5 +1,7 @@
 """The default method: aligned words, and copies of what is no word, whatever the style of either vocabulary."""
 
+import random
+
 import numpy as np
 import pytest
 import tiny_vocabularies as tiny
@@ -94,3 +96,28 @@ def test_only_a_number_of_the_same_text_is_a_copy_and_leans_on_nothing(tmp_path)
     assert sources(mapped, "345") == {"3": 1.0}  # the first token of it, as the paper has it
     assert sources(leaning(mapped, 1.0), "345") == pytest.approx(dict.fromkeys("345", 1 / 3))
     assert sources(leaning(mapped, 1.0), "21") == {"21": 1.0}
+
+
+@pytest.mark.parametrize("styles", [("byte_level", "wordpiece"), ("wordpiece", "byte_level")])
+def test_the_order_of_neither_vocabulary_changes_a_weight(tmp_path, styles):
+    words = [*SOURCE, "house", "hou", " b"], [*TARGET, "hui", "oot", " 78", " boothuis"]
+    names = [[tiny.written(word, style) for word in part] for part, style in zip(words, styles, strict=True)]
+    generator = random.Random(1)
+    rows = [(generator.choice(names[0]), generator.choice(names[1]), generator.randint(8, 99)) for _ in range(12)]
+    table, found = tiny.write_lines(tmp_path / "table.tsv", rows), []
+    for number in range(3):
+        source, target = (
+            tiny.load(tmp_path / f"{side}_{number}", style, generator.sample(part, len(part)))
+            for side, style, part in zip(("source", "target"), styles, words, strict=True)
+        )
+        aligned = INIT_METHODS["aligned"](MappingTask(source, target, table), min_count=10)
+        made = [aligned.weights, aligned.prior.weights, leaning(aligned, 0.5).weights]
+        found.append([by_token(weights, source, target) for weights in made])
+        found[-1].append({token: int(code) for token, code in zip(target.tokens, aligned.how, strict=True)})
+    assert found[0] == found[1] == found[2]  # to the last bit
+
+
+def by_token(weights, source, target):
+    entries = weights.tocoo()
+    cells = zip(entries.row, entries.col, entries.data, strict=True)
+    return {(target.tokens[row], source.tokens[column]): weight for row, column, weight in cells}
