@@ -109,8 +109,9 @@ def preset_values(name: str) -> dict[str, Any]:
     """Return a preset as it is written. Raises UserError where there is none of this name."""
     if name not in presets():
         raise UserError(unknown("init method", name, presets()))
-    values: Any = OmegaConf.to_container(OmegaConf.load(PRESETS / f"{name}.yaml"))
-    return values
+    values = OmegaConf.to_container(OmegaConf.load(PRESETS / f"{name}.yaml"))
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
 
 
 def check_needs(given: argparse.Namespace, method: str) -> None:
