@@ -2,7 +2,8 @@
 
 Makes its own input: two SentencePiece vocabularies of made-up words of which the target shares some, a table of aligned
 words, drawn vectors, a dictionary, and a model folder with tables of 32,000 x 4,096 in bfloat16, not tied. Every method
-runs in a process of its own, which reads the vocabularies, maps several times, makes both new tables and writes them.
+runs in a process of its own, which reads the vocabularies, maps several times, makes both new tables and writes them;
+`calibrated`, the default, is the stage itself with a smaller decoder that is whole, since it has the model read text.
 Prints wall and CPU seconds of the best time and the peak memory of the process, after the mapping and in the end; then
 the search for similar vectors beside the papers' dense formula and beside the matrix product alone.
 """
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from mapping import SPECIAL, save, unit, words
+from mapping_default import DEFAULT, run_default
 from safetensors.torch import save_file
 from transformers import MistralConfig
 
@@ -48,16 +50,17 @@ RIVAL_ROWS = 1_000
 def main() -> None:
     """Run what is asked for: all of it, or one method in this process."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    methods = [name for name in sorted(INIT_METHODS) if name != "omp"]
+    methods = [*(name for name in sorted(INIT_METHODS) if name != "omp"), DEFAULT]
     command.add_argument("--methods", nargs="+", default=methods, help="omp, which takes minutes, only if it is named")
     command.add_argument("--tokens", nargs="+", type=int, choices=sorted(SHARED), default=sorted(SHARED))
     command.add_argument("--decay", type=float, default=0.0, help="how fast the vectors' dimensions shrink; 0: not")
     command.add_argument("--repeats", type=int, default=3, help="of the mapping; the best time is given")
+    command.add_argument("--layers", type=int, default=30, help="of the decoder that `calibrated` has read text")
     command.add_argument("--no-tables", action="store_true", help="map only, and write no tables")
     command.add_argument("--one", type=Path, metavar="DIR", help="the first method, in this process, on this input")
     given = command.parse_args()
     if given.one is not None:
-        print(json.dumps(run_one(given.methods[0], given.one, given.repeats, not given.no_tables)))
+        print(json.dumps(run_one(given)))
         return
     for tokens in given.tokens:
         with tempfile.TemporaryDirectory() as name:
@@ -68,6 +71,8 @@ def main() -> None:
                     method,
                     "--repeats",
                     str(given.repeats),
+                    "--layers",
+                    str(given.layers),
                     *(["--no-tables"] if given.no_tables else []),
                 ]
                 line = subprocess.run(
@@ -77,15 +82,20 @@ def main() -> None:
             compare(Path(name), tokens)
 
 
-def run_one(method: str, folder: Path, repeats: int, tables: bool) -> dict[str, float]:
+def run_one(given: argparse.Namespace) -> dict[str, float]:
     """Map, make the tables and write them, and return seconds and MiB."""
+    folder, (method, *_) = given.one, given.methods
+    if method == DEFAULT:
+        parts, (wall, used) = timed(lambda: run_default(folder, given.layers))
+        figures = {"all": wall, "all_cpu": used, "peak_mib": peak_mib()}
+        return parts | {name: round(value, 2) for name, value in figures.items()}
     (source, target), load = timed(lambda: [load_vocabulary(folder / side) for side in ("source", "target")])
     files = {extra: folder / extra for extra in EXTRAS if (folder / extra).exists()}
     task, options = MappingTask(source, target, folder / "table.tsv", **files), read_preset(method).options
-    mapped = [timed(lambda: INIT_METHODS[method](task, **options)) for _ in range(repeats)]
+    mapped = [timed(lambda: INIT_METHODS[method](task, **options)) for _ in range(given.repeats)]
     wall, used = (min(seconds[place] for _, seconds in mapped) for place in (0, 1))
     figures = {"load": load[0], "map": wall, "map_cpu": used, "mapped_mib": peak_mib()}
-    if tables:
+    if not given.no_tables:
         model = open_model(folder / "source")
         made, seconds = timed(lambda: TableMaker(model, source, 1).make(mapped[-1][0]))
         (folder / "out").mkdir(exist_ok=True)

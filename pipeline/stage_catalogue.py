@@ -87,7 +87,7 @@ MAP_EMBEDDINGS = Stage(
     "map_embeddings",
     "initialized_model",
     MapEmbeddingsSettings,
-    version=4,
+    version=5,
     libraries=("numpy", "scipy", "regex", *TORCH, *TOKENIZING),
     uses_gpus=True,
 )

@@ -24,15 +24,13 @@ def apply_initialization(
     id of `<unk>`. A head gets draws of its own where rows are drawn. Raises UserError where the table has fewer rows
     than the source vocabulary, or a row would not be finite.
     """
-    weights = initialization.input_weights
-    if head and initialization.head_weights is not None:
-        weights = initialization.head_weights
+    weights = initialization.weights
     tokens, known = weights.shape
     if len(tables[0]) < known:
         raise UserError(f"the base model has {len(tables[0])} embedding rows for a tokenizer of {known} tokens")
     parts = [table[:known].to(torch.float32).numpy().reshape(known, -1) for table in tables]
     source = np.hstack(parts) if len(parts) > 1 else parts[0]
-    cuts, hidden = np.cumsum([part.shape[1] for part in parts])[:-1], parts[0].shape[1]
+    cuts = np.cumsum([part.shape[1] for part in parts])[:-1]
     new = [torch.empty((tokens, *table.shape[1:]), dtype=table.dtype) for table in tables]
     empty = np.diff(weights.indptr) == 0
     number = int(empty.sum())
@@ -42,8 +40,6 @@ def apply_initialization(
         block = mapped_rows(weights[rows[0] : rows[-1] + 1], source)
         if draw is not None and empty[rows].any():
             block[empty[rows]] = draw(int(empty[rows].sum()))
-        if initialization.row_scale is not None:
-            block[:, :hidden] *= initialization.row_scale[rows, None].astype(np.float32)
         for table, part in zip(new, np.split(block, cuts, axis=1), strict=True):
             made = _finite(torch.from_numpy(part).to(table.dtype))
             table[start : start + len(rows)] = made.reshape(-1, *table.shape[1:])

@@ -26,4 +26,4 @@ def mean(task: MappingTask) -> Initialization:
 
 def _all_empty(task: MappingTask, fallback: Fallback) -> Initialization:
     how = np.full(len(task.target), UNMAPPED, dtype=np.int8)
-    return Initialization(empty_weights(task), None, None, fallback, how)
+    return Initialization(empty_weights(task), fallback, how)

@@ -14,16 +14,16 @@ SMALLEST_STRENGTH = 1 / 16
 
 
 def calibrate(
-    tables: dict[str, torch.Tensor], reading: UntrainedReading, settings: UnigramCalibration
+    tables: dict[str, torch.Tensor], hidden: torch.Tensor, reading: UntrainedReading, settings: UnigramCalibration
 ) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Return the tables, the one that predicts shifted (where the head is tied, the input table), and figures.
 
     A head that has a bias by token, an encoder's, takes up the shift in it, and its rows stay as they are. The shift is
     halved until the text is predicted better than without it; a model that knows nothing has no direction in common to
-    shift along, and is left as it was.
+    shift along, and is left as it was. `hidden` are the states that the model has with the tables, shape (states,
+    hidden).
     """
-    model, hidden = reading.model, reading.states(tables)
-    frequencies = log_frequencies(reading.counts, settings.pseudo_count)
+    model, frequencies = reading.model, log_frequencies(reading.counts, settings.pseudo_count)
     bias = fitted_bias(hidden, reading.head(tables), frequencies, settings.iterations)
     direction, before = common_direction(hidden, settings.ridge), reading.loss(tables, hidden)
     strength = settings.strength

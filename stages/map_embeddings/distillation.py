@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pipeline.errors import UserError
+from stages.map_embeddings.frozen_model import check_device, frozen
 from stages.map_embeddings.matched_text import Passage, padded
 from stages.shared.loading import load_causal_model
 from stages.shared.training.loss import check_plain_head, summed_loss
@@ -43,15 +44,12 @@ class Distiller:
     """The base model, none of whose weights ever change, reading with its own rows or with others."""
 
     def __init__(self, base_model: Path, layers: int | None, dtype: torch.dtype, device: str) -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise UserError("the warm-up is to run on cluster.device=cuda, but torch sees no GPU; choose cluster=local")
-        self.model: Any = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
-        check_plain_head(self.model)
-        self.model.to(device).eval().requires_grad_(False)
+        check_device("the warm-up", device)
+        model = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        check_plain_head(model)
+        self.model: Any = frozen(model, device)
         if layers is not None:
             keep_layers(self.model, layers)
-        # An id of the source vocabulary, which a smaller new one may not reach.
-        self.model.get_input_embeddings().padding_idx = None
 
     @property
     def positions(self) -> int:

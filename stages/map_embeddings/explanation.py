@@ -1,17 +1,19 @@
 """Where the embedding of a token comes from: its source tokens, the aligned words behind them, its neighbours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from stages.map_embeddings.initialization import ALIGNED, HOW, SMOOTHED
+from stages.map_embeddings.subtoken_mean import spell
 from stages.map_embeddings.token_lookup import find_tokens
 from stages.shared.alignment_table import JOINER, NULL, join_tokens, read_table, split_unit
-from stages.shared.model_folder import open_model
+from stages.shared.model_folder import ModelFolder, open_model
 from stages.shared.readable_token import shown_token
-from stages.shared.token_mapping import TokenMapping, read_mapping, strongest
+from stages.shared.token_mapping import NOT_RECORDED, TokenMapping, read_mapping, strongest
 from stages.shared.token_text import Vocabulary, load_vocabulary
 
 BLOCK_ROWS = 8192
@@ -29,7 +31,7 @@ class AlignedPair:
     pivot: str | None
     """Code of the language that the source word is in, None for the base model's own."""
     used: bool
-    """False where the count is below the least that the mapping takes."""
+    """False where the count is below the least that the mapping takes, and where the row is not made of such words."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,11 @@ class ExplainedToken:
     how: str
     sources: list[Named]
     """All of them, the heaviest first; empty where the row is the fallback's."""
-    head_sources: list[Named] | None
-    """Those of the head's row, where the head has weights of its own."""
+    leaning: float
+    """Share of a row of aligned words that is the mean of the tokens which spell it instead; 0 for other rows."""
+    moved: float | None
+    """Length of what was added to the row that predicts after the mapping, as a share of the length of its sources'
+    mean; None where there was nothing to add or where there are no sources."""
     pairs: list[AlignedPair] | None
     """Aligned words of which the token is a part, the strongest first; None where the mapping uses no alignment."""
     near_new: list[Named]
@@ -66,6 +71,8 @@ class Explanation:
     mapping: TokenMapping
     tied: bool
     """The head is the input table."""
+    biased: bool
+    """The head has a bias for each token, an encoder's, which is what calibration moves."""
     vocabulary_size: int
     min_count: int
     """The least count of an aligned pair that the mapping takes."""
@@ -88,7 +95,7 @@ def explain(asked: str, folders: Mapping[str, Path], min_count: int = 0) -> Expl
     table = new.read(new.input_name)[: len(target)]
     near_new = nearest(table, table[rows], NEIGHBOURS, rows)
     near_base = nearest(base.read(base.input_name)[: len(source)], table[rows], NEIGHBOURS)
-    head = mapping.head_weights
+    lengths = moved(mapping, new, base, rows)
     tokens = [
         ExplainedToken(
             token=shown_token(target, row),
@@ -96,19 +103,46 @@ def explain(asked: str, folders: Mapping[str, Path], min_count: int = 0) -> Expl
             id=row,
             how=mapping.how_made(row),
             sources=named(strongest(mapping.weights, row), source),
-            head_sources=None if head is None else named(strongest(head, row), source),
-            pairs=None if pairs is None else pairs[row],
+            leaning=leaning(mapping, row, source, target),
+            moved=lengths[place],
+            pairs=None if pairs is None else used_by(mapping.how_made(row), pairs[row]),
             near_new=named(near_new[place], target),
             near_base=named(near_base[place], source),
         )
         for place, row in enumerate(rows)
     ]
-    return Explanation(mapping, new.head_name is None, len(target), min_count, tokens)
+    return Explanation(mapping, new.head_name is None, bool(new.bias_names), len(target), min_count, tokens)
 
 
 def named(found: Sequence[tuple[int, float]], vocabulary: Vocabulary) -> list[Named]:
     """Return tokens by the text that they stand for."""
     return [Named(shown_token(vocabulary, row), row, value) for row, value in found]
+
+
+def leaning(mapping: TokenMapping, row: int, source: Vocabulary, target: Vocabulary) -> float:
+    """Return the share of a row that was taken from its spelling and not from aligned words."""
+    of_words = mapping.how_made(row) in (HOW[ALIGNED], HOW[SMOOTHED])
+    return mapping.prior_share or 0.0 if of_words and spell(target.text[row], source) else 0.0
+
+
+def moved(mapping: TokenMapping, new: ModelFolder, base: ModelFolder, rows: Sequence[int]) -> list[float | None]:
+    """Return how far each row that predicts was moved after the mapping, a share of the length of its sources' mean."""
+    if not (mapping.calibrated or mapping.warmed_up):
+        return [None] * len(rows)
+    after, before = (folder.read(folder.head_name or folder.input_name) for folder in (new, base))
+    found: list[float | None] = []
+    for row in rows:
+        sources = strongest(mapping.weights, row)
+        shares = torch.tensor([share for _, share in sources])
+        mean = shares @ before[[column for column, _ in sources]].to(torch.float32)
+        length = float(mean.norm())
+        found.append(float((after[row].to(torch.float32) - mean).norm()) / length if length else None)
+    return found
+
+
+def used_by(how: str, pairs: Sequence[AlignedPair]) -> list[AlignedPair]:
+    """Return the pairs of a row, none of them used where it was made from something else."""
+    return [replace(pair, used=pair.used and how in (HOW[ALIGNED], NOT_RECORDED)) for pair in pairs]
 
 
 def alignment_tables(folders: Mapping[str, Path]) -> dict[str | None, Path]:

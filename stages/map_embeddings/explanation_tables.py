@@ -14,13 +14,13 @@ SHOWN = 10
 """Source tokens and aligned words in a table."""
 HOW = {
     "aligned": "the base model's tokens that aligned words pair it with",
-    "copied": "no aligned word; a base token of the same text, number or role",
+    "copied": "the base token of the same text or role",
     "similar": "no shared token: those whose vectors are most like its own",
     "smoothed": "no evidence of its own: lent by mapped tokens that begin with it or are part of it",
+    "spelled": "the mean of the base model's tokens that spell it; of some numbers the first of these alone",
     "fallback": "nothing to go by",
     NOT_RECORDED: "made before this was written down; `how.npy` is missing in its artifact",
 }
-SPELLED = "the mean of the base model's tokens that spell it"
 FALLBACKS = {
     "mean": "No source tokens: the row is the mean of all source rows.",
     "normal": "No source tokens: the row was drawn from the normal distribution of the source rows.",
@@ -32,26 +32,40 @@ def explanation_tables(explanation: Explanation) -> Iterator[RenderableType]:
     """Yield what to print: for each token a heading and its tables."""
     for token in explanation.tokens:
         yield from _token(token, explanation)
-    if not explanation.tied and explanation.mapping.head_weights is None:
+    if not explanation.tied:
         yield Text("The head has rows of its own, made with the same weights; neighbours are those of the input rows.")
 
 
 def _token(token: ExplainedToken, explanation: Explanation) -> Iterator[RenderableType]:
     written = "" if token.written == token.token else f", written {visible(token.written)}"
     yield Text(f"\n{token.token}   (#{token.id} of {explanation.vocabulary_size:,}{written})", style="bold")
-    smoothed_by_spelling = token.how == "smoothed" and explanation.mapping.method == "subtoken_mean"
-    about = SPELLED if smoothed_by_spelling else HOW.get(token.how, "")
+    about = HOW.get(token.how, "")
     yield Text(f"how: {token.how}" + (f" ({about})" if about else "") + f"; mapping: {explanation.mapping.method}")
+    yield from _afterwards(token, explanation)
     fallback = FALLBACKS.get(explanation.mapping.fallback, "No source tokens.")
-    of_head = token.head_sources is not None
-    yield _sources("source tokens of the input row" if of_head else "source tokens", token.sources, fallback)
-    if token.head_sources is not None:
-        yield _sources("source tokens of the head's row", token.head_sources, fallback)
-    yield _pairs(token.pairs, explanation.min_count)
+    yield _sources(token.sources, fallback)
+    yield _pairs(token, explanation.min_count)
     yield _neighbours(token.near_new, token.near_base)
 
 
-def _sources(title: str, sources: Sequence[Named], fallback: str) -> RenderableType:
+def _afterwards(token: ExplainedToken, explanation: Explanation) -> Iterator[Text]:
+    """Yield what was done to the row after the method had made it."""
+    mapping = explanation.mapping
+    if mapping.prior_share is not None:
+        share = "not at all" if mapping.prior_share == 0 else f"by {mapping.prior_share:.0%}"
+        here = f"; {token.leaning:.0%} of the weights below" if token.leaning else ""
+        yield Text(f"prior: rows other than copies lean on how a token is spelled {share}{here}")
+    by = "" if token.moved is None else f" by {token.moved:.1%} of the length of its sources' mean"
+    head = "the row was" if explanation.tied else "the head's row was"
+    if mapping.warmed_up:
+        yield Text(f"warm-up{' and calibration' if mapping.calibrated else ''}: {head} moved{by} after that")
+    elif mapping.calibrated and explanation.biased:
+        yield Text("calibration: the head's bias was shifted after that, and the row left as it was")
+    elif mapping.calibrated:
+        yield Text(f"calibration: {head} shifted{by} after that, as all are, copies too, along one direction")
+
+
+def _sources(sources: Sequence[Named], fallback: str) -> RenderableType:
     if not sources:
         return Text(fallback)
     table = _table(("source token", "left"), ("id", "right"), ("weight", "right"))
@@ -60,10 +74,11 @@ def _sources(title: str, sources: Sequence[Named], fallback: str) -> RenderableT
     left = sources[SHOWN:]
     if left:
         _add(table, f"and {len(left)} more", "", f"{sum(source.value for source in left):.4f}")
-    return _titled(title, table)
+    return _titled("source tokens", table)
 
 
-def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableType:
+def _pairs(token: ExplainedToken, min_count: int) -> RenderableType:
+    pairs = token.pairs
     if pairs is None:
         return Text("aligned words: none, this mapping uses no alignment")
     if not pairs:
@@ -73,11 +88,15 @@ def _pairs(pairs: Sequence[AlignedPair] | None, min_count: int) -> RenderableTyp
     table = _table(*headings)
     for pair in pairs[:SHOWN]:
         remarks = [f"pivot {pair.pivot}"] if pair.pivot else []
-        remarks += [] if pair.used else [f"not used: below {min_count}"]
+        remarks += [] if pair.used else [f"not used: {_reason(pair, token.how, min_count)}"]
         _add(table, pair.source, pair.target, f"{pair.expected_count:.1f}", ", ".join(remarks))
     if left := pairs[SHOWN:]:
         _add(table, f"and {len(left)} more", "", f"{sum(pair.expected_count for pair in left):.1f}", "")
     return _titled(title, table)
+
+
+def _reason(pair: AlignedPair, how: str, min_count: int) -> str:
+    return f"below {min_count}" if int(pair.expected_count) < min_count else f"the row is {how}"
 
 
 def _neighbours(near_new: Sequence[Named], near_base: Sequence[Named]) -> RenderableType:

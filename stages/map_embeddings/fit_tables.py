@@ -43,10 +43,10 @@ def fit_tables(
     figures: dict[str, Any] = {"calibration": calibration.method}
     if isinstance(calibration, UnigramCalibration):
         reading = open_reading(maker.model, calibration, inputs, execution.device)
-        mapped, tables, leant = lean(mapped, maker, reading, calibration)
-        made = perf_counter()
-        tables, found = calibrate(tables, reading, calibration)
-        figures |= named("prior", leant) | named("calibration", found)
+        leant = lean(mapped, maker, reading, calibration)
+        mapped, made = leant.initialization, perf_counter()
+        tables, found = calibrate(leant.tables, leant.states, reading, calibration)
+        figures |= named("prior", leant.figures) | named("calibration", found)
     else:
         tables, made = maker.make(mapped), perf_counter()
     seconds = {"tables": made - began, "calibration": perf_counter() - made}

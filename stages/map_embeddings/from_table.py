@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from omegaconf import OmegaConf
 from scipy.sparse import csr_matrix, save_npz
@@ -14,7 +15,7 @@ from stages.map_embeddings.catalogue import INIT_METHODS
 from stages.map_embeddings.initialization import Initialization, MappingTask
 from stages.map_embeddings.methods import NEEDS
 from stages.map_embeddings.resolve import explicit_unknown
-from stages.map_embeddings.settings import MappingSettings
+from stages.map_embeddings.settings import KEEP, MappingSettings
 from stages.shared.artifact import write_json
 from stages.shared.command_line import run_command
 from stages.shared.token_text import Vocabulary, load_vocabulary
@@ -64,6 +65,9 @@ def run(given: argparse.Namespace) -> str:
     preset = read_preset(given.method)
     method, options = INIT_METHODS[preset.method], preset.options
     check_needs(given, preset.method)
+    if left := left_out(given.method):
+        told = f"the {' and the '.join(left)} of {given.method} need{'s' if len(left) == 1 else ''} the base model"
+        print(f"note: {told}; the rows written are those of {preset.method} alone", file=sys.stderr)
     source, target = load_vocabulary(given.source), load_vocabulary(given.target)
     loaded = perf_counter()
     initialization = method(task_of(given, source, target), **options)
@@ -83,17 +87,31 @@ def flag(extra: str) -> str:
 
 
 def presets() -> list[str]:
-    """Return the names that --method may have, those of conf/mapping/."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    """Return the names that --method may have: those of conf/mapping/ that make rows."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml") if path.stem != KEEP)
 
 
 def read_preset(name: str) -> MappingSettings:
-    """Return the mapping of a preset; its calibration, which needs the model and not a table, is left to the stage."""
+    """Return the mapping of a preset; what it does with the model and not with a table is left to the stage."""
+    values = preset_values(name)
+    return MappingSettings.model_validate({key: value for key, value in values.items() if key != "defaults"})
+
+
+def left_out(name: str) -> list[str]:
+    """Return what a preset does with the model, which a table does not bring along."""
+    values = preset_values(name)
+    chosen = {key: value for entry in values.get("defaults", ()) for key, value in entry.items()}
+    calibrates = chosen.get("override /calibration@_global_.calibration", "none") != "none"
+    return ["calibration"] * calibrates + ["warm-up"] * (values["warmup"] != "none")
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """Return a preset as it is written. Raises UserError where there is none of this name."""
     if name not in presets():
         raise UserError(unknown("init method", name, presets()))
     values = OmegaConf.to_container(OmegaConf.load(PRESETS / f"{name}.yaml"))
     assert isinstance(values, dict)
-    return MappingSettings.model_validate({key: value for key, value in values.items() if key != "defaults"})
+    return {str(key): value for key, value in values.items()}
 
 
 def check_needs(given: argparse.Namespace, method: str) -> None:

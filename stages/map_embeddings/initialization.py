@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from stages.shared.token_text import Vocabulary
 
 Fallback = Literal["mean", "normal", "independent", "unk"]
-UNMAPPED, ALIGNED, COPIED, SMOOTHED, SIMILAR = range(5)
-HOW = ("fallback", "aligned", "copied", "smoothed", "similar")
+UNMAPPED, ALIGNED, COPIED, SMOOTHED, SIMILAR, SPELLED = range(6)
+HOW = ("fallback", "aligned", "copied", "smoothed", "similar", "spelled")
 """Names of the codes in `Initialization.how`."""
 
 
@@ -44,12 +44,8 @@ class MappingTask:
 class Initialization:
     """Sparse weights, target tokens x source tokens, and how to fill the rows that are empty."""
 
-    input_weights: csr_matrix
-    """Rows empty or finite; those of a convex method sum to one."""
-    head_weights: csr_matrix | None
-    """None: the same as the input's."""
-    row_scale: np.ndarray | None
-    """Factor for each target row (norm calibration), shape (target tokens,)."""
+    weights: csr_matrix
+    """Of the input table and of an untied head alike; rows empty or finite, those of a convex method sum to one."""
     fallback: Fallback
     """What fills the empty rows: the mean source row, a draw from the rows' normal distribution, numbers that are drawn
     independently with the table's root mean square, or `<unk>`'s row."""

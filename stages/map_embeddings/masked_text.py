@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 from stages.map_embeddings.calibration import CHUNK
-from stages.map_embeddings.running_text import check_device
+from stages.map_embeddings.frozen_model import check_device, frozen
 from stages.shared.loading import load_masked_model
 from stages.shared.model_folder import padding_position
 
@@ -24,7 +24,7 @@ class MaskedReader:
 
     def __init__(self, base_model: Path, windows: np.ndarray, tokenizer: Any, dtype: torch.dtype, device: str) -> None:
         """Raise UserError where the tokenizer has no mask, or a window is longer than the encoder's sequences."""
-        check_device(device)
+        check_device("calibration", device)
         begin, end = tokenizer.cls_token_id, tokenizer.sep_token_id
         self.mask = tokenizer.mask_token_id
         if None in (begin, end, self.mask):
@@ -32,15 +32,15 @@ class MaskedReader:
                 f"{base_model} is an encoder, whose calibration masks tokens, but the new tokenizer has no CLS, SEP or "
                 "mask token; name them in its tokenizer_config.json, or choose calibration=none"
             )
-        self.model: Any = load_masked_model(base_model, torch.float32 if device == "cpu" else dtype)
-        padding = padding_position(self.model)
-        longest = self.model.config.max_position_embeddings - (0 if padding is None else padding + 1) - WRAPPING
+        model = load_masked_model(base_model, torch.float32 if device == "cpu" else dtype)
+        padding = padding_position(model)
+        longest = model.config.max_position_embeddings - (0 if padding is None else padding + 1) - WRAPPING
         if windows.shape[1] > longest:
             raise UserError(
                 f"calibration.window={windows.shape[1]} is more than the {longest} tokens that {base_model} reads at "
                 "once; give at most that"
             )
-        self.model.to(device).eval()
+        self.model: Any = frozen(model, device)
         edges = [np.full((len(windows), 1), token) for token in (begin, end)]
         self.windows = torch.from_numpy(np.hstack([edges[0], windows, edges[1]]))
         self.labels = torch.cat([torch.cat([window[1:-1][part] for part in self._parts()]) for window in self.windows])

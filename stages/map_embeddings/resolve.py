@@ -11,7 +11,7 @@ from stages.shared.token_text import Vocabulary
 
 def explicit_unknown(initialization: Initialization, source: Vocabulary) -> csr_matrix:
     """Return the input weights in which rows that fall back to `<unk>` say so; other fallbacks stay empty rows."""
-    weights = initialization.input_weights
+    weights = initialization.weights
     if initialization.fallback != "unk":
         return weights
     empty = np.flatnonzero(np.diff(weights.indptr) == 0)
@@ -27,5 +27,5 @@ def figures(initialization: Initialization) -> dict[str, Any]:
         "mapped_share": round(initialization.mapped_share, 6),
         "by": {name: int(number) for name, number in zip(HOW, numbers, strict=True)},
         "fallback": initialization.fallback,
-        "weights": int(initialization.input_weights.nnz),
+        "weights": int(initialization.weights.nnz),
     }

@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.errors import UserError
+from stages.map_embeddings.frozen_model import check_device, frozen
 from stages.shared.document_encoder import DocumentEncoder
 from stages.shared.loading import load_causal_model
 from stages.shared.text_sample import sampled_texts, text_bytes
@@ -58,20 +59,14 @@ def _encoded(texts: Iterator[str], encoder: DocumentEncoder) -> Iterator[list[in
         yield from encoder.encode(batch)
 
 
-def check_device(device: str) -> None:
-    """Raise UserError where the device is missing."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("calibration is to run on cluster.device=cuda, but torch sees no GPU; choose cluster=local")
-
-
 class Reader:
     """A base model that reads windows of text with one table after the other."""
 
     def __init__(self, base_model: Path, windows: np.ndarray, dtype: torch.dtype, device: str) -> None:
-        check_device(device)
-        self.model: Any = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
-        check_plain_head(self.model)
-        self.model.to(device).eval()
+        check_device("calibration", device)
+        model = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        check_plain_head(model)
+        self.model: Any = frozen(model, device)
         self.windows = torch.from_numpy(windows)
 
     def hidden_states(self, table: torch.Tensor) -> torch.Tensor:

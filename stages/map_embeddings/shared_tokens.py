@@ -25,7 +25,7 @@ def combine(task: MappingTask, partner: np.ndarray, rows: np.ndarray, weights: c
     how[copied] = COPIED
     combined = csr_matrix((data, where), shape=(len(task.target), len(task.source)))
     combined.sort_indices()
-    return Initialization(combined, None, None, "normal", how)
+    return Initialization(combined, "normal", how)
 
 
 def onto_sources(weights: csr_matrix, sources: np.ndarray, task: MappingTask) -> csr_matrix:

@@ -7,8 +7,17 @@ from time import perf_counter
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from stages.map_embeddings.initialization import ALIGNED, COPIED, SMOOTHED, UNMAPPED, Initialization, MappingTask
+from stages.map_embeddings.initialization import (
+    ALIGNED,
+    COPIED,
+    SMOOTHED,
+    SPELLED,
+    UNMAPPED,
+    Initialization,
+    MappingTask,
+)
 from stages.map_embeddings.methods import init_method
+from stages.map_embeddings.same_text import copy_partners
 from stages.map_embeddings.smoothing import smooth
 from stages.map_embeddings.token_counts import added_counts, aligned_counts
 from stages.shared.alignment_table import read_columns
@@ -26,18 +35,18 @@ def trans_tokenize(task: MappingTask, *, min_count: int) -> Initialization:
         aligned = aligned_counts(tables, task.source, task.target, min_count)
     counts = csr_matrix(aligned + added.result())
     counts.sort_indices()
-    counted = perf_counter()
+    counts_made = perf_counter()
     weights, smoothed = smooth(counts, task.source, task.target)
     how = np.full(len(task.target), UNMAPPED, dtype=np.int8)
     how[smoothed] = SMOOTHED
-    how[np.diff(counts.indptr) > 0] = COPIED
+    # A number that the source lacks has the count of the first token that spells it, which is no copy.
+    equal, counted = copy_partners(task.source, task.target) >= 0, np.diff(counts.indptr) > 0
+    how[counted] = np.where(equal, COPIED, SPELLED)[counted]
     how[np.diff(aligned.indptr) > 0] = ALIGNED
     return Initialization(
-        input_weights=weights,
-        head_weights=None,
-        row_scale=None,
+        weights=weights,
         fallback="unk" if "unk" in task.source.roles else "mean",
         how=how,
         counts=counts,
-        seconds={"counts": counted - began, "smoothing": perf_counter() - counted},
+        seconds={"counts": counts_made - began, "smoothing": perf_counter() - counts_made},
     )

@@ -31,10 +31,14 @@ class TokenTable:
     method: str
     total: int
     listed: int
+    prior_share: float | None
+    """How far rows lean on how a token is spelled, 0 to 1; None where they have no such prior."""
+    calibrated: bool
+    """The rows that predict were shifted afterwards."""
+    warmed_up: bool
+    """They were trained for a moment after that."""
     by: list[tuple[str, int]]
     """How many tokens were made how, without the ways that made none; empty where that is not recorded."""
-    own_head: bool
-    """The output head has weights of its own, which the table does not list."""
 
 
 def token_table(inputs: Mapping[str, Path], source: Vocabulary, target: Vocabulary, limit: int) -> TokenTable | None:
@@ -52,8 +56,10 @@ def token_table(inputs: Mapping[str, Path], source: Vocabulary, target: Vocabula
         method=mapping.method,
         total=len(target),
         listed=listed,
+        prior_share=mapping.prior_share,
+        calibrated=mapping.calibrated,
+        warmed_up=mapping.warmed_up,
         by=[(name, made_how.count(name)) for name in mapping.names if name in made_how],
-        own_head=mapping.head_weights is not None,
     )
 
 

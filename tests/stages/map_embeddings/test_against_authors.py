@@ -27,7 +27,7 @@ def test_focus_is_that_of_deepfocus(frozen, tmp_path, match):
     source, target, found = frozen
     task = MappingTask(source, target, token_vectors=tiny_vectors.write(tmp_path / "v", found["token_vectors"]))
     mapped = INIT_METHODS["focus"](task, match=match)
-    ours, theirs = mapped.input_weights @ found["table"].astype(np.float64), found[f"focus_{match}"]
+    ours, theirs = mapped.weights @ found["table"].astype(np.float64), found[f"focus_{match}"]
     similar = np.flatnonzero(mapped.how == SIMILAR)
     assert len(similar) > 300
     np.testing.assert_allclose(ours[similar], theirs[similar], atol=2e-6)
@@ -50,8 +50,8 @@ def test_wechsel_is_that_of_its_authors(frozen, tmp_path):
     }
     task = MappingTask(source, target, dictionary=REFERENCE / "dictionary.tsv", **folders)
     mapped = INIT_METHODS["wechsel"](task, neighbors=10, temperature=0.1, copy_wordless=False)
-    eleven = INIT_METHODS["wechsel"](task, neighbors=11, temperature=0.1, copy_wordless=False).input_weights
-    ours, theirs = mapped.input_weights @ found["table"].astype(np.float64), found["wechsel"]
+    eleven = INIT_METHODS["wechsel"](task, neighbors=11, temperature=0.1, copy_wordless=False).weights
+    ours, theirs = mapped.weights @ found["table"].astype(np.float64), found["wechsel"]
     compared = [row for row in np.flatnonzero(mapped.how == SIMILAR) if not tied_at_the_end(eleven[row].data)]
     assert len(compared) > 450
     np.testing.assert_allclose(ours[compared], theirs[compared], atol=2e-6)

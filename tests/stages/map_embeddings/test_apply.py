@@ -13,7 +13,7 @@ from stages.map_embeddings.initialization import Initialization
 def half_mapped(fallback):
     rows = np.arange(0, 50, 2)
     weights = csr_matrix((np.ones(len(rows)), (rows, rows // 2)), shape=(50, 30))
-    return Initialization(weights, None, None, fallback, np.zeros(50, dtype=np.int8))
+    return Initialization(weights, fallback, np.zeros(50, dtype=np.int8))
 
 
 @pytest.mark.parametrize("fallback", ["mean", "normal", "independent", "unk"])

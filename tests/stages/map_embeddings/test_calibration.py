@@ -1,22 +1,27 @@
 """Unigram calibration: the mean prediction meets the frequencies, and nothing else about a row changes."""
 
+import json
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiny_vocabularies as tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preset_mapping import mapping_settings
-from scipy.sparse import csr_matrix
+from preset_mapping import calibrated_preset, mapping_settings
+from scipy.sparse import csr_matrix, load_npz
 from tiny_models import TEXTS, save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
+from stages.map_embeddings.calibrate_tables import calibrate
 from stages.map_embeddings.calibration import calibrated, common_direction, fitted_bias, log_frequencies
 from stages.map_embeddings.catalogue import INIT_METHODS
-from stages.map_embeddings.initialization import ALIGNED, Initialization, MappingTask
+from stages.map_embeddings.initialization import ALIGNED, HOW, Initialization, MappingTask
 from stages.map_embeddings.prior import lean, leaning
 from stages.map_embeddings.running_text import read_running_text
 from stages.map_embeddings.settings import UnigramCalibration
@@ -84,6 +89,40 @@ def test_the_untrained_model_predicts_tokens_as_often_as_they_occur(inputs, tmp_
         assert torch.equal(*(model.get_input_embeddings().weight for model in (before, after)))
 
 
+def test_a_padding_token_beyond_the_new_vocabulary_is_no_hindrance(inputs, tmp_path):
+    base = shutil.copytree(inputs["base_model"], tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"pad_token_id": config["vocab_size"] - 1}))
+    _, wanted = run(inputs, tmp_path / "without", UNIGRAM)
+    _, found = run(inputs | {"base_model": base}, tmp_path / "with", UNIGRAM)
+    assert found["calibration_loss_after"] == wanted["calibration_loss_after"]
+
+
+def test_of_the_default_all_rows_copies_too_move_along_one_direction(inputs, tmp_path):
+    """What the weights say of a row holds but for this: bytes, numbers and special tokens are no exact copies."""
+    (tmp_path / "alignment").mkdir()
+    tiny.write_lines(tmp_path / "alignment" / "table.tsv", [("Ġhuis", "Ġhuis", 40), ("Ġboom", "Ġtuin", 20)])
+    settings = calibrated_preset(prior_shares=[0.5], strength=1.0)
+    (tmp_path / "out").mkdir()
+    given = {**inputs, "alignment": tmp_path / "alignment"}
+    map_embeddings(settings, given, tmp_path / "out", Execution.model_construct(device="cpu"))
+    new, base = open_model(tmp_path / "out"), open_model(inputs["base_model"])
+    weights = load_npz(tmp_path / "out" / "token_mapping.npz")
+    names = (base.input_name, base.head_name)
+    means = {name: weights @ base.read(name).double().numpy()[: weights.shape[1]] for name in names}
+    np.testing.assert_allclose(new.read(new.input_name), means[new.input_name], atol=1e-6)  # not tied: read as before
+    moved = new.read(new.head_name).double().numpy() - means[new.head_name]
+    values = np.linalg.svd(moved, compute_uv=False)
+    assert values[1] < 1e-4 * values[0]
+    target = load_vocabulary(inputs["tokenizer"])
+    how = np.load(tmp_path / "out" / "how.npy")
+    for token in ("<s>", "</s>", "1", "."):
+        row = target.ids[token]
+        assert HOW[how[row]] == "copied"
+        assert weights[row].data.tolist() == [1.0]
+        assert np.linalg.norm(moved[row]) > 1e-3 * np.linalg.norm(moved) / len(moved) ** 0.5
+
+
 @given(st.integers(0, 10**6))
 def test_the_bias_meets_the_frequencies_to_a_per_cent(seed):
     generator = torch.Generator().manual_seed(seed)
@@ -112,22 +151,28 @@ def test_too_little_text_says_what_to_do(inputs):
         read_running_text(inputs["corpus"], load_encoder(inputs["tokenizer"]), 10**6, 400, 100000)
 
 
-def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(inputs):
+def test_the_share_of_the_prior_with_which_the_text_is_predicted_best_is_taken(inputs, monkeypatch):
     source, target = load_vocabulary(inputs["base_model"]), load_vocabulary(inputs["tokenizer"])
     places = (range(len(target)), [9] * len(target))
     nonsense = csr_matrix((np.ones(len(target)), places), shape=(len(target), len(source)))
     spelled = INIT_METHODS["subtoken_mean"](MappingTask(source, target))
-    mapped = Initialization(nonsense, None, None, "mean", np.full(len(target), ALIGNED, np.int8), prior=spelled)
+    mapped = Initialization(nonsense, "mean", np.full(len(target), ALIGNED, np.int8), prior=spelled)
     model = open_model(inputs["base_model"])
     maker = TableMaker(model, source, 1)
     settings = UnigramCalibration.model_validate(UNIGRAM | {"prior_shares": [0.0, 0.5, 1.0]})
-    reading = open_reading(model, settings, inputs, "cpu")
-    chosen, tables, found = lean(mapped, maker, reading, settings)
+    reading, read = open_reading(model, settings, inputs, "cpu"), []
+    plain = reading.reader.hidden_states
+    monkeypatch.setattr(reading.reader, "hidden_states", lambda table: [read.append(1), plain(table)][1])
+    leant = lean(mapped, maker, reading, settings)
+    tables, found = leant.tables, leant.figures
+    calibrate(tables, leant.states, reading, settings)
+    assert len(read) == 3  # the text is long, and the chosen share's states are kept; this head is not tied
     by_hand = {share: reading.loss(maker.make(leaning(mapped, share))) for share in settings.prior_shares}
     assert found == {"share": min(by_hand, key=by_hand.get)} | {f"loss_{s:g}": loss for s, loss in by_hand.items()}
     assert len(set(by_hand.values())) == 3
     assert reading.loss(tables) == min(by_hand.values())
-    assert (chosen.input_weights != leaning(mapped, found["share"]).input_weights).nnz == 0
-    given, _, found = lean(mapped, maker, reading, settings.model_copy(update={"prior_shares": (0.5,)}))
-    assert found == {"share": 0.5}
-    assert (given.input_weights != leaning(mapped, 0.5).input_weights).nnz == 0
+    assert torch.equal(leant.states, reading.states(tables))
+    assert (leant.initialization.weights != leaning(mapped, found["share"]).weights).nnz == 0
+    given = lean(mapped, maker, reading, settings.model_copy(update={"prior_shares": (0.5,)}))
+    assert given.figures == {"share": 0.5}
+    assert (given.initialization.weights != leaning(mapped, 0.5).weights).nnz == 0

@@ -210,6 +210,14 @@ def test_calibration_moves_the_bias_alone_and_predicts_masked_tokens_better(case
     assert not np.allclose(plain[2], shifted[2])
 
 
+def test_a_padding_token_beyond_the_new_vocabulary_is_no_hindrance(corpus, tmp_path):
+    base = encoders.save_encoder(tmp_path / "base", "bert", SOURCE, spare_rows=300)
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"pad_token_id": config["vocab_size"] - 1}))
+    metrics = calibrate(inputs_for(tmp_path, "bert", base, TARGET), corpus, tmp_path / "out")
+    assert metrics["calibration_loss_after"] < metrics["calibration_loss_before"]
+
+
 def test_a_window_longer_than_the_encoder_reads_is_refused(case, corpus, tmp_path):
     kind, inputs = case
     with pytest.raises(UserError, match=rf"calibration\.window=71 is more than the {68 if kind == 'roberta' else 70} "):

@@ -1,19 +1,24 @@
 """What `make explain` says of a token, on tiny models made by the stage."""
 
 import io
+import shutil
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tiny_vocabularies as tiny
-from preset_mapping import preset
+from preset_mapping import calibrated_preset, preset
 from rich.console import Console
-from scipy.sparse import csr_matrix, save_npz
 from tiny_decoders import save_decoder
 
 from pipeline.errors import UserError
+from pipeline.stage import Execution
 from stages.map_embeddings.explanation import explain
 from stages.map_embeddings.explanation_tables import explanation_tables
 from stages.map_embeddings.stage import map_embeddings
 from stages.map_embeddings.token_lookup import find_tokens
+from stages.shared.model_folder import open_model
 from stages.shared.token_text import load_vocabulary
 
 HOSTILE = " \x1b[31m[red]"
@@ -38,6 +43,25 @@ def made(given, folder, method="trans_tokenize"):
     folder.mkdir()
     map_embeddings(settings, inputs, folder, None)
     return {**inputs, "initialized_model": folder}
+
+
+def made_calibrated(given, folder, tied=True, **calibration):
+    """Return the folders of the default mapping, calibrated on text of its own words."""
+    folder.mkdir()
+    inputs = dict(given)
+    if tied:
+        inputs["base_model"] = shutil.copytree(given["base_model"], folder / "base")
+        save_decoder(inputs["base_model"], 1, vocab_size=270, tie_word_embeddings=True, initializer_range=0.3)
+    inputs["corpus"] = folder / "corpus"
+    inputs["corpus"].mkdir()
+    texts = ["huis boot huisje 7 " * 9] * 9 + ["boot"]
+    columns = {"id": [str(number) for number in range(len(texts))], "text": texts}
+    pq.write_table(pa.table(columns), inputs["corpus"] / "train.parquet")
+    model = folder / "model"
+    model.mkdir()
+    metrics = map_embeddings(calibrated_preset(**calibration), inputs, model, Execution.model_construct(device="cpu"))
+    assert metrics["calibration_strength"] > 0
+    return {**inputs, "initialized_model": model}
 
 
 def printed(explanation):
@@ -82,19 +106,52 @@ def test_without_alignment_the_rest_is_shown_and_it_says_so(given, tmp_path, met
     ] in shown
 
 
-def test_an_artifact_from_before_does_not_say_how_and_a_head_may_have_weights_of_its_own(given, tmp_path):
+@pytest.mark.parametrize(
+    ("share", "how", "weights", "used"),
+    [
+        (0.0, "aligned", {"▁house": 0.8, "▁boat": 0.2}, True),
+        (0.5, "aligned", {"▁house": 0.4, "▁boat": 0.1, "h": 0.1, "u": 0.1, "i": 0.1, "s": 0.1, "▁": 0.1}, True),
+        (1.0, "spelled", {"▁": 0.2, "h": 0.2, "u": 0.2, "i": 0.2, "s": 0.2}, False),
+    ],
+)
+def test_a_row_that_leans_on_spelling_says_by_how_much(given, tmp_path, share, how, weights, used):
+    folders = made_calibrated(given, tmp_path / "made", prior_shares=[share])
+    found = explain("▁huis", folders, min_count=10)
+    (token,) = found.tokens
+    assert (token.how, {source.token: source.value for source in token.sources}) == (how, pytest.approx(weights))
+    assert [pair.used for pair in token.pairs] == [used, used, False]
+    shown = printed(found)
+    assert "lean on how a token is spelled " + {0: "not at all", 0.5: "by 50%", 1: "by 100%"}[share] in shown
+    assert ("50% of the weights below" in shown) == (share == 0.5)
+    assert ("tokens that spell it" in shown) == (share == 1)
+    assert ("not used: the row is spelled" in shown) == (share == 1)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_calibrated_row_says_how_far_it_was_shifted_from_its_sources_mean_a_copy_too(given, tmp_path, tied):
+    folders = made_calibrated(given, tmp_path / "made", tied)
+    new, base = open_model(folders["initialized_model"]), open_model(folders["base_model"])
+    assert (new.head_name is None) == tied
+    rows, source_rows = (model.read(model.head_name or model.input_name).numpy() for model in (new, base))
+    found = explain("▁huis", folders, min_count=10)
+    copy = explain("<s>", folders, min_count=10)
+    for explained in (found.tokens[0], copy.tokens[0]):
+        mean = sum(source.value * source_rows[source.id] for source in explained.sources)
+        wanted = np.linalg.norm(rows[explained.id] - mean) / np.linalg.norm(mean)
+        assert explained.moved == pytest.approx(wanted, rel=1e-3)
+        assert explained.moved > 1e-3
+    assert copy.tokens[0].how == "copied"
+    who = "the row was" if tied else "the head's row was"
+    assert f"calibration: {who} shifted by {copy.tokens[0].moved:.1%} of the length" in printed(copy)
+    assert "calibration" not in printed(explain("<s>", made(given, tmp_path / "plain"), min_count=10))
+
+
+def test_an_artifact_from_before_does_not_say_how(given, tmp_path):
     folders = made(given, tmp_path / "model")
     (tmp_path / "model" / "how.npy").unlink()
-    target, source = load_vocabulary(given["tokenizer"]), load_vocabulary(given["base_model"])
-    row, column = target.ids["▁huis"], source.ids["s"]
-    head = csr_matrix(([1.0], ([row], [column])), shape=(len(target), len(source)))
-    save_npz(tmp_path / "model" / "head_mapping.npz", head)
-    found = explain(f"#{row}", folders, min_count=10)
+    found = explain("▁huis", folders, min_count=10)
     assert found.tokens[0].how == "not recorded"
-    assert [source.token for source in found.tokens[0].head_sources] == ["s"]
-    shown = printed(found)
-    assert "how: not recorded" in shown
-    assert "source tokens of the head's row" in shown
+    assert "how: not recorded" in printed(found)
 
 
 @pytest.mark.parametrize(

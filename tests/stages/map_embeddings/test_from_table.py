@@ -67,6 +67,25 @@ def test_unknown_method_is_suggested(given, capsys):
     assert "Did you mean 'trans_tokenize'?" in refused([*given, "--method", "transtokenize"], capsys)
 
 
+def test_a_method_without_rows_is_not_offered(given, capsys):
+    assert "keep" not in refused([*given, "--method", "keep"], capsys).partition("Available")[2]
+
+
+@pytest.mark.parametrize(
+    ("method", "left"),
+    [("calibrated", "the calibration of calibrated needs"), ("distilled", "the calibration and the warm-up of dist")],
+)
+def test_what_needs_the_model_is_left_out_and_named(given, tmp_path, capsys, method, left):
+    assert main([*given, "--method", "aligned"]) == 0
+    assert "note:" not in capsys.readouterr().err
+    wanted = (tmp_path / "out.npz").read_bytes()
+    assert main([*given, "--method", method]) == 0
+    told = capsys.readouterr().err
+    assert f"note: {left}" in told
+    assert "the rows written are those of aligned alone" in told
+    assert (tmp_path / "out.npz").read_bytes() == wanted
+
+
 def test_what_a_method_needs_is_named(given, capsys):
     wanted = "needs --dictionary and --source-vectors and --target-vectors"
     assert wanted in refused([*given, "--method", "wechsel"], capsys)

@@ -145,7 +145,7 @@ def test_every_method_maps_them_to_a_dutch_tokenizer(sources, targets, tmp_path,
     (rows,) = apply_initialization(mapped, [table], source.ids["<unk>"], 1, False)
     assert rows.shape == (len(target), 8)
     assert torch.isfinite(rows).all()
-    weights = mapped.input_weights
+    weights = mapped.weights
     filled = np.diff(weights.indptr) > 0
     if method != "omp":
         np.testing.assert_allclose(np.asarray(weights.sum(axis=1)).ravel()[filled], 1.0, rtol=1e-12)

@@ -71,7 +71,7 @@ def test_a_donor_model_goes_before_token_vectors(tmp_path):
     weights = INIT_METHODS["omp"](MappingTask(source, target, donor=target.folder), k=3)
     assert weights.how[new] == SIMILAR
     assert weights.how[old] == COPIED
-    row = weights.input_weights[new]
+    row = weights.weights[new]
     assert row.indices.tolist() == [source.ids["Ġboat"]]
     np.testing.assert_allclose(row.data, [-2.0], rtol=1e-6)
     with pytest.raises(UserError, match="has not the vocabulary of"):

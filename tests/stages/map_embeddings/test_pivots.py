@@ -62,10 +62,8 @@ def mapped(aligned, table, *pivots):
 
 
 def equal(one, other):
-    same = [getattr(one.input_weights, part) for part in ("data", "indices", "indptr")]
-    return all(
-        map(np.array_equal, same, [getattr(other.input_weights, part) for part in ("data", "indices", "indptr")])
-    )
+    same = [getattr(one.weights, part) for part in ("data", "indices", "indptr")]
+    return all(map(np.array_equal, same, [getattr(other.weights, part) for part in ("data", "indices", "indptr")]))
 
 
 def test_rows_sum_to_one_and_both_languages_are_in_them(aligned):
@@ -80,7 +78,7 @@ def test_rows_sum_to_one_and_both_languages_are_in_them(aligned):
     assert row[source.ids["Ġand"]] > 0
     assert row[source.ids[tiny.written(" и", "byte_level")]] > 0
     for columns in of_language.values():
-        assert merged.input_weights[:, columns].sum() > 5
+        assert merged.weights[:, columns].sum() > 5
 
 
 def test_an_empty_pivot_changes_nothing(aligned, tmp_path):
@@ -111,8 +109,8 @@ def test_a_row_is_the_mean_of_the_languages_rows_weighted_by_their_counts(aligne
     assert len(both) > 5
     for row in both:
         first, second = (float(counts[row]) for counts in evidence_of)
-        mean = first * english.input_weights[row].toarray() + second * russian.input_weights[row].toarray()
-        np.testing.assert_allclose(merged.input_weights[row].toarray(), mean / (first + second), rtol=1e-12)
+        mean = first * english.weights[row].toarray() + second * russian.weights[row].toarray()
+        np.testing.assert_allclose(merged.weights[row].toarray(), mean / (first + second), rtol=1e-12)
 
 
 @settings(max_examples=20, deadline=None)
@@ -127,7 +125,7 @@ def test_weights_follow_the_evidence(tmp_path_factory, counts):
         for number, (word, count) in enumerate(zip(words, counts, strict=True))
     ]
     merged = INIT_METHODS["trans_tokenize"](MappingTask(source, target, tables[0], (tables[1],)), min_count=10)
-    row = merged.input_weights[target.ids["▁һәм"]].toarray().ravel()
+    row = merged.weights[target.ids["▁һәм"]].toarray().ravel()
     assert [row[source.ids[word]] for word in words] == pytest.approx([count / sum(counts) for count in counts])
 
 

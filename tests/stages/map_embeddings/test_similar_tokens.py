@@ -53,7 +53,7 @@ def task_in(folder, styles, source_words, target_words):
 def test_rows_are_finite_copies_exact_and_convex_rows_sum_to_one(tmp_path, method, source_style, target_style):
     task = task_in(tmp_path, (source_style, target_style), SOURCE, TARGET)
     mapped = INIT_METHODS[method](task, **OPTIONS[method])
-    weights = mapped.input_weights
+    weights = mapped.weights
     assert np.isfinite(weights.data).all()
     assert weights.shape == (len(task.target), len(task.source))
     filled = np.diff(weights.indptr) > 0
@@ -81,7 +81,7 @@ def test_the_order_of_the_vocabularies_has_no_part(source_words, target_words, m
         styles = ("byte_level", "sentencepiece")
         plain = task_in(folder / "one", styles, SOURCE, TARGET)
         other = task_in(folder / "two", styles, source_words, target_words)
-        first, second = (INIT_METHODS[method](task, **OPTIONS[method]).input_weights for task in (plain, other))
+        first, second = (INIT_METHODS[method](task, **OPTIONS[method]).weights for task in (plain, other))
         rows = [other.target.ids[token] for token in plain.target.tokens]
         columns = [other.source.ids[token] for token in plain.source.tokens]
         np.testing.assert_allclose(second[rows][:, columns].toarray(), first.toarray(), atol=1e-9)

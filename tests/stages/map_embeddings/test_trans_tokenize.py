@@ -114,7 +114,7 @@ def test_all_rows_sum_to_one_and_the_rest_is_unknown(tmp_path):
 def test_smoothing_weighs_word_starts_twice(tmp_path):
     source = tiny.load(tmp_path / "source", "sentencepiece", SOURCE)
     target = tiny.load(tmp_path / "target", "sentencepiece", TARGET)
-    weights = run(tmp_path, WORKED_EXAMPLE, source, target).input_weights
+    weights = run(tmp_path, WORKED_EXAMPLE, source, target).weights
     # ▁Vij: ▁Vijf begins with it (▁Fif 2 x 75, teen 25); ▁ is its only mapped part (▁ itself, 2 x 100)
     row = {source.tokens[c]: weights[target.ids["▁Vij"], c] for c in weights[target.ids["▁Vij"]].nonzero()[1]}
     total = Fraction(150 + 25 + 200)

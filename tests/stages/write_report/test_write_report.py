@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -339,7 +340,7 @@ def test_the_page_holds_every_token_with_its_sources_and_escapes_them(mapped, to
     sources = [data["sources"][number] for number in data["made"][place][0::2]]
     assert "".join(sources) == " huis"
     assert data["made"][place][1::2] == [1000 // len(sources)] * len(sources)
-    assert data["names"][ord(data["how"][place]) - ord("a")] in ("copied", "smoothed")
+    assert data["names"][ord(data["how"][place]) - ord("a")] in ("copied", "spelled")
     assert {"</script><b>", " <!--<script>", "&amp;", " ⟨U+2028⟩", "'\""} <= set(data["tokens"])
     checker = Checker()
     checker.feed(page)
@@ -349,6 +350,17 @@ def test_the_page_holds_every_token_with_its_sources_and_escapes_them(mapped, to
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in page
     assert "left out" not in page
+
+
+def test_what_the_weights_lean_on_and_do_not_show_is_said(mapped, tokenizer, tmp_path):
+    assert "calibration" not in page_with(mapped, tokenizer, tmp_path)[0]
+    model = shutil.copytree(mapped["initialized_model"], tmp_path / "model")
+    told = json.loads((model / "mapping.json").read_text())
+    (model / "mapping.json").write_text(json.dumps(told | {"prior_share": 0.5, "calibration_strength": 0.3}))
+    (tmp_path / "calibrated").mkdir()
+    page, _, _ = page_with(mapped | {"initialized_model": model}, tokenizer, tmp_path / "calibrated")
+    assert "lean on how a token is spelled by 50 %" in page
+    assert "shifted all rows that predict, copies too" in page
 
 
 def test_a_vocabulary_above_the_limit_is_cut_and_the_page_says_so(mapped, tokenizer, tmp_path):
