@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from pipeline import graph
-from pipeline.config import CONF, languages, load_config
+from pipeline.config import CONF, load_config
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
 from pipeline.sources import current_lock
@@ -63,11 +63,6 @@ def test_what_a_plain_training_leaves_out_is_not_hashed():
     assert not {"adapter", "optimizer", "objective"} & set(plain.identity())
     assert lora.identity()["adapter"]["r"] == 8
     assert {**lora.identity(), "adapter": None} == {**plain.identity(), "adapter": None}
-
-
-@pytest.mark.parametrize("language", languages())
-def test_every_language_composes_and_plans(language):
-    assert planned(load_config([f"language={language}"]))[0].stage.name == "fetch_base_model"
 
 
 def test_a_preset_s_sizes_win_over_those_of_the_language_s_packaged_text():
