@@ -23,9 +23,10 @@ from pipeline.card_sources import (
 )
 from pipeline.errors import UserError
 from pipeline.lock import hold
-from pipeline.section import Section, file_sha256
+from pipeline.provenance import ROOT
+from pipeline.section import Section
+from pipeline.store import file_sha256
 
-ROOT = Path(__file__).resolve().parent.parent
 Lock = dict[str, dict[str, Any]]
 
 

@@ -1,14 +1,14 @@
 """Model folders on this machine."""
 
-import os
-import shutil
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.provenance import ROOT
 from stages.fetch_base_model.model_files import wanted
-from stages.fetch_base_model.settings import ROOT, FolderModelSource
+from stages.fetch_base_model.settings import FolderModelSource
+from stages.shared.linking import link_or_copy
 
 
 def require_model(names: Iterable[str], place: str) -> None:
@@ -34,14 +34,5 @@ def copy_folder(source: FolderModelSource, out: Path) -> None:
     folder = ROOT / source.path
     names = wanted(path.name for path in folder.iterdir())
     require_model(names, str(folder))
-    place([folder / name for name in names], out)
-
-
-def place(files: Iterable[Path], out: Path) -> None:
-    """Put files into `out`: hard links cost no space; copies where there can be none, on another file system."""
-    for file in files:
-        target = out / file.name
-        try:
-            os.link(file.resolve(), target)
-        except OSError:
-            shutil.copyfile(file, target)
+    for name in names:
+        link_or_copy(folder / name, out / name)

@@ -13,7 +13,8 @@ from safetensors import safe_open
 from pipeline.errors import UserError
 from stages.merge_models.settings import Tensors
 from stages.merge_models.weighted_mean import weighted_mean
-from stages.shared.model_folder import CONFIG_FILES, INDEX, ModelFolder, link_or_copy, open_model, read_header
+from stages.shared.linking import link_or_copy
+from stages.shared.model_folder import CONFIG_FILES, INDEX, ModelFolder, open_model, read_header
 from stages.shared.token_text import load_vocabulary
 from stages.shared.tokenizer_folder import copy_tokenizer
 

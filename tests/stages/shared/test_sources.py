@@ -29,8 +29,9 @@ from pipeline.card_sources import (
 )
 from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
+from pipeline.store import file_sha256
 from stages.shared.sources import cache, debian, locking
-from stages.shared.sources.cache import describe, find, keep, sha256_of
+from stages.shared.sources.cache import describe, find, keep
 from stages.shared.sources.debian_index import newest, version_key
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.sources.locking import lock_cards, refresh_lock
@@ -211,7 +212,7 @@ def test_everything_in_the_cache_needs_no_network(tmp_path, request):
 def test_an_address_is_fetched_once_and_unpacked(served, tmp_path, monkeypatch):
     folder, address = served
     archive = make_zip(folder / "pairs.zip", {"pairs.en": "one\n", "pairs.nl": "een\n"})
-    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=sha256_of(archive), size=archive.stat().st_size)
+    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=file_sha256(archive), size=archive.stat().st_size)
     files = locked_files(source, {})
     out = fetch_source(source, files, tmp_path / "d", None)
     assert (out / "pairs.nl").read_text() == "een\n"
@@ -224,7 +225,7 @@ def test_a_damaged_file_in_the_cache_is_noticed_and_fetched_again(served, tmp_pa
     folder, address = served
     archive = make_zip(folder / "pairs.zip", {"pairs.en": "one\n"})
     whole = archive.read_bytes()
-    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=sha256_of(archive), size=len(whole))
+    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=file_sha256(archive), size=len(whole))
     files = locked_files(source, {})
     fetch_source(source, files, tmp_path / "d", None)
     kept = cached_path(tmp_path / "d", files[0])
@@ -237,7 +238,7 @@ def test_a_damaged_file_in_the_cache_is_noticed_and_fetched_again(served, tmp_pa
 def test_a_truncated_download_names_the_file_and_leaves_nothing(served, tmp_path):
     folder, address = served
     archive = make_zip(folder / "pairs.zip", {"pairs.en": "one\n" * 99})
-    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=sha256_of(archive), size=archive.stat().st_size)
+    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=file_sha256(archive), size=archive.stat().st_size)
     archive.write_bytes(archive.read_bytes()[:50])
     with pytest.raises(UserError, match=r"pairs\.zip .* arrived cut short: 50 bytes.*Run again"):
         fetch_source(source, locked_files(source, {}), tmp_path / "d", None)
@@ -270,7 +271,7 @@ def test_absent_and_unreachable_addresses_say_what_to_do(served, tmp_path):
 def test_a_full_disk_is_said_plainly(served, tmp_path, monkeypatch):
     folder, address = served
     archive = make_zip(folder / "pairs.zip", {"pairs.en": "one\n"})
-    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=sha256_of(archive), size=archive.stat().st_size)
+    source = UrlSource(kind="url", url=f"{address}/pairs.zip", sha256=file_sha256(archive), size=archive.stat().st_size)
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -364,7 +365,7 @@ def mirror(served, tmp_path):
             pool.parent.mkdir(exist_ok=True)
             shutil.copyfile(deb, pool)
             fields = subprocess.run(["dpkg-deb", "-f", deb], capture_output=True, text=True, check=True).stdout
-            index += f"{fields}Filename: pool/{pool.name}\nSize: {deb.stat().st_size}\nSHA256: {sha256_of(deb)}\n\n"
+            index += f"{fields}Filename: pool/{pool.name}\nSize: {deb.stat().st_size}\nSHA256: {file_sha256(deb)}\n\n"
         packages = folder / "dists" / "bookworm" / "main" / "binary-amd64" / "Packages.xz"
         packages.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["xz", "-c"], input=index.encode(), stdout=packages.open("wb"), check=True)
