@@ -52,7 +52,7 @@ def compare(
 
     planning = load_config(["language=dutch"]).planning
     batches = Batches(options.length, options.batch, options.micro_batch, processes=1)
-    step = roofline.step_seconds(shape, "all", batches, machine, planning.utilisation)
+    step = roofline.step_seconds(shape, "all", batches, machine.reaching(planning.utilisation))
     rate = roofline.tokens_per_second(step, batches)
     parts = MemoryFacts(
         moments=MOMENTS["adamw"],

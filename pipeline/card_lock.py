@@ -22,10 +22,10 @@ from pipeline.card_sources import (
 )
 from pipeline.errors import UserError
 from pipeline.lock import hold
-from pipeline.section import Section, file_sha256
-from pipeline.store import replacing
+from pipeline.provenance import ROOT
+from pipeline.section import Section
+from pipeline.store import file_sha256, replacing
 
-ROOT = Path(__file__).resolve().parent.parent
 Lock = dict[str, dict[str, Any]]
 
 

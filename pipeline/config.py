@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
 import omegaconf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
@@ -13,7 +12,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import OmegaConf
 from pydantic import ValidationError
 
-from pipeline import local_config
+from pipeline import composition, local_config
 from pipeline.config_keys import keys_at
 from pipeline.errors import UserError
 from pipeline.local_config import hydra_value, local_facts, origin_of
@@ -84,9 +83,7 @@ def chosen_preset(group: str, overrides: Sequence[str]) -> str:
     """Return which file of a group the configuration takes, for example `calibrated` of conf/mapping/."""
     overrides = [_quoted_home(override) for override in overrides]
     everything = [*local_facts(local_config.LOCAL, overrides).values(), *overrides]
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = hydra.compose("adapt", overrides=everything, return_hydra_config=True)
-    return composed.hydra.runtime.choices[group]
+    return str(composition.chosen_files(CONF, everything)[group])
 
 
 def absent_domain(overrides: Sequence[str]) -> str:
@@ -129,7 +126,7 @@ def _compose(overrides: Sequence[str], local: Mapping[str, str]) -> Any:
     for override in _parse(everything):
         _check_override(override, local)
     try:
-        return OmegaConf.to_container(_composed(everything), resolve=True, throw_on_missing=True)
+        return OmegaConf.to_container(composition.compose(CONF, everything), resolve=True, throw_on_missing=True)
     except MissingConfigException as error:
         raise UserError(_missing_choice(error, local)) from None
     except ConfigCompositionException as error:
@@ -155,11 +152,6 @@ def _check_override(override: Override, local: Mapping[str, str]) -> None:
     name = override.get_value_element_as_str().strip("'\"")
     if name not in choices(group):
         raise UserError(unknown(group, name, choices(group)) + origin_of(group, local))
-
-
-def _composed(overrides: Sequence[str]) -> omegaconf.DictConfig:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose("adapt", overrides=list(overrides))
 
 
 def _missing_choice(error: MissingConfigException, local: Mapping[str, str]) -> str:
@@ -189,7 +181,7 @@ def _siblings(parent: str, overrides: Sequence[str]) -> list[str] | None:
     """Return the keys of a section under the groups' chosen files; None where it is no section."""
     choices = [override for override in overrides if override.partition("=")[0] in _groups()]
     try:
-        section = OmegaConf.select(_composed(choices), parent)
+        section = OmegaConf.select(composition.compose(CONF, choices), parent)
     except (HydraException, omegaconf.errors.OmegaConfBaseException):
         return None  # a faulty choice beside the faulty key
     return [str(key) for key in section] if isinstance(section, omegaconf.DictConfig) else None

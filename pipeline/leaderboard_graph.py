@@ -48,7 +48,9 @@ def leaderboard(config: Config, lock: Lock, taking_part: Entrants) -> list[Step]
             if name == FINETUNED:
                 same = {"corpus": corpus, "tokenizer": base_model, "match": tokens}
                 probed |= {"tokens": plan_text(plan, config, seed, same), "match": tokens}
-            probes[f"probe_{name}_{seed}"] = plan_probe(plan, config, name, seed, probed, probes)
+            if first := probes.get(f"probe_{name}_{config.leaderboard.seeds[0]}"):
+                probed["chosen"] = first
+            probes[f"probe_{name}_{seed}"] = plan_probe(plan, config, name, seed, probed)
     rivals = [
         Rival(name=name, seeds=seeds, made_by=made_by(taking_part, name), evidence=tuple(evidence.get(name, {})))
         for name, seeds in taking_part.seeds.items()
@@ -91,15 +93,11 @@ def plan_text(plan: Planner, config: Config, seed: int, inputs: Mapping[str, Ste
     return plan.step(PACK_TOKENS, name, inputs=inputs, tokens=probe.tokens, sequence_length=length, seed=seed)
 
 
-def plan_probe(
-    plan: Planner, config: Config, name: str, seed: int, inputs: Mapping[str, Step], probes: Mapping[str, Step]
-) -> Step:
-    """Plan one probe; all but the first seed's take over the learning rate that was chosen there."""
+def plan_probe(plan: Planner, config: Config, name: str, seed: int, inputs: Mapping[str, Step]) -> Step:
+    """Plan one probe; all but the first seed's are given that one as `chosen`, whose learning rate they take over."""
     settings: dict[str, Any] = {
         "probe": config.leaderboard.probe,
         "seed": seed,
         "other_domain": config.leaderboard.other_domain,
     }
-    first = probes.get(f"probe_{name}_{config.leaderboard.seeds[0]}")
-    chosen = {"chosen": first} if first else {}
-    return plan.step(PROBE_INITIALIZATION, f"probe_{name}_{seed}", inputs={**inputs, **chosen}, **settings)
+    return plan.step(PROBE_INITIALIZATION, f"probe_{name}_{seed}", inputs=inputs, **settings)

@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,16 @@ def _git(*arguments: str) -> str | None:
 def library_versions(names: tuple[str, ...]) -> dict[str, str | None]:
     """Return Python's version without its patch level and that of each distribution, None where it is not installed."""
     versions: dict[str, str | None] = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
+    return versions | {name: _library_version(name) for name in names}
+
+
+@cache
+def _library_version(name: str) -> str | None:
+    # A plan asks ninety times for a dozen names, and each time Python would parse the distribution's metadata anew.
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def hardware() -> dict[str, Any]:

@@ -6,6 +6,7 @@ and what moving bytes takes (Williams et al. 2009, "Roofline"); the exchange bet
 
 import re
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 WEIGHT_BYTES, GRADIENT_BYTES = 4, 4
 """Of a trained weight: both in float32."""
@@ -27,6 +28,10 @@ class Gpu:
     bytes_per_second: float
     """From its memory."""
     memory_bytes: float
+
+    def reaching(self, utilisation: float) -> "Gpu":
+        """Return it with the operations that matrix products reach, a share of all."""
+        return replace(self, flops_per_second=self.flops_per_second * utilisation)
 
 
 @dataclass(frozen=True)
@@ -212,25 +217,20 @@ def reading_flops_per_token(shape: Shape, sequence_length: int) -> float:
     return 2 * shape.multiplied + 4 * shape.layers * shape.hidden * sequence_length
 
 
-def step_seconds(
-    shape: Shape, train: str, batches: Batches, gpu: Gpu, utilisation: float, checkpointing: bool = False
-) -> float:
-    """Return the time of one optimizer step: its passes, limited by computing or by reading the weights; the update.
-
-    `utilisation` is the share of the GPU's operations that matrix products reach.
-    """
+def step_seconds(shape: Shape, train: str, batches: Batches, gpu: Gpu, checkpointing: bool = False) -> float:
+    """Return the time of one optimizer step: its passes, limited by computing or by reading the weights; the update."""
     flops = flops_per_token(shape, train, batches.sequence_length, checkpointing) * batches.micro_tokens
     # Read forward and backward; gradients read and written.
     moved = 2 * WEIGHT_BYTES * shape.multiplied + 2 * GRADIENT_BYTES * shape.trained(train)
-    micro_step = max(flops / (gpu.flops_per_second * utilisation), moved / gpu.bytes_per_second)
+    micro_step = max(flops / gpu.flops_per_second, moved / gpu.bytes_per_second)
     return batches.micro_steps * micro_step + UPDATE_BYTES * shape.trained(train) / gpu.bytes_per_second
 
 
-def reading_seconds(shape: Shape, batches: Batches, gpu: Gpu, utilisation: float) -> float:
+def reading_seconds(shape: Shape, batches: Batches, gpu: Gpu) -> float:
     """Return the time in which a model that is not trained reads what an optimizer step reads."""
     flops = reading_flops_per_token(shape, batches.sequence_length) * batches.micro_tokens
     moved = WEIGHT_BYTES * shape.multiplied
-    return batches.micro_steps * max(flops / (gpu.flops_per_second * utilisation), moved / gpu.bytes_per_second)
+    return batches.micro_steps * max(flops / gpu.flops_per_second, moved / gpu.bytes_per_second)
 
 
 def tokens_per_second(step: float, batches: Batches) -> float:
@@ -238,22 +238,28 @@ def tokens_per_second(step: float, batches: Batches) -> float:
     return batches.global_batch * batches.sequence_length / step
 
 
-def memory(
-    shape: Shape, train: str, batches: Batches, facts: MemoryFacts, sharded: bool = False, checkpointing: bool = False
-) -> Memory:
+class Saving(NamedTuple):
+    """What a training does to need less memory."""
+
+    sharded: bool = False
+    checkpointing: bool = False
+
+
+PLAIN = Saving()
+
+
+def memory(shape: Shape, train: str, batches: Batches, facts: MemoryFacts, saving: Saving = PLAIN) -> Memory:
     """Return the bytes on each GPU when a phase trains; `train` is the phase that trains most."""
-    parts = batches.processes if sharded else 1
+    parts = batches.processes if saving.sharded else 1
     trained = shape.trained(train)
     # An adapter's gradient needs what goes into its layer, as the layer's own would.
     layers = shape.layers if train in (LORA, ADAPTERS) else shape.trained_layers(train)
     kept = facts.activation_bytes * layers + facts.frozen_activation_bytes * (shape.layers - layers)
-    if checkpointing:  # what goes into each layer, in float32, and one layer whole
+    if saving.checkpointing:  # what goes into each layer, in float32, and one layer whole
         kept = WEIGHT_BYTES * shape.layers + facts.activation_bytes
     unit = shape.body // shape.layers
     rounded = facts.compute_bytes if facts.compute_bytes < WEIGHT_BYTES else 0
-    if (
-        sharded
-    ):  # two layers are gathered at a time, the tables in float32 all along, and the head is rounded for the loss
+    if saving.sharded:  # two layers are gathered at a time, the tables in float32, and the head is rounded for the loss
         copies = facts.compute_bytes * 2 * unit + WEIGHT_BYTES * shape.tables + rounded * shape.head
         copies += GRADIENT_BYTES * max(unit, shape.tables)  # not yet shared
     else:  # autocast keeps a copy of each matrix until the backward pass is over

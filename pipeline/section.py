@@ -1,11 +1,12 @@
 """The base class of every config section."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SerializationInfo
+
+from pipeline.store import file_sha256
 
 IDENTITY = "identity"
 
@@ -24,12 +25,6 @@ LocalPath = Annotated[Path, PlainSerializer(_place, when_used="json")]
 Estimated = PlainSerializer(_estimate, when_used="json")
 """Marks a number that only plans are made with, `Annotated[int, Estimated]`: no part of the recipe, as it changes no
 result."""
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 (64 hex digits) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def with_sha256(

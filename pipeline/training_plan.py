@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pipeline import roofline
 from pipeline.plan import Step
 from pipeline.planning_settings import GpuFacts, PlanningSettings, Precision
-from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Shape
+from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Saving, Shape
 from pipeline.settings import Config
 
 GB = 1e9
@@ -68,7 +68,7 @@ class TrainingPlan:
         return sum(
             tokens
             / step_tokens
-            * roofline.step_seconds(self.shape, train, self.batches, gpu, utilisation, self.checkpointing)
+            * roofline.step_seconds(self.shape, train, self.batches, gpu.reaching(utilisation), self.checkpointing)
             for train, tokens in self.phases
         )
 
@@ -116,7 +116,7 @@ class TrainingPlan:
         ]
 
     def _memory(self, train: str) -> Memory:
-        return roofline.memory(self.shape, train, self.batches, self.facts, self.sharded, self.checkpointing)
+        return roofline.memory(self.shape, train, self.batches, self.facts, Saving(self.sharded, self.checkpointing))
 
 
 def plan_training(step: Step, config: Config) -> TrainingPlan:

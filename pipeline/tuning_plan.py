@@ -7,7 +7,7 @@ from typing import ClassVar
 from pipeline import roofline
 from pipeline.plan import Step
 from pipeline.planning_settings import Precision
-from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Shape
+from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Saving, Shape
 from pipeline.settings import Config
 from pipeline.training_plan import MOMENTS, adapted_shape, memory_facts, source_shape
 from stages.tune_instructions.settings import DpoSettings, SftSettings, TuneInstructionsSettings
@@ -55,15 +55,17 @@ class TuningPlan:
 
     def seconds(self, gpu: Gpu, utilisation: float) -> float:
         """Return the seconds on such a GPU."""
-        usual = replace(self.batches, sequence_length=self.row_tokens)
-        step = roofline.step_seconds(self.shape, self.most, usual, gpu, utilisation, self.checkpointing)
+        usual, gpu = replace(self.batches, sequence_length=self.row_tokens), gpu.reaching(utilisation)
+        step = roofline.step_seconds(self.shape, self.most, usual, gpu, self.checkpointing)
         if self.compared:
-            step += roofline.reading_seconds(self.shape, usual, gpu, utilisation)
+            step += roofline.reading_seconds(self.shape, usual, gpu)
         return self.tokens / (usual.global_batch * usual.sequence_length) * step
 
     def memory(self) -> Memory:
         """Return the bytes on the GPU with the longest rows."""
-        return roofline.memory(self.shape, self.most, self.batches, self.facts, checkpointing=self.checkpointing)
+        return roofline.memory(
+            self.shape, self.most, self.batches, self.facts, Saving(checkpointing=self.checkpointing)
+        )
 
     def settings(self) -> tuple[str, ...]:
         """Return what decides its memory and may be chosen otherwise, as settings to give."""

@@ -14,15 +14,13 @@ from stages.align_tokens.settings import (
     FastAlignSettings,
     ThotFastAlignSettings,
 )
-from stages.align_tokens.word_units import Sentences
+from stages.align_tokens.word_units import SentencePairs
 
 
 class Train(Protocol):
-    """Trains on sentences whose words are numbers below `sizes`; `both`: the direction P(source | target) too."""
+    """Trains on pairs, with temporary files below `scratch`; `both`: the direction P(source | target) too."""
 
-    def __call__(
-        self, source: Sentences, target: Sentences, sizes: tuple[int, int], *, both: bool, scratch: Path
-    ) -> Lexicons:
+    def __call__(self, pairs: SentencePairs, *, both: bool, scratch: Path) -> Lexicons:
         """Return P(target | source), and the reverse where it is asked for."""
 
 

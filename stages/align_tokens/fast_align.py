@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.errors import UserError
 from stages.align_tokens.child_process import run_child, write_pairs
 from stages.align_tokens.lexicon import Lexicon, Lexicons, build_lexicon
-from stages.align_tokens.word_units import Sentences
+from stages.align_tokens.word_units import SentencePairs
 
 CHILD = Path(__file__).with_name("fast_align_child.py")
 NULL_NAME = b"<eps>"
@@ -36,45 +36,35 @@ def check_installed() -> None:
         )
 
 
-def train_systran(
-    source: Sentences, target: Sentences, sizes: tuple[int, int], updates: int, both: bool, scratch: Path
-) -> Lexicons:
+def train_systran(pairs: SentencePairs, updates: int, both: bool, scratch: Path) -> Lexicons:
     """Run systran-align with `updates` updates of its table, temporary files in a folder below `scratch`.
 
     It trains both directions in any case; `both` says whether the other one is kept. Raises UserError with its last
     words where it fails.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        pairs, table, reverse = (Path(folder) / name for name in ("pairs.txt", "table.bin", "reverse.bin"))
-        write_pairs(source, target, pairs)
+        text, table, reverse = (Path(folder) / name for name in ("pairs.txt", "table.bin", "reverse.bin"))
+        write_pairs(pairs.source, pairs.target, text)
         # The last iteration of fast_align only aligns, so n updates are n + 1 iterations.
-        files = [str(pairs), str(table), str(reverse) if both else ""]
+        files = [str(text), str(table), str(reverse) if both else ""]
         run_child([sys.executable, "-P", str(CHILD), *files, str(updates + 1)], "fast_align")
-        return Lexicons(read_binary(table, sizes[1]), read_binary(reverse, sizes[0]) if both else None)
+        return Lexicons(read_binary(table, pairs.sizes[1]), read_binary(reverse, pairs.sizes[0]) if both else None)
 
 
-def train_program(
-    program: Path,
-    source: Sentences,
-    target: Sentences,
-    sizes: tuple[int, int],
-    updates: int,
-    both: bool,
-    scratch: Path,
-) -> Lexicons:
+def train_program(program: Path, pairs: SentencePairs, updates: int, both: bool, scratch: Path) -> Lexicons:
     """Run the original program once a direction, with `-p` for its conditional probabilities, unpruned."""
     found: list[Lexicon] = []
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        pairs, table = Path(folder) / "pairs.txt", Path(folder) / "table.txt"
-        write_pairs(source, target, pairs)
+        text, table = Path(folder) / "pairs.txt", Path(folder) / "table.txt"
+        write_pairs(pairs.source, pairs.target, text)
         for direction in range(1 + both):
-            command = [str(program), "-i", str(pairs), "-I", str(updates + 1), "-t", UNPRUNED, "-p", str(table)]
+            command = [str(program), "-i", str(text), "-I", str(updates + 1), "-t", UNPRUNED, "-p", str(table)]
             run_child([*command, *["-r"][:direction]], program.name)
             if not table.is_file():
                 raise UserError(
                     f"{program} wrote no probabilities: it must know -p and -t, as fast_align has since 2015"
                 )
-            found.append(read_text(table, sizes[1 - direction]))
+            found.append(read_text(table, pairs.sizes[1 - direction]))
             table.unlink()
     return Lexicons(found[0], found[1] if both else None)
 

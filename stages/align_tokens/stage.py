@@ -17,7 +17,7 @@ from stages.align_tokens.expected_counts import count_pairs
 from stages.align_tokens.pruning import table_lines, table_rows
 from stages.align_tokens.sentence_pairs import NO_CLEANING, read_pairs, take_evenly
 from stages.align_tokens.settings import AlignerSettings, AlignmentSettings, AlignTokensSettings
-from stages.align_tokens.word_units import Sentences, WordUnits
+from stages.align_tokens.word_units import SentencePairs, Sentences, WordUnits
 from stages.shared.alignment_table import read_table, write_table
 from stages.shared.artifact import write_json
 from stages.shared.token_text import load_vocabulary
@@ -89,9 +89,8 @@ def align(
     """Write the table, expected counts by an E-step of our own; return figures, and the seconds by part."""
     began = perf_counter()
     both = settings.symmetrization != "none"
-    sizes = len(units[0]), len(units[1])
-    sample = take_evenly(*text, settings.lexicon_pairs)
-    lexicons = aligner(settings).train(*sample, sizes, both=both, scratch=table.parent)
+    sample = SentencePairs(*take_evenly(*text, settings.lexicon_pairs), sizes=(len(units[0]), len(units[1])))
+    lexicons = aligner(settings).train(sample, both=both, scratch=table.parent)
     trained = perf_counter()
     pairs = count_pairs(*text, lexicons, settings.symmetrization)
     counted = perf_counter()
@@ -101,7 +100,7 @@ def align(
     linked = float(pairs.counts[pairs.keys >= pairs.targets].sum())
     figures = {
         "symmetrization": settings.symmetrization,
-        "lexicon_pairs": len(sample[0]),
+        "lexicon_pairs": len(sample.source),
         "lexicon_entries": len(lexicons.forward.keys),
         "links_per_target_word": round(linked / len(text[1].units), 6),
     }

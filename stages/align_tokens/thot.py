@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.errors import UserError
 from stages.align_tokens.child_process import run_child, write_side
 from stages.align_tokens.lexicon import Lexicon, Lexicons, build_lexicon
-from stages.align_tokens.word_units import Sentences
+from stages.align_tokens.word_units import SentencePairs
 
 CHILD = Path(__file__).with_name("thot_child.py")
 
@@ -27,14 +27,7 @@ def check_installed() -> None:
         )
 
 
-def train_thot(
-    settings: Mapping[str, Any],
-    source: Sentences,
-    target: Sentences,
-    sizes: tuple[int, int],
-    both: bool,
-    scratch: Path,
-) -> Lexicons:
+def train_thot(settings: Mapping[str, Any], pairs: SentencePairs, both: bool, scratch: Path) -> Lexicons:
     """Train one model a direction, each in a process of its own; `settings` name the method and hold its options.
 
     Its sampler draws from the seed and runs on one thread, so that equal input gives equal bytes.
@@ -42,7 +35,7 @@ def train_thot(
     found: list[Lexicon] = []
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         sides = Path(folder) / "source.txt", Path(folder) / "target.txt"
-        for sentences, path in zip((source, target), sides, strict=True):
+        for sentences, path in zip((pairs.source, pairs.target), sides, strict=True):
             write_side(sentences, path)
         out = Path(folder) / "lexicon.npz"
         for direction in range(1 + both):
@@ -51,5 +44,5 @@ def train_thot(
             run_child([sys.executable, "-P", str(CHILD), *arguments], settings["method"])
             with np.load(out) as read:
                 parts = ([read["sources"] + 1], [read["targets"]], [read["probabilities"]])
-            found.append(build_lexicon(*parts, number=sizes[1 - direction]))
+            found.append(build_lexicon(*parts, number=pairs.sizes[1 - direction]))
     return Lexicons(found[0], found[1] if both else None)

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,15 @@ class Sentences:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+
+class SentencePairs(NamedTuple):
+    """Sentences and their translations, as aligners are trained on."""
+
+    source: Sentences
+    target: Sentences
+    sizes: tuple[int, int]
+    """How many words either side has; their numbers are below."""
 
 
 class WordUnits:

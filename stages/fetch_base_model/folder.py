@@ -1,14 +1,14 @@
 """Model folders on this machine."""
 
-import os
 import shutil
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.provenance import ROOT
 from stages.fetch_base_model.model_files import wanted
-from stages.fetch_base_model.settings import ROOT, FolderModelSource
+from stages.fetch_base_model.settings import FolderModelSource
 
 
 def require_model(names: Iterable[str], place: str) -> None:
@@ -36,13 +36,3 @@ def copy_folder(source: FolderModelSource, out: Path) -> None:
     require_model(names, str(folder))
     for name in names:
         shutil.copyfile(folder / name, out / name)
-
-
-def place(files: Iterable[Path], out: Path) -> None:
-    """Put files of our cache into `out`: hard links cost no space; copies where there can be none, on another disk."""
-    for file in files:
-        target = out / file.name
-        try:
-            os.link(file.resolve(), target)
-        except OSError:
-            shutil.copyfile(file, target)

@@ -8,9 +8,10 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 from stages.fetch_base_model.describe import check_config
-from stages.fetch_base_model.folder import place, require_model
+from stages.fetch_base_model.folder import require_model
 from stages.fetch_base_model.model_files import wanted
 from stages.fetch_base_model.settings import BaseModelSettings, HubModelSource
+from stages.shared.linking import link_or_copy
 from stages.shared.sources.cache import disk_errors
 from stages.shared.sources.hub import open_repository
 
@@ -39,7 +40,8 @@ def fetch_model(
             path = repository.fetch(name)
             if name == "config.json":
                 check_config(model, path.parent)
-    place([repository.folder / name for name in names], out)
+    for name in names:
+        link_or_copy(repository.folder / name, out / name)
     return {
         "repository": source.repository,
         "commit": repository.commit,

@@ -15,8 +15,8 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
+from pipeline.provenance import ROOT
 from stages.fetch_base_model.settings import (
-    ROOT,
     BaseModelSettings,
     RandomEncoderSource,
     RandomMistralSource,

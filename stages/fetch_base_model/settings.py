@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.card_sources import Sha256
-from pipeline.section import Estimated, LocalPath, Section, file_sha256, with_sha256
+from pipeline.provenance import ROOT
+from pipeline.section import Estimated, LocalPath, Section, with_sha256
+from pipeline.store import file_sha256
 from stages.fetch_base_model.model_files import wanted
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def folder_sha256(folder: Path) -> str:

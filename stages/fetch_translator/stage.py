@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from stages.fetch_translator.settings import FetchTranslatorSettings
 from stages.shared.artifact import read_json
-from stages.shared.model_folder import link_or_copy
+from stages.shared.linking import link_or_copy
 from stages.shared.sources.cache import disk_errors
 from stages.shared.sources.hub import open_repository
 from stages.shared.translator_name import TranslatorFolder, translator_files

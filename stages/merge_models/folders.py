@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from safetensors import safe_open
 from pipeline.errors import UserError
 from stages.merge_models.settings import Tensors
 from stages.merge_models.weighted_mean import weighted_mean
-from stages.shared.model_folder import CONFIG_FILES, INDEX, ModelFolder, link_or_copy, open_model, read_header
+from stages.shared.linking import link_or_copy
+from stages.shared.model_folder import CONFIG_FILES, INDEX, ModelFolder, open_model, read_header
 from stages.shared.token_text import load_vocabulary
 from stages.shared.tokenizer_folder import copy_tokenizer
 
@@ -33,11 +34,12 @@ def merge_folders(one: Path, other: Path, weight: float, tensors: Tensors, out: 
     averaged = set(first.shards) if tensors == "all" else tables_of(first)
     if weight == 0:
         averaged = set()
+    shares = dict.fromkeys(averaged, weight)
     for name in first.weight_files():
         if averaged.isdisjoint(tensor for tensor, file in first.shards.items() if file == name):
             link_or_copy(one / name, out / name)
         else:
-            write_file(first, second, name, averaged, weight, out)
+            write_file(first, second, name, shares, out)
     for name in (*CONFIG_FILES, INDEX):
         if (one / name).is_file():
             shutil.copyfile(one / name, out / name)
@@ -94,15 +96,17 @@ def vocabulary_fingerprint(folder: Path) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def write_file(one: ModelFolder, other: ModelFolder, name: str, averaged: set[str], weight: float, out: Path) -> None:
-    """Write one weight file: the header of the first model's, since types and shapes stay, and the tensors in order."""
+def write_file(one: ModelFolder, other: ModelFolder, name: str, shares: Mapping[str, float], out: Path) -> None:
+    """Write one weight file: the header of the first model's, since types and shapes stay, and the tensors in order.
+
+    `shares` says by tensor how much of the mean is the other model's, of those that are averaged.
+    """
     header, _, begin = read_header(one.path / name)
     with (one.path / name).open("rb") as old, (out / name).open("wb") as new:
         new.write(old.read(begin))
         for tensor in sorted(header, key=lambda key: header[key]["data_offsets"]):
-            share = weight if tensor in averaged else 0.0
             for mine, theirs in zip(blocks(one, tensor), blocks(other, tensor), strict=True):
-                mean = averaged_block(mine, theirs, share, f"{one.path}: tensor '{tensor}'")
+                mean = averaged_block(mine, theirs, shares.get(tensor, 0.0), f"{one.path}: tensor '{tensor}'")
                 new.write(mean.contiguous().view(torch.uint8).numpy().data)
 
 

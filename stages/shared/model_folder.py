@@ -1,7 +1,6 @@
 """Hugging Face model folders, read and written tensor by tensor: the whole model is never loaded."""
 
 import json
-import shutil
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel
 
 from pipeline.errors import UserError
+from stages.shared.linking import link_or_copy
 from stages.shared.loading import predicts_masked
 
 WEIGHTS = "model.safetensors"
@@ -157,14 +157,6 @@ def write_model(model: ModelFolder, tables: Mapping[str, torch.Tensor], out: Pat
         total = sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for part in sizes for tensor in part)
         index["metadata"] = {**index.get("metadata", {}), "total_size": total}
         (out / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make a hard link, or a copy where that is not possible (another file system, no permission)."""
-    try:
-        target.hardlink_to(source.resolve())
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def replace_tensors(source: Path, tables: Mapping[str, torch.Tensor], target: Path) -> None:

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 ROW_GROUP = 10_000
 GROUP_BYTES = 32_000_000
 """Text written at a time, for a document may be a book."""
-DOCUMENT = ("id", "group", "card", "text")
 PAIR = ("id", "group", "card", "source_text", "target_text")
 
 

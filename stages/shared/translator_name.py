@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from pipeline.section import LocalPath, Section, file_sha256
+from pipeline.section import LocalPath, Section
+from pipeline.store import file_sha256
 
 REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 SMALL = ("config.json", "generation_config.json", "*token*.json", "vocab*", "merges.txt", "chat_template*")

@@ -54,10 +54,10 @@ def test_a_model_that_is_only_read():
     # 2 x 6,607,343,616 and a third of the attention
     assert roofline.reading_flops_per_token(LLAMA2, 4_096) == 13_214_687_232 + 2_147_483_648
     # 8 micro-steps of 4,096 tokens at 5e14 a second; then one of 8 tokens, for which all weights are read once
-    seconds = roofline.reading_seconds(LLAMA2, BATCHES, GPU, utilisation=0.5)
+    seconds = roofline.reading_seconds(LLAMA2, BATCHES, GPU.reaching(0.5))
     assert seconds == pytest.approx(8 * 4_096 * 15_362_170_880 / 5e14)
     few = Batches(sequence_length=8, global_batch=1, micro_batch=1, processes=1)
-    assert roofline.reading_seconds(LLAMA2, few, GPU, 0.5) == pytest.approx(4 * 6_607_343_616 / 1e12)
+    assert roofline.reading_seconds(LLAMA2, few, GPU.reaching(0.5)) == pytest.approx(4 * 6_607_343_616 / 1e12)
     beside = roofline.memory(LLAMA2, "all", BATCHES, replace(BF16, reference=True))
     assert beside.total - roofline.memory(LLAMA2, "all", BATCHES, BF16).total == 4 * 6_738_415_616
 
@@ -73,7 +73,7 @@ def test_two_vocabularies():
 
 def test_a_step_limited_by_computing():
     # 8 micro-steps of 4,096 tokens: 46,086,512,640 x 4,096 / (1e15 x 0.5) = 0.37754 s; update 40 x 6.738e9 / 1e12
-    step = roofline.step_seconds(LLAMA2, "all", BATCHES, GPU, utilisation=0.5)
+    step = roofline.step_seconds(LLAMA2, "all", BATCHES, GPU.reaching(0.5))
     assert step == pytest.approx(8 * 0.3775407 + 0.2695366, rel=1e-6)
     assert roofline.tokens_per_second(step, BATCHES) == pytest.approx(64 * 4_096 / 3.2898622, rel=1e-6)
 
@@ -82,7 +82,7 @@ def test_a_step_limited_by_memory():
     # One sequence of 8 tokens: weights read twice in float32, gradients read and written, takes longer than computing.
     few = Batches(sequence_length=8, global_batch=1, micro_batch=1, processes=1)
     moved = 8 * 6_607_343_616 + 8 * 6_738_415_616
-    step = roofline.step_seconds(LLAMA2, "all", few, GPU, utilisation=0.5)
+    step = roofline.step_seconds(LLAMA2, "all", few, GPU.reaching(0.5))
     assert step == pytest.approx((moved + 40 * 6_738_415_616) / 1e12)
 
 
@@ -98,7 +98,7 @@ def test_memory_of_llama_2_on_one_gpu_by_hand():
 
 
 def test_sharding_and_checkpointing_by_hand():
-    needed = roofline.memory(LLAMA2, "all", BATCHES, BF16, sharded=True, checkpointing=True)
+    needed = roofline.memory(LLAMA2, "all", BATCHES, BF16, roofline.Saving(sharded=True, checkpointing=True))
     assert needed.weights + needed.gradients + needed.optimizer == 2 * 6_738_415_616  # 16 bytes on 8 processes
     assert needed.activations == 4_096 * 4_096 * (32 * 4 + 40)
     # Two layers of 202,383,488 in bfloat16, both tables and their gradient in float32, the head in bfloat16 as well
@@ -133,13 +133,15 @@ def test_other_optimizers_and_adapters_alone_by_hand():
 def test_less_is_never_more(layers, width, tied, processes, micro_batch):
     shape = make_shape(10**6, 100, width, layers, tied)
     batches = Batches(32, 8, micro_batch, processes)
-    checkpointed = roofline.memory(shape, "all", batches, BF16, checkpointing=True)
+    checkpointed = roofline.memory(shape, "all", batches, BF16, roofline.Saving(checkpointing=True))
     plain = roofline.memory(shape, "all", batches, BF16)
     assert roofline.memory(shape, "embeddings", batches, BF16).total <= plain.total
     assert layers == 1 or checkpointed.activations < plain.activations
-    halved = roofline.memory(shape, "all", replace(batches, processes=2 * processes), BF16, sharded=True)
+    halved = roofline.memory(
+        shape, "all", replace(batches, processes=2 * processes), BF16, roofline.Saving(sharded=True)
+    )
     assert halved.optimizer * 2 * processes == pytest.approx(plain.optimizer)
     for train in ("all", "embeddings"):
-        seconds = roofline.step_seconds(shape, train, batches, GPU, 0.5)
-        assert seconds <= roofline.step_seconds(shape, train, batches, GPU, 0.4)
-        assert seconds <= roofline.step_seconds(shape, train, batches, GPU, 0.5, checkpointing=True)
+        seconds = roofline.step_seconds(shape, train, batches, GPU.reaching(0.5))
+        assert seconds <= roofline.step_seconds(shape, train, batches, GPU.reaching(0.4))
+        assert seconds <= roofline.step_seconds(shape, train, batches, GPU.reaching(0.5), checkpointing=True)

@@ -6,7 +6,7 @@ from execution_here import here
 from tiny_decoders import save_with_words
 
 from stages.build_hydra.folder import VocabularySource, write_hydra
-from stages.shared.text_table import DOCUMENT, PAIR, write_rows
+from stages.shared.text_table import PAIR, write_rows
 from stages.shared.translation.settings import Language, Languages
 
 PAIRS = [line.split("\t") for line in Path("tests/data/en-tt.tsv").read_text(encoding="utf-8").splitlines()]
@@ -38,5 +38,6 @@ def save_bitext(folder: Path) -> Path:
     write_rows(folder / "test.parquet", PAIR, rows[200:])
     corpus = folder.parent / "corpus"
     corpus.mkdir()
-    write_rows(corpus / "train.parquet", DOCUMENT, [(*row[:3], row[4]) for row in rows[:200]])
+    documents = [(*row[:3], row[4]) for row in rows[:200]]
+    write_rows(corpus / "train.parquet", ("id", "group", "card", "text"), documents)
     return folder

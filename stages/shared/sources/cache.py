@@ -1,7 +1,6 @@
 """Downloads, kept by their sha256: a file is in the cache whole or not at all."""
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -13,14 +12,9 @@ from pathlib import Path
 
 from pipeline.card_lock import LockedFile, cached_path
 from pipeline.errors import UserError
+from pipeline.store import file_sha256
 
 WORKSPACE = re.compile(r"tmp-(?P<process>\d+)-\w+\.(?P<host>.+)")
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's sha256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find(downloads: Path, file: LockedFile) -> Path | None:
@@ -31,7 +25,7 @@ def find(downloads: Path, file: LockedFile) -> Path | None:
     path = cached_path(downloads, file)
     if not path.is_file():
         return None
-    if path.stat().st_size == file.size and sha256_of(path) == file.sha256:
+    if path.stat().st_size == file.size and file_sha256(path) == file.sha256:
         return path
     path.unlink()
     return None
@@ -39,7 +33,7 @@ def find(downloads: Path, file: LockedFile) -> Path | None:
 
 def keep(arrived: Path, file: LockedFile, downloads: Path) -> Path:
     """Move a download into the cache after checking it; raise UserError where it is not the pinned file."""
-    size, found = arrived.stat().st_size, sha256_of(arrived)
+    size, found = arrived.stat().st_size, file_sha256(arrived)
     if size != file.size or found != file.sha256:
         cut = "cut short" if size < file.size else "not the pinned file"
         raise UserError(
@@ -55,7 +49,7 @@ def keep(arrived: Path, file: LockedFile, downloads: Path) -> Path:
 def describe(arrived: Path, key: str, version: str) -> LockedFile:
     """Return the lock entry of a file that has just arrived."""
     return LockedFile(
-        key=key, name=arrived.name, version=version, sha256=sha256_of(arrived), size=arrived.stat().st_size
+        key=key, name=arrived.name, version=version, sha256=file_sha256(arrived), size=arrived.stat().st_size
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.card_lock import ROOT, LockedFile, local_files, lock_keys
+from pipeline.card_lock import LockedFile, local_files, lock_keys
 from pipeline.card_sources import (
     DebianSource,
     FileSource,
@@ -20,6 +20,7 @@ from pipeline.card_sources import (
     WikimediaSource,
 )
 from pipeline.errors import UserError
+from pipeline.provenance import ROOT
 from pipeline.store import sync_files
 from stages.shared.sources.address import download
 from stages.shared.sources.cache import find, keep, workspace

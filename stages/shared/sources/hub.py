@@ -20,8 +20,8 @@ from tqdm import tqdm
 from pipeline.card_lock import LockedFile, hub_folder
 from pipeline.card_sources import HubSource, matches
 from pipeline.errors import UserError
-from pipeline.store import replacing
-from stages.shared.sources.cache import disk_errors, sha256_of
+from pipeline.store import file_sha256, replacing
+from stages.shared.sources.cache import disk_errors
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 Kind = Literal["dataset", "model"]
@@ -60,7 +60,7 @@ class HubRepository:
         except (HTTPError, LocalEntryNotFoundError) as error:
             raise UserError(unreachable(self.name, error)) from error
         expected = self.files[name]["sha256"]
-        if not self.has(name) or (expected and sha256_of(path) != expected):
+        if not self.has(name) or (expected and file_sha256(path) != expected):
             path.unlink()
             raise UserError(f"{name} of {self.name} arrived damaged and was deleted; run again")
         return path
@@ -117,7 +117,7 @@ def lock_hub(source: HubSource, key: str, downloads: Path, endpoint: str | None 
     """Return the pin of what the main branch holds now: its commit, and hash and size of its list of files."""
     repository = open_repository(source.id, source.repository, "main", downloads, endpoint)
     size = sum(file["size"] for name, file in repository.files.items() if matches(name, source.files))
-    sha256 = sha256_of(repository.folder / "files.json")
+    sha256 = file_sha256(repository.folder / "files.json")
     return LockedFile(key=key, name="files.json", version=repository.commit, sha256=sha256, size=size)
 
 

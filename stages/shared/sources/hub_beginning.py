@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from pipeline.card_sources import HubSource
 from pipeline.errors import UserError
-from pipeline.store import replacing
+from pipeline.store import file_sha256, replacing
 from stages.shared.readers.text_file import DAMAGED, unpacked
-from stages.shared.sources.cache import disk_errors, sha256_of, workspace
+from stages.shared.sources.cache import disk_errors, workspace
 from stages.shared.sources.hub import HubRepository, open_repository, refused, unreachable, wanted_files
 from stages.shared.sources.hub_range import RangeFile
 
@@ -95,7 +95,7 @@ def _take(repository: HubRepository, name: str, most_bytes: int, folder: Path) -
                 f"{name} of {repository.name} is damaged ({error}). Take the card out of hub.first_bytes to fetch it "
                 "whole and read what can be read of it (corpus.reading.broken=skip), or choose another revision"
             ) from error
-        taken = Taken(count, whole, arrived.stat().st_size, sha256_of(arrived))
+        taken = Taken(count, whole, arrived.stat().st_size, file_sha256(arrived))
         path.parent.mkdir(parents=True, exist_ok=True)
         arrived.replace(path)
     return taken

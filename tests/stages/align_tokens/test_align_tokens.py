@@ -18,7 +18,7 @@ from stages.align_tokens.lexicon import PairCounts
 from stages.align_tokens.pruning import table_rows
 from stages.align_tokens.settings import AlignTokensSettings
 from stages.align_tokens.stage import align_tokens
-from stages.align_tokens.word_units import Sentences, WordUnits
+from stages.align_tokens.word_units import SentencePairs, Sentences, WordUnits
 from stages.shared.alignment_table import read_table
 
 pytest.importorskip("systran_align")
@@ -50,7 +50,7 @@ def sentences(rows):
 
 
 def forward(source, target, sizes, updates, scratch):
-    return fast_align.train_systran(source, target, sizes, updates, False, scratch).forward
+    return fast_align.train_systran(SentencePairs(source, target, sizes), updates, False, scratch).forward
 
 
 def model_1(pairs, updates):
@@ -107,7 +107,7 @@ def test_a_fast_align_that_fails_is_told_with_its_last_words(tmp_path, monkeypat
     child.write_text(program)
     monkeypatch.setattr(fast_align, "CHILD", child)
     with pytest.raises(UserError, match=message):
-        fast_align.train_systran(sentences([[0]]), sentences([[0]]), (1, 1), 2, False, tmp_path)
+        fast_align.train_systran(SentencePairs(sentences([[0]]), sentences([[0]]), (1, 1)), 2, False, tmp_path)
     assert list(tmp_path.iterdir()) == [child]
     assert ("no such thing" in capfd.readouterr().err) == ("no such thing" in program)
 

@@ -16,7 +16,7 @@ from stages.align_tokens.expected_counts import count_pairs
 from stages.align_tokens.lexicon import Lexicons
 from stages.align_tokens.sentence_pairs import take_evenly
 from stages.align_tokens.settings import AlignTokensSettings
-from stages.align_tokens.word_units import Sentences
+from stages.align_tokens.word_units import SentencePairs, Sentences
 
 DATA = Path(__file__).parents[2] / "data" / "en-nl.tsv"
 SHARED = {
@@ -73,8 +73,8 @@ def text():
 
 def train(text, scratch, method, both=True, **changes):
     sides, words = text
-    sizes = len(words[0]), len(words[1])
-    return aligner(settings(method, **changes)).train(*sides, sizes, both=both, scratch=scratch)
+    pairs = SentencePairs(*sides, sizes=(len(words[0]), len(words[1])))
+    return aligner(settings(method, **changes)).train(pairs, both=both, scratch=scratch)
 
 
 def check_lexicon(lexicon, sources, targets):

@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 from stages.answer_questions.question_files import read_questions
 from stages.answer_questions.question_sets import Drawing, examples_for, select
 from stages.answer_questions.settings import QuestionSet
-from stages.shared.text_table import DOCUMENT, write_rows
+from stages.shared.text_table import write_rows
 
 OWN = Path("tests/data/questions")
 
@@ -97,7 +97,8 @@ def test_faulty_lines_are_named(tmp_path, line, message):
 def test_questions_in_training_text_are_left_out(tmp_path):
     questions = read(kind="jsonl", file=OWN / "en-nl.jsonl")
     seen = next(one for one in questions if len(one.question.split()) >= 6)
-    write_rows(tmp_path / "train.parquet", DOCUMENT, [("1", "g", "c", f"Het examen. {seen.question} Weet u het?")])
+    document = ("1", "g", "c", f"Het examen. {seen.question} Weet u het?")
+    write_rows(tmp_path / "train.parquet", ("id", "group", "card", "text"), [document])
     trained_on = [(tmp_path / "train.parquet", "text")]
     asked = select("own", questions, trained_on, Drawing(100, 1, 1, 5))
     assert set(questions) - set(asked.questions) == {seen}

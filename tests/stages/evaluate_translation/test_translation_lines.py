@@ -15,7 +15,7 @@ from stages.evaluate_translation.output_facts import language_share, output_fact
 from stages.evaluate_translation.settings import FilesSet, HeldOutSet, TableSet, TranslationScoringSettings
 from stages.shared.text_lines import TextFile
 from stages.shared.text_settings import LanguageSettings
-from stages.shared.text_table import DOCUMENT, PAIR, write_rows
+from stages.shared.text_table import PAIR, write_rows
 
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
 PAIRS = [tuple(line.split("\t")) for line in Path("tests/data/en-tt.tsv").read_text(encoding="utf-8").splitlines()]
@@ -58,7 +58,7 @@ def test_a_table_is_source_and_target_whatever_follows(tmp_path):
 
 def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
     trained = "Башка сүзләр. Бу җөмлә өйрәнү текстында бар."
-    write_rows(tmp_path / "train.parquet", DOCUMENT, [("1", "g", "c", trained)])
+    write_rows(tmp_path / "train.parquet", ("id", "group", "card", "text"), [("1", "g", "c", trained)])
     pairs = [("One", "Бер йорт"), ("One", "Бер  йорт"), ("Two", "Ike yort"), ("", "Өч"), ("Four", "Дүрт йорт")]
     pairs.append(("Five", "бу җөмлә өйрәнү текстында бар"))
     found = select("own", pairs, TrainingText({tmp_path / "train.parquet": "text"}), ANY)
