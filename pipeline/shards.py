@@ -24,6 +24,7 @@ from tqdm import tqdm
 from pipeline import slurm
 from pipeline.errors import UserError
 from pipeline.processes import die_with_parent
+from pipeline.signals import heeded
 from pipeline.stage import ArraySettings, Execution
 from pipeline.store import sync_files
 
@@ -218,8 +219,7 @@ def _signals_raised() -> Iterator[None]:
             f"stopped by {signal.Signals(number).name}, and the jobs of the shards are cancelled; run again"
         )
 
-    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
+    before = {number: signal.signal(number, stop) for number in heeded((signal.SIGTERM, signal.SIGHUP))}
     try:
         yield
     finally:
