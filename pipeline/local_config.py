@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
 import omegaconf
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,6 +12,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from pipeline.composition import compose
 from pipeline.config_keys import keys_at
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
@@ -51,8 +51,7 @@ def _unused(facts: Mapping[str, str], given: Sequence[str]) -> set[str]:
         return set()
     choices = [override for override in (*facts.values(), *given) if re.match(r"\w+=", override)]
     try:
-        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            cluster = hydra.compose("adapt", overrides=choices).cluster
+        cluster = compose(ROOT / "conf", choices).cluster
     except (HydraException, omegaconf.errors.OmegaConfBaseException):
         return set()  # a faulty choice, which is told where the whole configuration is composed
     return {key for key, section in below.items() if section in cluster and cluster[section] is None}
