@@ -83,6 +83,12 @@ def test_a_failure_is_told_in_the_log_and_by_the_status(warm, tmp_path):
     assert "error: adapted_model needs model" in (work / "log").read_text()
 
 
+def outlive(process, number):
+    process.send_signal(number)
+    time.sleep(0.3)
+    assert process.poll() is None
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it(warm, tmp_path, number):
     with lock.hold(tmp_path / "waiting" / "lock", print):
@@ -95,9 +101,7 @@ def test_a_signal_ends_it(warm, tmp_path, number):
 def test_it_ignores_a_schedulers_signal_and_ends_in_its_own_way_by_ctrl_c(warm, tmp_path):
     with lock.hold(tmp_path / "waiting" / "lock", print):
         process = start_waiting(warm, tmp_path / "waiting")
-        process.send_signal(signal.SIGUSR1)
-        time.sleep(0.3)
-        assert process.poll() is None
+        outlive(process, signal.SIGUSR1)
         process.send_signal(signal.SIGINT)
         assert wait_for(process) != 0
     assert "KeyboardInterrupt" in (tmp_path / "waiting.log").read_text()
@@ -130,9 +134,7 @@ def test_a_worker_ignores_what_the_run_was_started_to_ignore(tmp_path, request):
         signal.signal(signal.SIGHUP, before)
     with lock.hold(tmp_path / "waiting" / "lock", print):
         process = start_waiting(fast, tmp_path / "waiting")
-        process.send_signal(signal.SIGHUP)
-        time.sleep(0.3)
-        assert process.poll() is None
+        outlive(process, signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         assert wait_for(process) == -signal.SIGTERM
 
