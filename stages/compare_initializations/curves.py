@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
+from stages.shared.bootstrap import percentile_interval
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -88,7 +90,7 @@ def interval(drawn: np.ndarray, by_seed: np.ndarray, confidence: float) -> tuple
     seeds' is Student's, t(n - 1) s / sqrt(n): resampling three of them would cover far too little. With one seed the
     order of the text has no part in the interval.
     """
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = percentile_interval(drawn, confidence)
     seeds, mean = len(by_seed), float(by_seed.mean())
     spread = 0.0
     if seeds > 1:

@@ -18,6 +18,7 @@ from stages.compare_initializations.curves import (
 )
 from stages.compare_initializations.rivals import Entry
 from stages.compare_initializations.settings import ComparisonSettings
+from stages.shared.bootstrap import percentile_interval
 
 Shown = tuple[np.ndarray, np.ndarray]
 """Bits per byte of each seed, and of each bootstrap sample, at the measured steps."""
@@ -98,9 +99,7 @@ def reaching(
     if not math.isfinite(reached):
         return nothing
     drawn = steps_to_reach(shown[1], steps, yardstick[1][:, -1])
-    ends = np.quantile(
-        np.where(np.isnan(drawn), np.finfo(float).max, drawn), [(1 - confidence) / 2, (1 + confidence) / 2]
-    )
+    ends = percentile_interval(np.where(np.isnan(drawn), np.finfo(float).max, drawn), confidence)
     return {
         "tokens_to_subtoken_mean": round(float(reached) * entry.tokens_per_step),
         "tokens_to_subtoken_mean_interval": [

@@ -34,6 +34,12 @@ def group_totals(values: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     return np.asarray(values @ member)
 
 
+def percentile_interval(samples: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return the two values between which that share of bootstrap samples lies, as much of the rest on either side."""
+    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
 def resampled_totals(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Return the totals of each row over columns drawn with replacement, float64, shape (rows, samples).
 
@@ -61,8 +67,5 @@ def bits_per_byte_interval(
     values = group_totals(np.stack([nll, lengths]).astype(np.float64), groups)
     if values.shape[1] < 2:
         return None
-    confidence = bootstrap.confidence
     totals = resampled_totals(values, bootstrap.samples, bootstrap.seed)
-    ratios = totals[0] / totals[1] / math.log(2)
-    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return percentile_interval(totals[0] / totals[1] / math.log(2), bootstrap.confidence)

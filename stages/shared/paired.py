@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.shared.bootstrap import percentile_interval
 from stages.shared.verdict import judge_gain
 
 
@@ -11,8 +12,7 @@ def interval(values: np.ndarray, confidence: float) -> tuple[float | None, float
     """Return the percentile interval of bootstrap samples."""
     if not len(values):
         return None, None
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return percentile_interval(values, confidence)
 
 
 def compare_samples(difference: float, samples: np.ndarray, confidence: float) -> dict[str, Any]:
