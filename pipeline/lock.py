@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.provenance import process_space
+
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -54,7 +56,7 @@ def _myself() -> dict[str, Any]:
     return {
         "token": uuid.uuid4().hex,
         "host": socket.gethostname(),
-        "system": _system(),
+        "system": process_space(),
         "pid": os.getpid(),
         "born": _birth(os.getpid()),
         "job": os.environ.get("SLURM_JOB_ID"),
@@ -151,16 +153,7 @@ def _mtime(path: Path) -> float | None:
 
 
 def _is_here(owner: dict[str, Any]) -> bool:
-    return owner["host"] == socket.gethostname() and owner.get("system") == _system()
-
-
-def _system() -> str:
-    """Return the boot and the namespace that process numbers belong to: machines and containers may share a name."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:  # a sandbox that hides them: the name alone must do
-        return ""
+    return owner["host"] == socket.gethostname() and owner.get("system") == process_space()
 
 
 def _is_dead(owner: dict[str, Any]) -> bool:

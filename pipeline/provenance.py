@@ -34,6 +34,16 @@ RECORDED = (
 )
 
 
+@cache
+def process_space() -> str:
+    """Return the boot and the namespace that process numbers belong to: machines and containers may share a name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # a sandbox that hides them: the name alone must do
+        return ""
+
+
 def provenance() -> dict[str, Any]:
     """Return the git state, the versions of the libraries that matter, and the hardware, as JSON values."""
     versions = library_versions(RECORDED) | {"python": platform.python_version()}

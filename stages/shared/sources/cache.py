@@ -12,9 +12,10 @@ from pathlib import Path
 
 from pipeline.card_lock import LockedFile, cached_path
 from pipeline.errors import UserError
+from pipeline.provenance import process_space
 from pipeline.store import file_sha256
 
-WORKSPACE = re.compile(r"tmp-(?P<process>\d+)-\w+\.(?P<host>.+)")
+WORKSPACE = re.compile(r"tmp-(?P<process>\d+)-\w+\.(?P<space>.+)")
 
 
 def find(downloads: Path, file: LockedFile) -> Path | None:
@@ -57,16 +58,16 @@ def describe(arrived: Path, key: str, version: str) -> LockedFile:
 def workspace(downloads: Path) -> Iterator[Path]:
     """Give a temporary folder on the cache's disk, and say plainly when that disk is full.
 
-    It is named by this process and host; those of processes of this host that were killed are removed.
+    It is named by this process and where its number counts; those of processes that were killed there are removed.
     """
     with disk_errors(downloads):
         downloads.mkdir(parents=True, exist_ok=True)
-        host = socket.gethostname()
+        here = process_space() or socket.gethostname()
         for left in downloads.glob("tmp-*"):
             name = WORKSPACE.fullmatch(left.name)
-            if name and name["host"] == host and not Path("/proc", name["process"]).exists():
+            if name and name["space"] == here and not Path("/proc", name["process"]).exists():
                 shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"tmp-{os.getpid()}-", suffix=f".{host}", dir=downloads))
+        folder = Path(tempfile.mkdtemp(prefix=f"tmp-{os.getpid()}-", suffix=f".{here}", dir=downloads))
     try:
         with disk_errors(downloads):
             yield folder

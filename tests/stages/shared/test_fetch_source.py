@@ -16,6 +16,7 @@ from pipeline.card_sources import (
     UrlSource,
 )
 from pipeline.errors import UserError
+from pipeline.provenance import process_space
 from pipeline.store import file_sha256
 from stages.shared.sources import cache
 from stages.shared.sources.cache import find
@@ -68,11 +69,11 @@ def test_what_is_unpacked_is_on_the_disk_before_it_gets_its_name(served, tmp_pat
 def test_what_a_killed_download_left_goes_with_the_next(tmp_path):
     ended = subprocess.Popen(["true"])
     ended.wait()
-    host, others = socket.gethostname(), f"tmp-{ended.pid}-abc_1234.not-{socket.gethostname()}"
+    others = f"tmp-{ended.pid}-abc_1234.{socket.gethostname()}"  # of a container that has this one's name
     with cache.workspace(tmp_path) as own:
         (own / "arriving").touch()
         killed = own.rename(tmp_path / own.name.replace(str(os.getpid()), str(ended.pid)))
-        running = tmp_path / f"tmp-{os.getpid()}-abc_1234.{host}"
+        running = tmp_path / f"tmp-{os.getpid()}-abc_1234.{process_space()}"
         for folder in (running, tmp_path / others):
             folder.mkdir()
         with cache.workspace(tmp_path) as other:
