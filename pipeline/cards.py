@@ -14,10 +14,11 @@ from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationEr
 from pipeline.card_lock import FilesMissing, LockedFile, cached_path, lock_keys, locked_files
 from pipeline.card_sources import READERS, FileSource, HubSource, Source
 from pipeline.errors import UserError
+from pipeline.provenance import ROOT
 from pipeline.registry import unknown
 from pipeline.section import Section
 
-CARDS = Path(__file__).resolve().parent.parent / "data_cards"
+CARDS = ROOT / "data_cards"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with libyaml
 Given = TypeVar("Given")
 Made = TypeVar("Made")
