@@ -56,7 +56,7 @@ INGEST_CORPUS = Stage(
     "ingest_corpus",
     "corpus",
     IngestCorpusSettings,
-    version=3,
+    version=4,
     libraries=CURATING,
     uses_network=True,
     resumes=True,

@@ -30,7 +30,7 @@ from stages.shared.curation.curate import notes
 from stages.shared.duplicates.benchmark_files import benchmark_index
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.leftovers import keep_checkpoints_only
-from stages.shared.mixture import Size, cap_limit, check_weights
+from stages.shared.mixture import MixtureSettings, Size, cap_limit, check_weights, repeats, weight_of
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
 from stages.shared.text_table import read_rows, table_files
@@ -133,7 +133,7 @@ def _training(
     shutil.rmtree(benchmarks, ignore_errors=True)
     index: BenchmarkIndex = benchmark_index(corpus.decontamination)
     index.save(benchmarks)
-    below = cap_limit(_sizes(split), corpus.mixture.cap_bytes, corpus.mixture.seed)
+    below = cap_limit(_sizes(found, split, corpus.mixture), corpus.mixture.cap_bytes, corpus.mixture.seed)
     tasks = {
         work / "train" / folder.name: TrainingTask(folder, one.card.name, held_out, benchmarks, below, corpus)
         for one, folder in zip(found, split, strict=True)
@@ -142,11 +142,14 @@ def _training(
     return list(tasks)
 
 
-def _sizes(split: Sequence[Path]) -> Iterator[Size]:
-    for folder in split:
+def _sizes(found: Sequence[Curated], split: Sequence[Path], mixture: MixtureSettings) -> Iterator[Size]:
+    """Yield the training documents that the weights leave."""
+    for one, folder in zip(found, split, strict=True):
+        weight = weight_of(one.card.name, mixture.weights)
         sizes = np.load(folder / TRAIN_BYTES).tolist()
         for (name,), size in zip(read_rows(folder / TRAIN, ["id"]), sizes, strict=True):
-            yield Size(name, size)
+            if times := repeats(name, weight, mixture.seed):
+                yield Size(name, times * size)
 
 
 def _measure(shards: Sequence[Shard], work: Path, execution: Execution) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ class TrainingTask(NamedTuple):
     held_out: Path
     benchmarks: Path
     below: float
-    """Documents whose place is at least this are over the cap."""
+    """Documents whose place for the cap is at least this are over it."""
     corpus: CorpusSettings
 
 
@@ -60,7 +60,7 @@ def mixed(name: str, task: TrainingTask) -> tuple[int, str | None]:
     times = repeats(name, weight_of(task.card, mixture.weights), mixture.seed)
     if not times:
         return 0, "weight"
-    return times, "cap" if place(name, mixture.seed) >= task.below else None
+    return times, "cap" if place(name, mixture.seed, "cap") >= task.below else None
 
 
 def _without_overlap(

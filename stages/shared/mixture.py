@@ -1,15 +1,15 @@
 """How much of each source goes into the training text: weights and a cap, decided document by document.
 
-A document's place is a hash of seed and id, a number in [0, 1). What is kept depends on that number alone, so that the
-order of shards, their number and the number of workers change nothing; a larger weight or cap keeps all that a smaller
-one keeps.
+A document has a place for its weight and another for the cap: hashes of seed and id, numbers in [0, 1). What is kept
+depends on these alone, so that the order of shards, their number and the number of workers change nothing. A larger cap
+keeps all that a smaller one keeps, and so does a larger weight where no cap is reached.
 """
 
 import hashlib
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PositiveInt
 
@@ -19,6 +19,7 @@ from pipeline.section import Section
 
 Weight = Annotated[float, Field(ge=0)]
 DIGEST_BYTES = 8
+Decision = Literal["weight", "cap"]
 
 
 class MixtureSettings(Section):
@@ -29,7 +30,8 @@ class MixtureSettings(Section):
     """Factor of each source by card: 0.1 keeps a tenth of its documents, 2.5 has each read two or three times an epoch,
     0 leaves it out; what is not named counts once."""
     cap_bytes: PositiveInt | None
-    """Most UTF-8 bytes of training text; null for all. A cap in tokens is `tokens` times the bytes a token has."""
+    """Most UTF-8 bytes of training text that an epoch reads, a document as often as its weight says; null for all. It
+    takes the same share of each source. A cap in tokens is `tokens` times the bytes a token has."""
 
 
 class Size(NamedTuple):
@@ -37,11 +39,16 @@ class Size(NamedTuple):
 
     id: str
     bytes: int
+    """UTF-8 bytes that an epoch reads of it: its own times its repeats."""
 
 
-def place(document: str, seed: int) -> float:
-    """Return a document's place in [0, 1), uniform over ids."""
-    digest = hashlib.sha256(f"{seed}/{document}".encode()).digest()[:DIGEST_BYTES]
+def place(document: str, seed: int, decision: Decision) -> float:
+    """Return a document's place in [0, 1), uniform over ids.
+
+    Each decision has places of its own: by a common one, a cap would take just those that a weight keeps, whatever the
+    weight, and none of those that it drops.
+    """
+    digest = hashlib.sha256(f"{decision}/{seed}/{document}".encode()).digest()[:DIGEST_BYTES]
     return (int.from_bytes(digest, "big") >> 11) / 2**53  # 53 bits: exact as a float, and never rounded up to 1
 
 
@@ -52,7 +59,7 @@ def repeats(document: str, weight: float, seed: int) -> int:
     2.5 has half the documents twice and half three times.
     """
     whole = math.floor(weight)
-    return whole + (place(document, seed) < weight - whole)
+    return whole + (place(document, seed, "weight") < weight - whole)
 
 
 def weight_of(card: str, weights: Mapping[str, float]) -> float:
@@ -85,7 +92,7 @@ def cap_limit(sizes: Iterable[Size], cap_bytes: int | None, seed: int) -> float:
     kept: list[tuple[float, int]] = []  # a heap, the largest place first
     total, limit = 0, 1.0
     for size in sizes:
-        where = place(size.id, seed)
+        where = place(size.id, seed, "cap")
         if where >= limit:
             continue
         heapq.heappush(kept, (-where, size.bytes))

@@ -122,9 +122,9 @@ def test_weights_and_cap_choose_documents_by_their_ids(whole, tmp_path):
     mixed = CORPUS.mixture.model_copy(update={"weights": {"text": 2.5}, "cap_bytes": 30_000})
     corpus = ingest(tmp_path / "out", given, mixture=mixed)
     train, everything = kept(corpus, ["train"]), kept(expected, ["train"])
-    assert sum(len(row["text"].encode()) for row in train) <= 30_000
+    assert read_bytes(train) <= 30_000
     names = {row["id"] for row in train}
-    places = {row["id"]: place(row["id"], mixed.seed) for row in everything}
+    places = {row["id"]: place(row["id"], mixed.seed, "cap") for row in everything}
     assert max(places[name] for name in names) < min(where for name, where in places.items() if name not in names)
     assert {row["repeats"] for row in train} == {2, 3}
     assert kept(corpus, ["validation", "test"]) == kept(expected, ["validation", "test"])
@@ -132,6 +132,28 @@ def test_weights_and_cap_choose_documents_by_their_ids(whole, tmp_path):
     assert dropped["cap"] == len(everything) - len(train)
     with pytest.raises(UserError, match=r"corpus\.mixture\.weights: unknown card of the corpus 'texd'"):
         ingest(tmp_path / "typo", given, mixture=mixed.model_copy(update={"weights": {"texd": 1.0}}))
+
+
+def read_bytes(rows):
+    """Return the UTF-8 bytes of text that an epoch reads."""
+    return sum(len(row["text"].encode()) * row["repeats"] for row in rows)
+
+
+def test_a_cap_bounds_what_is_read_of_two_sources_and_leaves_them_their_weights(tmp_path):
+    """Lines of a help text, each a document, go to the two in turn."""
+    lines = [line for line in (DATA / "dutch.txt").read_text().split("\n") if len(line.split()) >= 5]
+    cards = []
+    for name, part in (("often", lines[::2]), ("once", lines[1::2])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("\n".join(part) + "\n")
+        cards.append(card(tmp_path / name, name, "text", files="*.txt", documents="lines"))
+    whole = read_bytes(kept(ingest(tmp_path / "whole", *cards), ["train"]))
+    for weight in (0.5, 3.0):
+        mixed = CORPUS.mixture.model_copy(update={"weights": {"often": weight}, "cap_bytes": whole // 2})
+        train = kept(ingest(tmp_path / f"{weight}", *cards, mixture=mixed), ["train"])
+        often, once = (read_bytes([row for row in train if row["card"] == name]) for name in ("often", "once"))
+        assert 0.9 * whole / 2 < often + once <= whole / 2
+        assert often / once == pytest.approx(weight, rel=0.25)
 
 
 def test_lines_of_a_benchmark_go_and_are_listed(whole, tmp_path):
