@@ -68,7 +68,7 @@ INGEST_BITEXT = Stage(
     "ingest_bitext",
     "bitext",
     IngestBitextSettings,
-    version=2,
+    version=3,
     libraries=(*READING, "numpy", "xxhash"),
     uses_network=True,
     resumes=True,

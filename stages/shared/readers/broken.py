@@ -46,7 +46,7 @@ class Skipped:
     def __init__(self) -> None:
         self.documents = 0
         self.files = 0
-        """Of a file that breaks off, the documents before that place are read."""
+        """Of a file that breaks off, the documents before that place are read; of sides that cannot be paired none."""
         self.examples: list[str] = []
         """What was wrong with the first of them, with file and place."""
 

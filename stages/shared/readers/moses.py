@@ -1,7 +1,6 @@
 """Pairs in two files, line by line, as OPUS and Moses have them."""
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 
 from pydantic import PositiveInt
@@ -11,7 +10,7 @@ from stages.shared.documents import Segment
 from stages.shared.readers.broken import BrokenInput
 from stages.shared.readers.pairs import by_origin, in_groups
 from stages.shared.readers.task import Found, ReadTask
-from stages.shared.readers.text_file import checked_lines
+from stages.shared.readers.text_file import byte_lines, checked_lines
 
 Line = str | BrokenInput
 
@@ -31,7 +30,8 @@ class MosesOptions(Section):
 def read_moses(task: ReadTask, options: MosesOptions) -> Iterator[Found]:
     """Yield documents of `group_lines` pairs, or one for each film or book.
 
-    Sides that differ in length are a fault that names both counts.
+    Sides that differ in length are a fault that names both counts, and so is one that is cut off: nothing of them is
+    read, for a line more or less at the top pairs all that follow wrongly. So each file is read twice, first to count.
     """
     (_, source), (name, target) = task.file(options.source), task.file(options.target)
     ids = [task.file(options.ids)[1]] if options.ids else []
@@ -42,12 +42,7 @@ def read_moses(task: ReadTask, options: MosesOptions) -> Iterator[Found]:
 
 
 def _rows(paths: list[Path], max_line_bytes: int) -> Iterator[tuple[int, list[Line]]]:
-    counts = [0] * len(paths)
-    for lines in zip_longest(*(checked_lines(path, max_line_bytes) for path in paths)):
-        counts = [count + (line is not None) for count, line in zip(counts, lines, strict=True)]
-        there = [line for line in lines if line is not None]
-        if len(there) == len(paths):
-            yield there[0][0], [text for _, text in there]
+    counts = [sum(1 for _ in byte_lines(path, max_line_bytes)) for path in paths]
     if len(set(counts)) > 1:
         counted = " and ".join(f"{path} {count:,}" for path, count in zip(paths[1:], counts[1:], strict=True))
         raise BrokenInput(
@@ -55,6 +50,8 @@ def _rows(paths: list[Path], max_line_bytes: int) -> Iterator[tuple[int, list[Li
             "Line n of one must translate line n of the other: fetch both again, or align them anew",
             "file",
         )
+    for lines in zip(*(checked_lines(path, max_line_bytes) for path in paths), strict=True):
+        yield lines[0][0], [text for _, text in lines]
 
 
 def _pair(row: list[Line]) -> Segment | BrokenInput:

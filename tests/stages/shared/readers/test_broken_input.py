@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -97,6 +98,31 @@ def test_sides_stay_together_where_a_line_of_one_is_broken(tmp_path, read):
     pairs = [tuple(document.segments[0]) for document in read(tmp_path, "moses", skipped, **options)]
     assert pairs == [("one", "een"), ("three", "drie")]
     assert skipped.documents == 1
+
+
+@pytest.mark.parametrize("side", ["en", "nl", "ids"])
+def test_of_sides_that_differ_in_length_nothing_is_read(tmp_path, read, side):
+    for name in ("en", "nl", "ids"):
+        text = [f"{name}/{n}.xml\tnl/1.xml" if name == "ids" else f"{name} {n}" for n in range(200)]
+        (tmp_path / f"x.{name}").write_text("\n".join(["A line too many.", *text] if name == side else text) + "\n")
+    skipped = Skipped()
+    options = {"role": "parallel", "source": "*.en", "target": "*.nl", "group_lines": 10, "ids": "*.ids"}
+    with pytest.raises(UserError, match="no pair of 'en' and 'nl'"):  # else there would be some
+        read(tmp_path, "moses", skipped, **options)
+    assert (skipped.documents, skipped.files) == (0, 1)
+    for name in ("en", "nl", "ids"):
+        assert re.search(rf"x\.{name}( has)? {201 if name == side else 200}\b", skipped.examples[0])
+
+
+def test_of_a_side_that_is_cut_off_nothing_is_read(tmp_path, read):
+    for name in ("en", "nl"):
+        content = gzip.compress("".join(f"{name} {n * 7919 % 10_000}\n" for n in range(20_000)).encode())
+        (tmp_path / f"x.{name}.gz").write_bytes(content[:-300] if name == "nl" else content)
+    skipped = Skipped()
+    with pytest.raises(UserError, match="no pair of 'en' and 'nl'"):
+        read(tmp_path, "moses", skipped, role="parallel", source="*.en.gz", target="*.nl.gz", group_lines=10)
+    assert (skipped.documents, skipped.files) == (0, 1)
+    assert re.search(r"x\.nl\.gz: after line \d+: the compressed data is cut off", skipped.examples[0])
 
 
 def test_shards_of_parquet(tmp_path, read, lines):
