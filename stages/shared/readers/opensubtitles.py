@@ -6,7 +6,7 @@ from typing import Literal
 
 from pipeline.section import Section
 from stages.shared.documents import Document, Segment
-from stages.shared.readers.broken import broken
+from stages.shared.readers.broken import BrokenInput, broken
 from stages.shared.readers.markup import Element, local_name, text_of
 from stages.shared.readers.subtitles import clean_subtitles
 from stages.shared.readers.task import Found, ReadTask
@@ -19,24 +19,44 @@ class OpensubtitlesOptions(Section):
     files: str
     """Glob pattern of the files, `YEAR/FILM/SUBTITLES.xml`; .gz is unpacked. A film, its folder, is a group."""
     versions: Literal["first", "all"]
-    """Many films have several subtitles that say nearly the same: the first by name, or all."""
+    """Many films have several subtitles that say nearly the same: the first by name that is not broken, or all."""
 
 
 def read_opensubtitles(task: ReadTask, options: OpensubtitlesOptions) -> Iterator[Found]:
-    """Yield a document for each film or each of its subtitles, adverts and marks for the hard of hearing taken out."""
-    first = {str(PurePosixPath(name).parent): name for name, _ in reversed(task.files(options.files))}
+    """Yield a document for each film or each of its subtitles, adverts and marks for the hard of hearing taken out.
+
+    A broken file is a broken document; where one of a film is wanted, the next by name is read in its place.
+    """
+    films = dict[str, list[tuple[str, Path]]]()
+    for name, path in task.files(options.files):
+        films.setdefault(_film(name), []).append((name, path))
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        film = str(PurePosixPath(name).parent)
-        if options.versions == "first" and first[film] != name:
-            return
-        sentences = [_sentence(element) for element in elements(path, ("s",), task.handling.max_line_bytes)]
-        if not sentences:
-            yield broken(path, "file", "no <s>, which OPUS puts sentences in")
-            return
-        yield Document(name, film, tuple(Segment("", line) for line in clean_subtitles(sentences)))
+        versions = films[_film(name)] if options.versions == "first" else [(name, path)]
+        if versions[0][0] != name:
+            return  # read with the film's first
+        for version in versions:
+            found = _subtitles(*version, task.handling.max_line_bytes)
+            yield found
+            if isinstance(found, Document):
+                return
 
     return task.documents(options.files, read, may_be_empty=True)
+
+
+def _film(name: str) -> str:
+    return str(PurePosixPath(name).parent)
+
+
+def _subtitles(name: str, path: Path, max_bytes: int) -> Found:
+    """Return the document that a file is, or what is wrong with it."""
+    try:
+        sentences = [_sentence(element) for element in elements(path, ("s",), max_bytes)]
+    except BrokenInput as fault:
+        return BrokenInput(str(fault), "document")  # the file is one document, whatever of it is broken
+    if not sentences:
+        return broken(path, "file", "no <s>, which OPUS puts sentences in", "document")
+    return Document(name, _film(name), tuple(Segment("", line) for line in clean_subtitles(sentences)))
 
 
 def _sentence(element: Element) -> str:

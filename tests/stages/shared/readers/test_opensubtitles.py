@@ -127,4 +127,19 @@ def test_broken_films_are_named_and_skipped(tmp_path, read, content, message):
         read(tmp_path, "opensubtitles", **OPTIONS)
     skipped = Skipped()
     assert [document.group for document in read(tmp_path, "opensubtitles", skipped, **OPTIONS)] == ["card:1999/2"]
-    assert (skipped.files, skipped.documents) == (1, 0)
+    assert (skipped.files, skipped.documents) == (0, 1)
+
+
+@pytest.mark.parametrize("content", [FILM[:-30], "<document><p>x</p></document>", ""])
+def test_in_the_place_of_broken_subtitles_the_film_s_next_are_read(tmp_path, read, content):
+    write(tmp_path, "1999/1/1.xml", "1999/1/2.xml.gz", "1999/1/3.xml", "1999/1/4.xml", "1999/2/1.xml")
+    (tmp_path / "1999" / "1" / "1.xml").write_text(content)
+    (tmp_path / "1999" / "1" / "2.xml.gz").write_bytes(gzip.compress(FILM.encode())[:-9])
+    skipped = Skipped()
+    found = read(tmp_path, "opensubtitles", skipped, **OPTIONS)
+    assert [document.id for document in found] == ["card:1999/1/3.xml", "card:1999/2/1.xml"]
+    assert (skipped.files, skipped.documents) == (0, 2)
+    skipped = Skipped()
+    every = read(tmp_path, "opensubtitles", skipped, **(OPTIONS | {"versions": "all"}))
+    assert [document.group for document in every] == ["card:1999/1"] * 2 + ["card:1999/2"]
+    assert (skipped.files, skipped.documents) == (0, 2)
