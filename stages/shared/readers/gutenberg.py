@@ -55,9 +55,11 @@ def read_gutenberg(task: ReadTask, options: GutenbergOptions) -> Iterator[Found]
         size = path.stat().st_size
         if size > task.handling.max_line_bytes:
             raise broken(path, "file", f"{size:,} bytes, more than {task.handling.max_line_bytes:,}")
-        body = book(decoded(path))
-        if body is None:
-            raise broken(path, "file", "it speaks of Project Gutenberg without a mark of where the book begins")
+        text = decoded(path)
+        try:
+            body = book(text)
+        except ValueError as error:
+            raise broken(path, "file", str(error)) from None
         number = NUMBER.match(path.name)
         url = f"https://www.gutenberg.org/ebooks/{number[1]}" if number else ""
         segments = tuple(Segment("", line) for line in paragraphs(body))
@@ -85,8 +87,10 @@ def decoded(path: Path) -> str:
     return text.replace("\r\n", "\n")
 
 
-def book(text: str) -> str | None:
-    """Return what stands between header and licence; None where there is a header but no mark of its end.
+def book(text: str) -> str:
+    """Return what stands between header and licence, and of a text without a header all.
+
+    Raises ValueError where a header has no mark of its end, or the text after it no mark of its own.
 
     >>> book("The Project Gutenberg EBook\\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\\n\\nEen boek.\\n"
     ...      "End of Project Gutenberg's X\\n\\n*** END OF THIS PROJECT GUTENBERG EBOOK X ***\\nLicence\\n")
@@ -94,7 +98,7 @@ def book(text: str) -> str | None:
     """
     start = START.search(text)
     if start is None and "project gutenberg" in text[:HEADER_CHARACTERS].lower():
-        return None
+        raise ValueError("it speaks of Project Gutenberg without a mark of where the book begins")
     text = text[start.end() :] if start else text
     if end := END.search(text):
         text = text[: end.start()]
@@ -102,6 +106,8 @@ def book(text: str) -> str | None:
         text = text[: tail.start()] if tail else text
     elif old := list(OLD_END.finditer(text)):
         text = text[: old[-1].start()]
+    elif start:
+        raise ValueError("it has a mark of where the book begins but none of where it ends, as one that is cut off")
     return PRODUCED.sub("", text).strip()
 
 

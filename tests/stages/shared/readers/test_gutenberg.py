@@ -134,6 +134,7 @@ def test_verse_keeps_its_lines_and_prose_does_not():
     ("data", "message"),
     [
         (OLD.replace("*** START", "START").encode("cp1252"), "without a mark of where the book begins"),
+        (OLD[: OLD.index("End of Project")].encode("cp1252"), r"pg1\.txt: file: .*none of where it ends"),
         (OLD.replace("ISO-8859-1", "UTF-8").encode("cp1252"), r"pg1\.txt: file, byte 45: invalid UTF-8 \(0xeb\)"),
         (OLD.replace("neef", "ne\0f").encode("cp1252"), r"pg1\.txt: file, character \d+: NUL"),
         (b"x" * 200_000, r"pg1\.txt: file: 200,000 bytes, more than 100,000"),
