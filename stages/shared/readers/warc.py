@@ -35,10 +35,17 @@ def read_warc(task: ReadTask, options: WarcOptions) -> Iterator[Found]:
     """Yield a document for each page that the server gave as HTML with status 200, or each text."""
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        with open_bytes(path) as file:
+        number, some = 0, False
+        with unpacking(path, lambda: f"after record {number}"), open_bytes(path) as file:
             for number, record in enumerate(_records(path, _Unpacked(file, path)), start=1):
                 if record.rec_type == options.records:
-                    yield from _document(f"{name}#{number}", path, record, options, task.handling.max_line_bytes)
+                    for found in _document(f"{name}#{number}", path, record, options, task.handling.max_line_bytes):
+                        some = True
+                        yield found
+        if not number:
+            raise broken(path, "file", f"no record in its {path.stat().st_size:,} bytes")
+        if not some:
+            task.tell(f"{name}: no {options.records} that is read, of records {number:,}")
 
     return task.documents(options.files, read, may_be_empty=True)
 

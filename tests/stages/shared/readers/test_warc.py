@@ -106,6 +106,29 @@ def test_wherever_an_archive_is_cut_off_it_is_told(tmp_path, read):
     assert all(second >= first for first, second in pairwise(counts))
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.warc", b""), ("a.warc.gz", b""), *((f"a.warc{ending}", pack(b"")) for ending, pack in PACK.items())],
+    ids=["plain", "0 bytes", *PACK],
+)
+def test_an_archive_of_nothing_is_named_and_counted(tmp_path, read, name, data):
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "b.warc").write_bytes(archive(response("b.example")))
+    with pytest.raises(UserError, match=rf"{name}: (file: no record in its \d+ bytes|after record 0: .*\(0 bytes\))"):
+        read(tmp_path, "warc", **OPTIONS)
+    skipped = Skipped()
+    assert [document.url for document in read(tmp_path, "warc", skipped, **OPTIONS)] == ["https://b.example/a"]
+    assert (skipped.documents, skipped.files) == (0, 1)
+
+
+def test_an_archive_of_which_no_record_is_wanted_is_sound_and_told(tmp_path, read):
+    (tmp_path / "a.warc").write_bytes(archive(response("weg.example", status="404 Not Found")))
+    (tmp_path / "b.warc").write_bytes(archive(response("b.example")))
+    notes = []
+    assert len(read(tmp_path, "warc", notes=notes, **OPTIONS)) == 1
+    assert notes == ["data card card: a.warc: no response that is read, of records 1"]
+
+
 def test_something_else_is_no_archive(tmp_path, read):
     (tmp_path / "a.warc").write_bytes(b"no archive\n" * 100)
     with pytest.raises(UserError, match=r"a\.warc: after record 0: not a whole WARC file"):
