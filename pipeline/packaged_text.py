@@ -123,12 +123,16 @@ def _fetch_packages(waiting: Sequence[tuple[Config, Sequence[ResolvedCard]]]) ->
 
 def _measured(config: Config, cards: Iterable[ResolvedCard]) -> Iterator[tuple[str, Measure]]:
     from stages.shared.card_documents import card_documents
+    from stages.shared.readers.left_out import LeftOut
     from stages.shared.text_volume import volume
 
     execution, size = config.execution(), config.corpus.reading.catalogue_bytes
     for card in cards:
         print(f"{config.language.name}: {card.name}", file=sys.stderr)
-        found = volume(card_documents(card, execution, size, lambda note: print(f"note: {note}", file=sys.stderr)))
+        left_out = LeftOut()
+        found = volume(card_documents(card, execution, size, left_out))
+        for note in left_out.lines():
+            print(f"note: {note}", file=sys.stderr)
         today = datetime.now(UTC).date().isoformat()
         yield card.name, Measure(fingerprint=_short(card), date=today, **found._asdict())
 

@@ -22,6 +22,7 @@ from stages.shared.normalisation import normalise
 from stages.shared.placeholders import placeholders_differ
 from stages.shared.readers.broken import Skipped
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.text_table import PAIR, TableWriter, record_batches
 from stages.shared.words import comparable
@@ -87,17 +88,17 @@ def read_pairs(task: ReadTask, out: Path) -> None:
     These are: whole.npy, a pair's as it stands; sources.npy and targets.npy, those of its sides as they are compared.
     """
     judge, sides = PairJudge(task.bitext, task.language), SideRules(task.bitext, task.language)
-    dropped, skipped, notes = Dropped(), Skipped(), list[str]()
+    dropped, skipped, left_out = Dropped(), Skipped(), LeftOut()
     read = 0
     with TableWriter(out / PAIRS, PAIR) as kept:
-        how = handling(task.bitext.reading, skipped, notes)
+        how = handling(task.bitext.reading, skipped, left_out)
         for document in _rewritten(read_card(task.card, task.folder, how, task.only), sides):
             read += len(document.segments)
             for name, pair in _clean(document, judge, dropped):
                 kept.add((name, document.group, task.card.name, pair.source, pair.target))
     for name, column in _hashes(out / PAIRS).items():
         save_array(out / name, column)
-    figures = {"pairs": read, "notes": notes, "broken": vars(skipped), **dropped.figures()}
+    figures = {"pairs": read, "left_out": vars(left_out), "broken": vars(skipped), **dropped.figures()}
     figures |= {"rules": sides.counts} if task.bitext.rules else {}
     (out / FIGURES).write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
 

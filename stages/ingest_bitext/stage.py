@@ -40,6 +40,7 @@ from stages.shared.duplicates.benchmark_files import summary as decontaminated
 from stages.shared.duplicates.settings import DecontaminationSettings
 from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.overlap import SentenceIndex
+from stages.shared.readers.left_out import all_lines
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
 from stages.shared.text_settings import SplitSettings
@@ -91,7 +92,7 @@ def ingest_bitext(
     summary |= {
         "pairs_before_overlap": {name: sum(map(_rows, [one / f"{name}.parquet" for one in parts])) for name in SPLITS},
         "split": split.model_dump(),
-        "notes": [*notes, *part_notes(settings.cards), *(note for one in phases for note in one[0]["notes"])],
+        "notes": [*notes, *part_notes(settings.cards), *all_lines(one[0]["left_out"] for one in phases)],
     }
     if settings.decontamination.benchmarks:
         summary["benchmarks"] = decontaminated(folder / HITS for folder in train)

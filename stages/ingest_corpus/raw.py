@@ -12,6 +12,7 @@ from stages.shared.card_documents import handling, portions
 from stages.shared.documents import Document
 from stages.shared.readers.broken import BrokenInput, Skipped
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.text_settings import ReadingSettings
 from stages.shared.text_table import TableWriter
 
@@ -70,8 +71,8 @@ def read_raw(task: RawTask, out: Path) -> None:
 
 
 def _read(task: RawTask, out: Path, skipped: Broken) -> dict[str, Any]:
-    notes, documents, characters, ids = list[str](), 0, 0, 0
-    texts = read_card(task.card, task.folder, handling(task.settings, skipped, notes), task.only)
+    left_out, documents, characters, ids = LeftOut(), 0, 0, 0
+    texts = read_card(task.card, task.folder, handling(task.settings, skipped, left_out), task.only)
     number, left = 0, next(texts, None)
     while left is not None:
         with TableWriter(out / f"{number:05d}.parquet", SCHEMA) as writer:
@@ -84,7 +85,7 @@ def _read(task: RawTask, out: Path, skipped: Broken) -> dict[str, Any]:
                 documents, left = documents + 1, next(texts, None)
             characters += size
         number += 1
-    return {"documents": documents, "characters": characters, "ids": ids % 2**64, "notes": notes}
+    return {"documents": documents, "characters": characters, "ids": ids % 2**64, "left_out": vars(left_out)}
 
 
 def _size(document: Document) -> int:

@@ -31,6 +31,7 @@ from stages.shared.duplicates.benchmark_files import benchmark_index
 from stages.shared.duplicates.benchmark_index import BenchmarkIndex
 from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.mixture import MixtureSettings, Size, cap_limit, check_weights, repeats, weight_of
+from stages.shared.readers.left_out import all_lines
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import SPLITS
 from stages.shared.text_table import read_rows, table_files
@@ -172,4 +173,4 @@ def _place(shards: Sequence[Shard], broken: Sequence[Path], out: Path) -> None:
 
 
 def _notes(raw: Sequence[tuple[ResolvedCard, Path]]) -> list[str]:
-    return [note for _, folder in raw for note in read_json(folder / FOUND)["notes"]]
+    return all_lines(read_json(folder / FOUND)["left_out"] for _, folder in raw)

@@ -12,6 +12,7 @@ from stages.shared.artifact import write_json
 from stages.shared.card_documents import card_documents
 from stages.shared.normalisation import normalise
 from stages.shared.readers.broken import broken
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.readers.text_file import text_lines
 from stages.shared.tally import Tally
 
@@ -28,9 +29,9 @@ def ingest_dictionary(
     Entries of several words on a side are left out. Raises UserError where a source is broken or no pair is left.
     """
     tallies: dict[str, Tally] = {}
-    notes: list[str] = []
+    left_out = LeftOut()
     found: set[tuple[str, str]] = set()
-    for name, source, target in _entries(settings, execution, notes):
+    for name, source, target in _entries(settings, execution, left_out):
         tally = tallies.setdefault(name, Tally())
         pair = normalise(source), normalise(target)
         if not all(map(WORD.fullmatch, pair)):
@@ -56,21 +57,21 @@ def ingest_dictionary(
             {"name": name, "licence": licences.get(name, "your own"), "words": tally.kept} | tally.figures("entries")
             for name, tally in tallies.items()
         ],
-        "notes": notes,
+        "notes": left_out.lines(),
     }
     write_json(out / "dictionary.json", summary)
     return {key: summary[key] for key in ("pairs", "source_words", "target_words")}
 
 
 def _entries(
-    settings: IngestDictionarySettings, execution: Execution, notes: list[str]
+    settings: IngestDictionarySettings, execution: Execution, left_out: LeftOut
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the card's name, source and target side of each entry."""
     if isinstance(settings.dictionary, FileDictionary):
         for pair in read_own(settings.dictionary.path):
             yield OWN, *pair
     for card in settings.cards:
-        for document in card_documents(card, execution, CATALOGUE_BYTES, notes.append):
+        for document in card_documents(card, execution, CATALOGUE_BYTES, left_out):
             for segment in document.segments:
                 yield card.name, segment.source, segment.target
 

@@ -19,6 +19,7 @@ from stages.shared.deduplication import Seen
 from stages.shared.normalisation import normalise
 from stages.shared.overlap import SentenceIndex
 from stages.shared.readers.broken import BrokenInput, Skipped, handler, with_faults
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.readers.task import Handling
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.split import split_of
@@ -57,7 +58,7 @@ def ingest_instructions(
     seen = Seen()
     with TableWriter(out / "train.parquet", SCHEMA) as train, TableWriter(out / "validation.parquet", SCHEMA) as other:
         writers = dict(zip(SPLITS, (train, other), strict=True))
-        for card, found in _all(settings, execution, counts.skipped, counts.notes):
+        for card, found in _all(settings, execution, counts.skipped, counts.left_out):
             reason = fault_of(found, seen, held_out)
             if reason:
                 counts.tallies[card.name].drop(reason)
@@ -79,7 +80,7 @@ class Counts:
         self.words: Counter[str] = Counter()
         self.rows = dict.fromkeys(SPLITS, 0)
         self.skipped = Skipped()
-        self.notes: list[str] = []
+        self.left_out = LeftOut()
 
     def keep(self, card: str, split: str, found: Conversation) -> None:
         """Count a conversation that stays."""
@@ -95,15 +96,21 @@ class Counts:
             | self.tallies[card.name].figures("rows")
             for card in settings.cards
         ]
-        return {"role": settings.role, "rows": self.rows, "cards": cards, "broken": broken, "notes": self.notes}
+        return {
+            "role": settings.role,
+            "rows": self.rows,
+            "cards": cards,
+            "broken": broken,
+            "notes": self.left_out.lines(),
+        }
 
 
 def _all(
-    settings: IngestInstructionsSettings, execution: Execution, skipped: Skipped, notes: list[str]
+    settings: IngestInstructionsSettings, execution: Execution, skipped: Skipped, left_out: LeftOut
 ) -> Iterator[tuple[ResolvedCard, Conversation]]:
     """Yield the card and the conversation of each row that is not broken."""
     meet = handler(settings.reading.on_broken, skipped)
-    handling = Handling(CATALOGUE_BYTES, MAX_LINE_BYTES, meet, notes.append)
+    handling = Handling(CATALOGUE_BYTES, MAX_LINE_BYTES, meet, left_out)
     for card in settings.cards:
         folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
         for found in tqdm(with_faults(read_conversations(card, folder, handling)), desc=card.name, unit=" rows"):

@@ -1,6 +1,6 @@
 """The documents of a data card, from wherever its files are."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,6 +11,7 @@ from pipeline.stage import Execution
 from stages.shared.documents import Document
 from stages.shared.readers.broken import Skipped, handler, stop
 from stages.shared.readers.catalogue import card_files, read_card
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.readers.task import Handling
 from stages.shared.sources.fetch import fetch_source
 from stages.shared.text_settings import ReadingSettings
@@ -19,14 +20,14 @@ MAX_LINE_BYTES = 16_000_000
 
 
 def card_documents(
-    card: ResolvedCard, execution: Execution, catalogue_bytes: int, tell: Callable[[str], None]
+    card: ResolvedCard, execution: Execution, catalogue_bytes: int, left_out: LeftOut
 ) -> Iterable[Document]:
     """Fetch a card's files where they are not there yet and return its documents, with a progress bar.
 
     Raises UserError where a file cannot be had or read, or the card holds no text.
     """
     folder = fetch_source(card.source, card.files, execution.downloads, execution.debian_mirror)
-    how = Handling(catalogue_bytes, MAX_LINE_BYTES, stop, tell)
+    how = Handling(catalogue_bytes, MAX_LINE_BYTES, stop, left_out)
     return tqdm(read_card(card, folder, how), desc=card.name, unit=" documents")
 
 
@@ -42,7 +43,7 @@ def part_notes(cards: Iterable[ResolvedCard]) -> list[str]:
 
 def portions(card: ResolvedCard, folder: Path, settings: ReadingSettings) -> list[tuple[str, ...] | None]:
     """Return names of a card's files, about `shard_bytes` together, that one process reads; None for all at once."""
-    files = card_files(card, folder, handling(settings, Skipped(), []))
+    files = card_files(card, folder, handling(settings, Skipped(), LeftOut()))
     if files is None or len(files) < 2:
         return [None]
     return list(_portions(files, settings.shard_bytes))
@@ -59,6 +60,6 @@ def _portions(files: Sequence[tuple[str, Path]], most_bytes: int) -> Iterator[tu
     yield tuple(names)
 
 
-def handling(settings: ReadingSettings, skipped: Skipped, notes: list[str]) -> Handling:
-    """Return what a card's reader is told by the settings; `skipped` and `notes` take what it leaves out."""
-    return Handling(settings.catalogue_bytes, settings.max_line_bytes, handler(settings.broken, skipped), notes.append)
+def handling(settings: ReadingSettings, skipped: Skipped, left_out: LeftOut) -> Handling:
+    """Return what a card's reader is told by the settings; `skipped` and `left_out` take what it does not read."""
+    return Handling(settings.catalogue_bytes, settings.max_line_bytes, handler(settings.broken, skipped), left_out)

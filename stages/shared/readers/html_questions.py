@@ -41,22 +41,23 @@ class Question(NamedTuple):
     answer: str
 
 
+NOT_ASKED = "sections that ask nothing, or lack an answer"
+
+
 def read_html_questions(task: ReadTask, options: HtmlQuestionsOptions) -> Iterator[Found]:
     """Yield a document for each question: a segment of question and answer, and one with the worse answer.
 
-    Headings without a question mark are left out and told, and questions without any answer or without a worse one
+    Headings without a question mark are left out and counted, and questions without any answer or without a worse one
     where `worse_files` are given.
     """
     worse: dict[str, Question] = {}
     if options.worse_files:
         for _, path in task.files(options.worse_files):
             worse |= questions(path, options, task.handling.max_line_bytes)[0]
-    left_out = 0
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        nonlocal left_out
         found, others = questions(path, options, task.handling.max_line_bytes)
-        left_out += others
+        task.count(NOT_ASKED, others)
         for key, question in found.items():
             if options.worse_files is None:
                 yield Document(f"{name}#{key}", key, (Segment(question.text, question.answer),))
@@ -64,11 +65,9 @@ def read_html_questions(task: ReadTask, options: HtmlQuestionsOptions) -> Iterat
                 answers = (question.answer, worse[key].answer)
                 yield Document(f"{name}#{key}", key, tuple(Segment(question.text, answer) for answer in answers))
             else:
-                left_out += 1
+                task.count(NOT_ASKED)
 
     yield from task.documents(options.files, read, may_be_empty=True)
-    if left_out:
-        task.tell(f"sections that ask nothing, or lack an answer: {left_out}")
 
 
 def questions(path: Path, options: HtmlQuestionsOptions, max_bytes: int) -> tuple[dict[str, Question], int]:

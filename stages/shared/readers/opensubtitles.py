@@ -1,5 +1,6 @@
 """Subtitles of whole films, as OPUS has them in XML: a folder a film, a file each of its subtitles."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -35,10 +36,11 @@ def read_opensubtitles(task: ReadTask, options: OpensubtitlesOptions) -> Iterato
         versions = films[_film(name)] if options.versions == "first" else [(name, path)]
         if versions[0][0] != name:
             return  # read with the film's first
-        for version in versions:
-            found = _subtitles(*version, task.handling.max_line_bytes)
+        for number, version in enumerate(versions, start=1):
+            found = _subtitles(*version, task)
             yield found
             if isinstance(found, Document):
+                task.count("further subtitles of films that were read", len(versions) - number)
                 return
 
     return task.documents(options.files, read, may_be_empty=True)
@@ -48,15 +50,19 @@ def _film(name: str) -> str:
     return str(PurePosixPath(name).parent)
 
 
-def _subtitles(name: str, path: Path, max_bytes: int) -> Found:
+def _subtitles(name: str, path: Path, task: ReadTask) -> Found:
     """Return the document that a file is, or what is wrong with it."""
     try:
-        sentences = [_sentence(element) for element in elements(path, ("s",), max_bytes)]
+        sentences = [_sentence(element) for element in elements(path, ("s",), task.handling.max_line_bytes)]
     except BrokenInput as fault:
         return BrokenInput(str(fault), "document")  # the file is one document, whatever of it is broken
     if not sentences:
         return broken(path, "file", "no <s>, which OPUS puts sentences in", "document")
-    return Document(name, _film(name), tuple(Segment("", line) for line in clean_subtitles(sentences)))
+    removed = Counter[str]()
+    lines = clean_subtitles(sentences, removed)
+    for kind, number in removed.items():
+        task.count(kind, number)
+    return Document(name, _film(name), tuple(Segment("", line) for line in lines))
 
 
 def _sentence(element: Element) -> str:

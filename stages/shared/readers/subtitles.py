@@ -1,6 +1,7 @@
 """Subtitles without what nobody says in the film: adverts, the translators' names, marks for the hard of hearing."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import regex
@@ -21,24 +22,38 @@ ADVERT = re.compile(
 """Lines that name a site, or who made the subtitles, in the languages that this was read in."""
 BRACKETS = re.compile(r"\[[^\[\]]{0,200}\]|\([^()]{0,200}\)|（[^（）]{0,200}）|\{[^{}]{0,200}\}|<[^<>\n]{1,50}>")
 """Noises and who speaks, also over the end of a line; {\\an8} and <i> are the file format's own."""
+FORMATS_OWN = ("{", "<")
 MUSIC = re.compile(r"[♪♫♬♩#¶]+")
 SPEAKER = regex.compile(r"^\p{Lu}[\p{Lu}'’.\- ]{1,24}(?:\(.{1,20}\))?\s?:\s+(?=\S)")
 """JAN: or DR. NO: at the start of what is said."""
 DASH = re.compile(r"^\s*[-‐–—]\s*")
 LETTER = re.compile(r"[^\W\d_]")
+ADVERTS, MARKS = "lines of adverts", "marks for the hard of hearing"
 
 
-def clean_subtitles(lines: Iterable[str]) -> list[str]:
-    """Return the sentences of a film that are spoken, those without letters left out.
+def clean_subtitles(lines: Iterable[str], removed: Counter[str]) -> list[str]:
+    """Return the sentences of a film that are spoken, those without letters left out; count what else is removed.
 
-    >>> clean_subtitles(["- [deur slaat dicht]", "JAN: Kom binnen.", "(zucht", "diep) Nee.", "♪ La la ♪"])
+    >>> removed = Counter()
+    >>> clean_subtitles(["- [deur slaat dicht]", "JAN: Kom binnen.", "(zucht", "diep) Nee.", "♪ La la ♪"], removed)
     ['Kom binnen.', 'Nee.', 'La la']
-    >>> clean_subtitles(["Ondertiteling door: Piet", "Wat zei je?", "Download van www.OpenSubtitles.org"])
+    >>> clean_subtitles(["Ondertiteling door: Piet", "Wat zei je?", "Download van www.OpenSubtitles.org"], removed)
     ['Wat zei je?']
+    >>> dict(removed)
+    {'marks for the hard of hearing': 5, 'lines of adverts': 2}
     """
-    spoken = "\n".join(line for line in lines if not is_advert(line))
-    spoken = BRACKETS.sub(lambda mark: "\n" * mark[0].count("\n"), spoken)
-    cleaned = (clean_line(line) for line in spoken.split("\n"))
+    spoken = []
+    for line in lines:
+        if is_advert(line):
+            removed[ADVERTS] += 1
+        else:
+            spoken.append(line)
+
+    def without(mark: re.Match[str]) -> str:
+        removed[MARKS] += not mark[0].startswith(FORMATS_OWN)
+        return "\n" * mark[0].count("\n")
+
+    cleaned = (clean_line(line, removed) for line in BRACKETS.sub(without, "\n".join(spoken)).split("\n"))
     return [line for line in cleaned if LETTER.search(line)]
 
 
@@ -51,11 +66,13 @@ def is_advert(line: str) -> bool:
     return ADVERT.search(line) is not None
 
 
-def clean_line(line: str) -> str:
+def clean_line(line: str, removed: Counter[str]) -> str:
     """Return a line without notes of music, the dash of a new speaker and the speaker's name.
 
-    >>> clean_line("- DR. NO: Ga zitten, meneer Bond."), clean_line("Hij zei: nee.")
+    >>> clean_line("- DR. NO: Ga zitten, meneer Bond.", Counter()), clean_line("Hij zei: nee.", Counter())
     ('Ga zitten, meneer Bond.', 'Hij zei: nee.')
     """
-    line = DASH.sub("", MUSIC.sub(" ", line))
-    return " ".join(DASH.sub("", SPEAKER.sub("", line)).split())
+    line, notes = MUSIC.subn(" ", line)
+    line, speakers = SPEAKER.subn("", DASH.sub("", line))
+    removed[MARKS] += notes + speakers
+    return " ".join(DASH.sub("", line).split())

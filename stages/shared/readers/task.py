@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from stages.shared.documents import Document
 from stages.shared.readers.broken import BrokenInput, Handler, broken, with_faults
+from stages.shared.readers.left_out import LeftOut
 
 Found = Document | BrokenInput
 """What a file holds: documents, and in the place of those that are broken what is wrong with them."""
@@ -21,8 +22,8 @@ class Handling:
     max_line_bytes: int
     """A longer line, row, page or record is broken input."""
     broken: Handler
-    tell: Callable[[str], None]
-    """Takes what was left out though the card's files are sound on the whole."""
+    left_out: LeftOut
+    """Takes what is not read though the card's files are sound on the whole."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,13 @@ class ReadTask:
     """The files that were asked for until now."""
 
     def tell(self, note: str) -> None:
-        """Hand on what was left out, with the card's name."""
-        self.handling.tell(f"data card {self.card}: {note}")
+        """Note what was left out, with the card's name."""
+        self.handling.left_out.notes.append(f"data card {self.card}: {note}")
+
+    def count(self, kind: str, number: int = 1) -> None:
+        """Count what was left out, with the card's name; a kind of which there is nothing is not told."""
+        if number:
+            self.handling.left_out.counts[f"data card {self.card}: left out: {kind}"] += number
 
     def files(self, pattern: str) -> list[tuple[str, Path]]:
         """Return name and path of each matching file, sorted by name; raise UserError where there is none."""

@@ -31,20 +31,17 @@ class TmxOptions(Section):
 
 
 def read_tmx(task: ReadTask, options: TmxOptions) -> Iterator[Found]:
-    """Yield documents of `group_lines` translation units; those without both languages are left out and told."""
+    """Yield documents of `group_lines` translation units; those without both languages are left out and counted."""
 
     def read(name: str, path: Path) -> Iterator[Found]:
-        without = [0]
         units = enumerate(elements(path, ("tu",), task.handling.max_line_bytes), start=1)
-        pairs = (pair for number, unit in units for pair in _pair(path, number, unit, options, without))
-        yield from in_groups(name, pairs, options.group_lines)
-        if without[0]:
-            task.tell(f"{name}: units without both {options.source} and {options.target}: {without[0]}")
+        pairs = (pair for number, unit in units for pair in _pair(path, number, unit, options, task))
+        return in_groups(name, pairs, options.group_lines)
 
     return task.documents(options.files, read)
 
 
-def _pair(path: Path, number: int, unit: Element, options: TmxOptions, without: list[int]) -> Iterator[Pair]:
+def _pair(path: Path, number: int, unit: Element, options: TmxOptions, task: ReadTask) -> Iterator[Pair]:
     try:
         sides = [_side(unit, code) for code in (options.source, options.target)]
     except ValueError as error:
@@ -52,7 +49,7 @@ def _pair(path: Path, number: int, unit: Element, options: TmxOptions, without: 
         return
     source, target = sides
     if source is None or target is None:
-        without[0] += 1
+        task.count(f"units without both {options.source} and {options.target}")
     else:
         yield number, Segment(source, target)
 

@@ -32,13 +32,15 @@ class WarcOptions(PageRules):
 
 
 def read_warc(task: ReadTask, options: WarcOptions) -> Iterator[Found]:
-    """Yield a document for each page that the server gave as HTML with status 200, or each text."""
+    """Yield a document for each page that the server gave as HTML with status 200, or each text; count the others."""
 
     def read(name: str, path: Path) -> Iterator[Found]:
         number, some = 0, False
         with unpacking(path, lambda: f"after record {number}"), open_bytes(path) as file:
             for number, record in enumerate(_records(path, _Unpacked(file, path)), start=1):
-                if record.rec_type == options.records:
+                if kind := _unwanted(record, options):
+                    task.count(kind)
+                else:
                     for found in _document(f"{name}#{number}", path, record, options, task.handling.max_line_bytes):
                         some = True
                         yield found
@@ -91,19 +93,27 @@ def _check_whole(record: ArcWarcRecord, path: Path, place: str) -> None:
         raise broken(path, place, f"the file ends {record.raw_stream.limit:,} bytes before the record does")
 
 
+def _unwanted(record: ArcWarcRecord, options: WarcOptions) -> str | None:
+    """Return the kind of a record that is left out, None for one that is read."""
+    if record.rec_type != options.records:
+        return f"records of other types than {options.records}"
+    if options.records == "response" and _status(record) != "200":
+        return "responses of other statuses than 200"
+    if options.records == "response" and _content_type(record)[0] not in PAGES:
+        return "responses of other content types than HTML's"
+    return None
+
+
 def _document(own: str, path: Path, record: ArcWarcRecord, options: WarcOptions, max_bytes: int) -> Iterator[Found]:
     url = record.rec_headers.get_header("WARC-Target-URI") or ""
     place = f"record {own.rpartition('#')[2]} ({url})"
-    kind = _header(record, "Content-Type").partition(";")
-    if options.records == "response" and (_status(record) != "200" or kind[0].strip().lower() not in PAGES):
-        return
     data = record.content_stream().read(max_bytes + 1)
     if len(data) > max_bytes:
         yield broken(path, place, f"more than {max_bytes:,} bytes", "document")
         return
     _check_whole(record, path, place)
     try:
-        lines = _lines(data, kind[2], options, path, place)
+        lines = _lines(data, _content_type(record)[1], options, path, place)
     except BrokenInput as fault:
         yield fault
         return
@@ -118,8 +128,11 @@ def _lines(data: bytes, parameters: str, options: WarcOptions, path: Path, place
     return page_of(decode_html(data, charset, path, place, "document"), options, path, place, "document").lines
 
 
-def _header(record: ArcWarcRecord, name: str) -> str:
-    return (record.http_headers.get_header(name) or "") if record.http_headers else ""
+def _content_type(record: ArcWarcRecord) -> tuple[str, str]:
+    """Return the server's content type and the parameters behind it, both empty where there is none."""
+    told = (record.http_headers.get_header("Content-Type") or "") if record.http_headers else ""
+    kind, _, parameters = told.partition(";")
+    return kind.strip().lower(), parameters
 
 
 def _status(record: ArcWarcRecord) -> str:

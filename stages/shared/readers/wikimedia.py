@@ -22,14 +22,18 @@ class WikimediaOptions(Section):
 
 
 def read_wikimedia(task: ReadTask, options: WikimediaOptions) -> Iterator[Found]:
-    """Yield a document, and group, for each article; redirects and other namespaces are left out."""
+    """Yield a document, and group, for each article; redirects and other namespaces are left out and counted."""
 
     def read(name: str, path: Path) -> Iterator[Found]:
         base, namespaces = "", Namespaces(())
         for element in elements(path, ("siteinfo", "page"), task.handling.max_line_bytes):
             if local_name(element) == "siteinfo":
                 base, namespaces = _text(element, "base").rpartition("/")[0], _namespaces(element)
-            elif _text(element, "ns") == ARTICLES and element.find("{*}redirect") is None:
+            elif _text(element, "ns") != ARTICLES:
+                task.count("pages of other namespaces than the articles'")
+            elif element.find("{*}redirect") is not None:
+                task.count("redirects")
+            else:
                 title, number = _text(element, "title"), _text(element, "id")
                 lines = lines_of(_text(element, "revision/{*}text"), namespaces)
                 segments = tuple(Segment("", line) for line in (title, *lines) if lines)

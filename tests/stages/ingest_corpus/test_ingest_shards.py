@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.sax.saxutils import escape
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +24,7 @@ from ingest_case import (
     text_card,
 )
 
+from pipeline.card_sources import FileSource
 from pipeline.errors import UserError
 from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.settings import IngestCorpusSettings
@@ -196,6 +198,25 @@ def test_broken_input_is_skipped_and_counted_where_wanted(tmp_path):
     assert source["broken"]["files"] == 1
     assert "b.txt.gz" in source["broken"]["examples"][0]
     assert source["input_documents"] > len(TEXTS)
+
+
+def test_what_readers_leave_out_is_counted_over_all_shards(tmp_path):
+    folder = tmp_path / "in"
+    for number, text in enumerate(TEXTS[:60]):
+        said = "".join(f"<s>{escape(line)}</s>" for line in ["Vertaling: Piet", *text.split("\n")])
+        for version in range(1 + number % 2):
+            (folder / str(number)).mkdir(parents=True, exist_ok=True)
+            (folder / str(number) / f"{version}.xml").write_text(f"<document>{said}</document>")
+    given = card(folder, "films", "opensubtitles", files="*/*.xml", versions="first")
+    given = given.model_copy(update={"source": FileSource(kind="file", folder=folder, files=("*/*.xml",))})
+    corpus = ingest(tmp_path / "out", given, **small_shards())
+    assert len(list((corpus / "checkpoints" / "raw").iterdir())) > 2
+    found = json.loads((corpus / "corpus.json").read_text())
+    assert found["sources"][0]["input_documents"] == 60
+    told = {kind: int(count) for kind, _, count in (note.rpartition(": ") for note in found["notes"])}
+    assert told["data card films: left out: lines of adverts"] == 60
+    assert told["data card films: left out: further subtitles of films that were read"] == 30
+    assert len(told) == len(found["notes"]) <= 3
 
 
 def test_a_broken_document_is_a_dropped_one(tmp_path):

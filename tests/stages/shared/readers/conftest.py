@@ -6,6 +6,7 @@ from pipeline.card_sources import FileSource
 from pipeline.cards import Reader, ResolvedCard
 from stages.shared.readers.broken import stop
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.readers.task import Handling
 
 MAX_LINE_BYTES = 100_000
@@ -13,7 +14,10 @@ MAX_LINE_BYTES = 100_000
 
 @pytest.fixture
 def read():
-    """Read a folder of files as a card with the given reader; faults stop where no handler is given."""
+    """Read a folder of files as a card with the given reader; faults stop where no handler is given.
+
+    `notes` takes the lines that tell what was left out.
+    """
 
     def read(
         folder, kind, handler=stop, columns=None, role="monolingual", notes=None, max_bytes=MAX_LINE_BYTES, **options
@@ -28,8 +32,11 @@ def read():
             columns=columns or {},
             files=(),
         )
-        tell = print if notes is None else notes.append
-        return list(read_card(card, Path(folder), Handling(2000, max_bytes, handler, tell)))
+        left_out = LeftOut()
+        documents = list(read_card(card, Path(folder), Handling(2000, max_bytes, handler, left_out)))
+        if notes is not None:
+            notes += left_out.lines()
+        return documents
 
     return read
 

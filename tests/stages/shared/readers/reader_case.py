@@ -8,13 +8,14 @@ from pipeline.cards import Reader, ResolvedCard
 from stages.shared.documents import Document
 from stages.shared.readers.broken import stop
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.readers.task import Handling
 
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n\n'
 SAMPLES = Path(__file__).parents[3] / "data" / "readers"
 
 
-def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), tell=print, **options) -> list[Document]:
+def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), notes=None, **options) -> list[Document]:
     card = ResolvedCard(
         name="card",
         role=role,
@@ -25,7 +26,11 @@ def read(content, kind, columns=None, role="parallel", languages=("en", "nl"), t
         columns=columns or {},
         files=(),
     )
-    return list(read_card(card, Path(content), Handling(2000, 1_000_000, stop, tell)))
+    left_out = LeftOut()
+    documents = list(read_card(card, Path(content), Handling(2000, 1_000_000, stop, left_out)))
+    if notes is not None:
+        notes += left_out.lines()
+    return documents
 
 
 def segments(documents):

@@ -9,6 +9,7 @@ from pipeline.cards import Reader, ResolvedCard
 from pipeline.errors import UserError
 from stages.shared.readers.broken import stop
 from stages.shared.readers.catalogue import read_card
+from stages.shared.readers.left_out import LeftOut
 from stages.shared.readers.task import Handling
 
 SAMPLES = Path(__file__).parents[3] / "data" / "readers" / "dictd"
@@ -28,7 +29,7 @@ def read(folder, **options):
     )
     return [
         segment
-        for document in read_card(card, folder, Handling(1000, 1_000_000, stop, print))
+        for document in read_card(card, folder, Handling(1000, 1_000_000, stop, LeftOut()))
         for segment in document.segments
     ]
 

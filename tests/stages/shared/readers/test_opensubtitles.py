@@ -1,4 +1,5 @@
 import gzip
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -26,11 +27,21 @@ def write(folder, *names):
 
 def test_a_film_is_a_document(tmp_path, read, lines):
     write(tmp_path, "1999/133093/1.xml", "1999/133093/2.xml", "2001/7/9.xml.gz")
-    documents = read(tmp_path, "opensubtitles", **OPTIONS)
+    notes = []
+    documents = read(tmp_path, "opensubtitles", notes=notes, **OPTIONS)
     assert lines(documents) == [["Kom je mee naar huis?", "Ja , goed"]] * 2
     assert [document.group for document in documents] == ["card:1999/133093", "card:2001/7"]
-    every = read(tmp_path, "opensubtitles", **(OPTIONS | {"versions": "all"}))
+    assert notes == [
+        "data card card: left out: lines of adverts: 2",
+        "data card card: left out: marks for the hard of hearing: 2",
+        "data card card: left out: further subtitles of films that were read: 1",
+    ]
+    every = read(tmp_path, "opensubtitles", notes=notes, **(OPTIONS | {"versions": "all"}))
     assert [document.group for document in every] == ["card:1999/133093"] * 2 + ["card:2001/7"]
+    assert notes[3:] == [
+        "data card card: left out: lines of adverts: 3",
+        "data card card: left out: marks for the hard of hearing: 3",
+    ]
 
 
 def test_films_of_the_moses_form_are_known_by_their_ids(tmp_path, read):
@@ -79,7 +90,7 @@ def test_adverts(line):
 )
 def test_what_people_say_is_no_advert(line):
     assert not is_advert(line)
-    assert clean_subtitles([line]) == [line]
+    assert clean_subtitles([line], Counter()) == [line]
 
 
 @pytest.mark.parametrize(
@@ -97,17 +108,17 @@ def test_what_people_say_is_no_advert(line):
     ],
 )
 def test_marks_and_speakers(line, expected):
-    assert clean_line(line) == expected
+    assert clean_line(line, Counter()) == expected
 
 
 def test_noises_over_several_lines_and_the_formats_own_marks():
     said = ["{\\an8}<i>Hoor je dat?</i>", "[muziek", "zwelt aan] Ja.", "(GELACH)", "♪♪", "..."]
-    assert clean_subtitles(said) == ["Hoor je dat?", "Ja."]
+    assert clean_subtitles(said, Counter()) == ["Hoor je dat?", "Ja."]
 
 
 @given(st.lists(st.text(alphabet="ab ([{<>}])♪-:\n.A", max_size=30), max_size=8))
 def test_cleaning_ends_and_keeps_letters_only(said):
-    assert all(any(map(str.isalpha, line)) and "♪" not in line for line in clean_subtitles(said))
+    assert all(any(map(str.isalpha, line)) and "♪" not in line for line in clean_subtitles(said, Counter()))
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_junk_among_fluent_messages_is_left_out_and_told(tmp_path):
     zipped(tmp_path / "nl.xpi", a="first = Een\nsecond Twee\nthird = Drie\n")
     notes: list[str] = []
     options = {"source": "en.xpi", "target": "nl.xpi", "source_locale": "en", "target_locale": "nl"}
-    found = read(tmp_path, "mozilla", tell=notes.append, **options)
+    found = read(tmp_path, "mozilla", notes=notes, **options)
     assert segments(found) == [("One", "Een"), ("Three", "Drie")]
     (note,) = notes
     assert note.startswith(

@@ -36,7 +36,7 @@ def test_units_of_another_language_are_told_and_other_programs_codes_left_out(tm
     write(tmp_path / "a.tmx", unit("A house", bold), unit("Ein", "Eins", "de"), unit("lone", None))
     notes = []
     assert pairs(read(tmp_path, "tmx", notes=notes, **OPTIONS)) == [("A house", "Een huis")]
-    assert notes == ["data card card: a.tmx: units without both en and nl: 2"]
+    assert notes == ["data card card: left out: units without both en and nl: 2"]
 
 
 def test_a_compressed_memory_is_streamed(tmp_path, read):

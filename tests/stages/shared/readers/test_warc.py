@@ -38,11 +38,17 @@ def test_pages_of_an_archive(tmp_path, read, lines, compressed):
         response("gent.example"),
         response("weg.example", status="404 Not Found"),
         response("beeld.example", kind="image/png"),
+        response("klank.example", kind="audio/ogg"),
         response("oud.example", "<p>caf\xe9".encode("latin-1"), "text/html; charset=ISO-8859-1"),
         compressed=compressed,
     )
     (tmp_path / ("a.warc.gz" if compressed else "a.warc")).write_bytes(content)
-    documents = read(tmp_path, "warc", **OPTIONS)
+    notes = []
+    documents = read(tmp_path, "warc", notes=notes, **OPTIONS)
+    assert notes == [
+        "data card card: left out: responses of other statuses than 200: 1",
+        "data card card: left out: responses of other content types than HTML's: 2",
+    ]
     assert lines(documents) == [["Een café in gent.example."], ["café"]]
     assert [(document.group, document.url) for document in documents] == [
         ("card:gent.example", "https://gent.example/a"),
@@ -53,6 +59,7 @@ def test_pages_of_an_archive(tmp_path, read, lines, compressed):
 def test_text_that_common_crawl_made(tmp_path, read, lines):
     buffer = io.BytesIO()
     writer = WARCWriter(buffer, gzip=True)
+    writer.write_record(writer.create_warcinfo_record("a.warc.wet.gz", {"software": "as Common Crawl's"}))
     for place in ("a.example", "b.example"):
         text = io.BytesIO(f"Kop\nEen café in {place}.\n".encode())
         record = writer.create_warc_record(
@@ -60,7 +67,9 @@ def test_text_that_common_crawl_made(tmp_path, read, lines):
         )
         writer.write_record(record)
     (tmp_path / "a.warc.wet.gz").write_bytes(buffer.getvalue())
-    documents = read(tmp_path, "warc", **(OPTIONS | {"records": "conversion", "group": "page"}))
+    notes = []
+    documents = read(tmp_path, "warc", notes=notes, **(OPTIONS | {"records": "conversion", "group": "page"}))
+    assert notes == ["data card card: left out: records of other types than conversion: 1"]
     assert lines(documents) == [["Kop", "Een café in a.example."], ["Kop", "Een café in b.example."]]
     assert [document.group for document in documents] == [document.id for document in documents]
 
@@ -126,7 +135,10 @@ def test_an_archive_of_which_no_record_is_wanted_is_sound_and_told(tmp_path, rea
     (tmp_path / "b.warc").write_bytes(archive(response("b.example")))
     notes = []
     assert len(read(tmp_path, "warc", notes=notes, **OPTIONS)) == 1
-    assert notes == ["data card card: a.warc: no response that is read, of records 1"]
+    assert notes == [
+        "data card card: a.warc: no response that is read, of records 1",
+        "data card card: left out: responses of other statuses than 200: 1",
+    ]
 
 
 def test_something_else_is_no_archive(tmp_path, read):

@@ -57,7 +57,12 @@ def test_articles_only(tmp_path, read, lines):
         ("Sint-Niklaas (stad)", 0, "", "Ook een stad."),
     ]
     (tmp_path / "a.xml.bz2").write_bytes(bz2.compress(dump(*pages)))
-    documents = read(tmp_path, "wikimedia", files="*.bz2")
+    notes = []
+    documents = read(tmp_path, "wikimedia", notes=notes, files="*.bz2")
+    assert notes == [
+        "data card card: left out: pages of other namespaces than the articles': 1",
+        "data card card: left out: redirects: 1",
+    ]
     assert lines(documents) == [["Gent", "Gent is een stad."], ["Sint-Niklaas (stad)", "Ook een stad."]]
     assert [document.url for document in documents] == [
         "https://nl.wikipedia.org/wiki/Gent",
