@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.shared.documents import Segment
+from stages.shared.identity import id_sum
 
 EXAMPLES = 10
 EXCERPT_CHARACTERS = 300
@@ -17,19 +18,21 @@ class Dropped:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.ids = 0
         self.examples: Examples = {}
 
     def add(self, name: str, reason: str, pair: Segment) -> None:
         """Count a pair."""
         self.counts[reason] += 1
+        self.ids += id_sum([name])
         listed = self.examples.setdefault(reason, [])
         if len(listed) < EXAMPLES:
             sides = {"source": pair.source[:EXCERPT_CHARACTERS], "target": pair.target[:EXCERPT_CHARACTERS]}
             listed.append({"id": name, **sides})
 
     def figures(self) -> dict[str, Any]:
-        """Return the counts and examples as JSON values."""
-        return {"dropped": dict(self.counts), "examples": self.examples}
+        """Return the counts, the sum of the ids and examples as JSON values."""
+        return {"dropped": dict(self.counts), "dropped_ids": self.ids, "examples": self.examples}
 
 
 def first_examples(figures: Iterable[Mapping[str, Any]]) -> Examples:

@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.ingest_bitext.overlaps import BEFORE, TRAIN, OverlapTask
 from stages.ingest_bitext.splitting import BATCH_ROWS, SOURCE_KEYS, TARGET_KEYS
+from stages.shared.identity import id_sum
 from stages.shared.overlap import SentenceIndex
 from stages.shared.split import SPLITS
 from stages.shared.text_table import read_lines, record_batches
@@ -40,17 +41,18 @@ class MeasureTask(NamedTuple):
 
 
 def measure_pairs(task: MeasureTask, out: Path) -> None:
-    """Write measured.json: pairs, words and bytes (the target's) by split, lengths of the sides, lines that overlap."""
-    sizes, lengths = dict[str, dict[str, int]](), Lengths()
+    """Write measured.json: pairs, words and bytes (the target's) by split, sum of ids, lengths, lines that overlap."""
+    sizes, lengths, ids = dict[str, dict[str, int]](), Lengths(), 0
     for split in SPLITS:
         size = Counter[str](pairs=0, words=0, bytes=0)
-        for batch in record_batches(task.shard.table(split), ["source_text", "target_text"], BATCH_ROWS):
-            source, target = (column.to_pylist() for column in batch.columns)
+        for batch in record_batches(task.shard.table(split), ["id", "source_text", "target_text"], BATCH_ROWS):
+            names, source, target = (column.to_pylist() for column in batch.columns)
+            ids += id_sum(names)
             lengths.add(source, target)
             words, encoded = (sum(map(count, target)) for count in (_words, _bytes))
             size.update(pairs=len(target), words=words, bytes=encoded)
         sizes[split] = dict(size)
-    found = {"sizes": sizes, "lengths": lengths.figures(), "overlap": _overlap(task)}
+    found = {"sizes": sizes, "ids": ids, "lengths": lengths.figures(), "overlap": _overlap(task)}
     (out / MEASURED).write_text(json.dumps(found), encoding="utf-8")
 
 

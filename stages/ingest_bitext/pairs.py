@@ -17,10 +17,10 @@ from stages.shared.cleaning import Cleaner
 from stages.shared.curation.curate import BATCH_CHARACTERS
 from stages.shared.documents import Document, Segment
 from stages.shared.duplicates.text_hashes import save_array, text_hashes
+from stages.shared.identity import BrokenIds, id_sum
 from stages.shared.language_identification import LanguageJudge, letters
 from stages.shared.normalisation import normalise
 from stages.shared.placeholders import placeholders_differ
-from stages.shared.readers.broken import Skipped
 from stages.shared.readers.catalogue import read_card
 from stages.shared.readers.left_out import LeftOut
 from stages.shared.text_settings import LanguageSettings
@@ -88,17 +88,19 @@ def read_pairs(task: ReadTask, out: Path) -> None:
     These are: whole.npy, a pair's as it stands; sources.npy and targets.npy, those of its sides as they are compared.
     """
     judge, sides = PairJudge(task.bitext, task.language), SideRules(task.bitext, task.language)
-    dropped, skipped, left_out = Dropped(), Skipped(), LeftOut()
-    read = 0
+    dropped, skipped, left_out = Dropped(), BrokenIds(task.card.name, task.folder), LeftOut()
+    read = ids = 0
     with TableWriter(out / PAIRS, PAIR) as kept:
         how = handling(task.bitext.reading, skipped, left_out)
         for document in _rewritten(read_card(task.card, task.folder, how, task.only), sides):
             read += len(document.segments)
+            ids += id_sum(_name(document, number) for number in range(len(document.segments)))
             for name, pair in _clean(document, judge, dropped):
                 kept.add((name, document.group, task.card.name, pair.source, pair.target))
     for name, column in _hashes(out / PAIRS).items():
         save_array(out / name, column)
-    figures = {"pairs": read, "left_out": vars(left_out), "broken": vars(skipped), **dropped.figures()}
+    figures = {"pairs": read, "ids": ids, "broken": skipped.figures(), "broken_ids": skipped.ids}
+    figures |= {"left_out": vars(left_out)} | dropped.figures()
     figures |= {"rules": sides.counts} if task.bitext.rules else {}
     (out / FIGURES).write_text(json.dumps(figures, ensure_ascii=False), encoding="utf-8")
 
@@ -122,10 +124,15 @@ def _with_rules(batch: Sequence[Document], sides: SideRules) -> Iterator[Documen
         yield document._replace(segments=tuple(islice(pairs, len(document.segments))))
 
 
+def _name(document: Document, number: int) -> str:
+    """Return the id of a document's pair, the first being number 0."""
+    return f"{document.id}/{number}"
+
+
 def _clean(document: Document, judge: PairJudge, dropped: Dropped) -> Iterator[tuple[str, Segment]]:
     pairs = []
     for number, pair in enumerate(document.segments):
-        name = f"{document.id}/{number}"
+        name = _name(document, number)
         reason = judge.pair(pair)
         if reason:
             dropped.add(name, reason, pair)

@@ -97,7 +97,7 @@ def ingest_bitext(
     if settings.decontamination.benchmarks:
         summary["benchmarks"] = decontaminated(folder / HITS for folder in train)
     write_json(out / "bitext.json", summary)
-    return {"splits": summary["splits"], "overlap": summary["overlap"]}
+    return {name: summary[name] for name in ("splits", "overlap", "ids")}
 
 
 def _read(settings: IngestBitextSettings, work: Work) -> tuple[list[ResolvedCard], list[Path]]:

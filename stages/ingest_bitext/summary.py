@@ -11,6 +11,7 @@ from stages.ingest_bitext.measured import joined_lengths
 from stages.ingest_bitext.settings import BitextSettings, IngestBitextSettings
 from stages.ingest_bitext.sides import joined_counts
 from stages.ingest_bitext.word_alignment import joined_scores
+from stages.shared.identity import checked_identity
 from stages.shared.split import SPLITS
 
 
@@ -26,8 +27,8 @@ class Found(NamedTuple):
 def summarise(settings: IngestBitextSettings, found: Sequence[Found], overlap: int) -> dict[str, Any]:
     """Return what bitext.json says of cards, splits and pairs; words and bytes are the target side's.
 
-    Raises UserError where a card holds no pair or no training pair is left, RuntimeError where counts do not add up or
-    `overlap`, the training lines that hold something held out, is not 0.
+    Raises UserError where a card holds no pair or no training pair is left, RuntimeError where counts or ids do not add
+    up or `overlap`, the training lines that hold something held out, is not 0.
     """
     sizes = {split: _total(one.measured["sizes"][split] for one in found) for split in SPLITS}
     if not sizes["train"]["pairs"]:
@@ -43,10 +44,27 @@ def summarise(settings: IngestBitextSettings, found: Sequence[Found], overlap: i
         "cards": cards,
         "splits": sizes,
         "overlap": overlap,
+        "ids": _identity(cards, found),
         "lengths": joined_lengths(one.measured for one in found),
         "examples": first_examples(phase for one in found for phase in one.phases),
         **_where_on(settings.bitext, found),
     }
+
+
+def _identity(cards: Sequence[Mapping[str, Any]], found: Sequence[Found]) -> dict[str, Any]:
+    """Return how many pairs came in, were kept and dropped, and the sum of their ids; both must add up."""
+    counts = {
+        "input": sum(card["pairs"] for card in cards),
+        "kept": sum(card["kept"] for card in cards),
+        "dropped": sum(sum(card["dropped"].values()) for card in cards),
+    }
+    broken = sum(one.phases[0]["broken_ids"] for one in found)
+    sums = {
+        "input": sum(one.phases[0]["ids"] for one in found) + broken,
+        "kept": sum(one.measured["ids"] for one in found),
+        "dropped": sum(phase["dropped_ids"] for one in found for phase in one.phases) + broken,
+    }
+    return checked_identity("pairs", counts, sums)
 
 
 def _where_on(bitext: BitextSettings, found: Sequence[Found]) -> dict[str, Any]:

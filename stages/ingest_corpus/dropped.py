@@ -1,6 +1,5 @@
 """The documents that went: every id with its reason, and a few of them to look at."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,8 +76,3 @@ def line_examples(shards: Iterable[Mapping[str, Sequence[str]]]) -> dict[str, li
         for reason, lines in shard.items():
             found.setdefault(reason, []).append(lines)
     return {reason: lines for reason, parts in sorted(found.items()) if (lines := first_lines(parts))}
-
-
-def id_sum(names: Iterable[str]) -> int:
-    """Return a hash of 64 bits of a multiset of ids: the sums of its parts add up to that of the whole."""
-    return sum(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") for name in names) % 2**64

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stages.ingest_corpus import curated
-from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.splitting import HELD_OUT
 from stages.ingest_corpus.training_text import TRAIN
+from stages.shared.identity import id_sum
 from stages.shared.overlap import SentenceIndex
 from stages.shared.split import SPLITS
 from stages.shared.text_table import read_rows
@@ -64,7 +64,7 @@ def measure_shard(task: MeasureTask, out: Path) -> None:
     found = {
         "sizes": sizes,
         "reasons": Counter(_column(dropped, "reason")),
-        "ids": {"kept": kept % 2**64, "dropped": id_sum(_column(dropped, "id"))},
+        "ids": {"kept": kept, "dropped": id_sum(_column(dropped, "id"))},
         "overlap": overlap,
     }
     (out / MEASURED).write_text(json.dumps(found), encoding="utf-8")

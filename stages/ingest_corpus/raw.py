@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline.cards import ResolvedCard
-from stages.ingest_corpus.dropped import DroppedWriter, id_sum
+from stages.ingest_corpus.dropped import DroppedWriter
 from stages.shared.card_documents import handling, portions
 from stages.shared.documents import Document
-from stages.shared.readers.broken import BrokenInput, Skipped
+from stages.shared.identity import BrokenIds, id_sum
+from stages.shared.readers.broken import BrokenInput
 from stages.shared.readers.catalogue import read_card
 from stages.shared.readers.left_out import LeftOut
 from stages.shared.text_settings import ReadingSettings
@@ -37,25 +38,18 @@ def raw_tasks(card: ResolvedCard, folder: Path, settings: ReadingSettings) -> li
     return [RawTask(card, folder, settings, names) for names in portions(card, folder, settings)]
 
 
-class Broken(Skipped):
-    """Counts what is skipped, and writes its documents down among the dropped ones: by file and place, their id."""
+class Broken(BrokenIds):
+    """Counts what is skipped, and writes its documents down among the dropped ones."""
 
     def __init__(self, task: RawTask, table: DroppedWriter) -> None:
-        super().__init__()
-        self.task, self.table, self.ids = task, table, 0
+        super().__init__(task.card.name, task.folder)
+        self.table = table
 
     def __call__(self, fault: BrokenInput) -> None:
         """Count a document or a file."""
         super().__call__(fault)
         if fault.lost == "document":
-            told = str(fault).removeprefix(f"{self.task.folder}/")
-            name = f"{self.task.card.name}:{told.partition('. Fetch')[0]}"
-            self.ids += id_sum([name])
-            self.table.add(name, "broken", None, told)
-
-    def figures(self) -> dict[str, Any]:
-        """Return the counts as JSON values."""
-        return {name: getattr(self, name) for name in ("documents", "files", "examples")}
+            self.table.add(self.id(fault), "broken", None, self.told(fault))
 
 
 def read_raw(task: RawTask, out: Path) -> None:
@@ -66,7 +60,7 @@ def read_raw(task: RawTask, out: Path) -> None:
     (out / BROKEN).mkdir()
     with DroppedWriter(out / BROKEN / "00000.parquet", task.card.name) as table:
         broken = Broken(task, table)
-        found = _read(task, out, broken) | {"broken": broken.figures(), "broken_ids": broken.ids % 2**64}
+        found = _read(task, out, broken) | {"broken": broken.figures(), "broken_ids": broken.ids}
     (out / FOUND).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
 
 
@@ -85,7 +79,7 @@ def _read(task: RawTask, out: Path, skipped: Broken) -> dict[str, Any]:
                 documents, left = documents + 1, next(texts, None)
             characters += size
         number += 1
-    return {"documents": documents, "characters": characters, "ids": ids % 2**64, "left_out": vars(left_out)}
+    return {"documents": documents, "characters": characters, "ids": ids, "left_out": vars(left_out)}
 
 
 def _size(document: Document) -> int:

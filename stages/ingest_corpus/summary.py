@@ -18,6 +18,7 @@ from stages.ingest_corpus.training_text import LINES
 from stages.shared.artifact import read_json, run_id
 from stages.shared.duplicates.benchmark_files import HITS
 from stages.shared.duplicates.benchmark_files import summary as decontaminated
+from stages.shared.identity import checked_identity
 from stages.shared.split import SPLITS
 from stages.shared.text_table import table_files
 
@@ -126,16 +127,13 @@ def _identity(out: Path, measured: Measured, found: Found) -> dict[str, Any]:
     for name, tables in (("kept", SPLITS), ("dropped", ("dropped",))):
         files = [file for table in tables for file in table_files(out / f"{table}.parquet")]
         counts[name] = sum(pq.read_metadata(file).num_rows for file in files)
-    sums = {name: sum(one["ids"][name] for one in measured) % 2**64 for name in ("kept", "dropped")}
     broken = sum(entry["broken_ids"] for entry in found)
-    sums["dropped"] = (sums["dropped"] + broken) % 2**64
-    sums["input"] = (sum(entry["ids"] for entry in found) + broken) % 2**64
-    if (
-        counts["input"] != counts["kept"] + counts["dropped"]
-        or sums["input"] != (sums["kept"] + sums["dropped"]) % 2**64
-    ):
-        raise RuntimeError(f"documents were lost or doubled: {counts}, sums of their hashes {sums}")
-    return counts | {"hash_sum": f"{sums['input']:016x}"}
+    sums = {
+        "input": sum(entry["ids"] for entry in found) + broken,
+        "kept": sum(one["ids"]["kept"] for one in measured),
+        "dropped": sum(one["ids"]["dropped"] for one in measured) + broken,
+    }
+    return checked_identity("documents", counts, sums)
 
 
 def language_blocks(rules: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from pipeline.errors import UserError
 from stages.ingest_bitext.settings import IngestBitextSettings, SideRepeats, WordAlignmentSettings
 from stages.ingest_bitext.stage import ingest_bitext
 from stages.shared.duplicates.settings import BenchmarkFile
+from stages.shared.identity import id_sum
 from stages.shared.split import SPLITS
 
 LINES = (DATA / "en-nl.tsv").read_text().splitlines()
@@ -55,6 +56,27 @@ def test_shards_and_processes_change_nothing(corpus, tmp_path):
     assert kept(cut) == kept(whole)
     assert summary(cut) == summary(whole)
     assert summary(whole)["cards"][0]["dropped"]["duplicate"] >= 100
+
+
+def test_every_pair_is_kept_or_dropped_by_its_id(corpus, tmp_path):
+    given = source(tmp_path / "in", LINES[:150], [*LINES[100:250], "no tab", *LINES[:20]])
+    skipping = CONFIG.bitext.reading.model_copy(update={"broken": "skip"})
+    out = ingest(tmp_path / "out", corpus, given, reading=skipping)
+    found = summary(out)["ids"]
+    names = [f"pairs:0.tsv#{number}/0" for number in range(1, 151)]
+    names += [f"pairs:1.tsv#{number}/0" for number in range(1, 172) if number != 151]
+    (example,) = summary(out)["cards"][0]["broken"]["examples"]
+    names.append(f"pairs:1.tsv: line 151: {example.partition('line 151: ')[2].partition('. Fetch')[0]}")
+    assert found["input"] == len(names) == 321
+    assert found["kept"] == len(kept(out)) == 321 - found["dropped"]
+    assert found["hash_sum"] == f"{id_sum(names):016x}"
+
+    (measured,) = (out / "checkpoints" / "measured").glob("*/measured.json")
+    told = json.loads(measured.read_text())
+    one, other = (id_sum([name]) for name in names[:2])
+    measured.write_text(json.dumps(told | {"ids": told["ids"] - one + other}))  # one lost, another doubled
+    with pytest.raises(RuntimeError, match=r"pairs were lost or doubled: \{'input': 321, .*sums of their hashes"):
+        ingest(out, corpus, given, reading=skipping)
 
 
 def test_a_run_killed_while_it_is_published_makes_no_shard_again(corpus, tmp_path, monkeypatch):

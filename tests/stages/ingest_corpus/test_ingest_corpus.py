@@ -13,7 +13,7 @@ import pytest
 from ingest_case import DATA, ROOT, SMALL, TATAR, card, pair_card, run_corpus, text_card
 
 from pipeline.errors import UserError
-from stages.ingest_corpus.dropped import id_sum
+from stages.shared.identity import id_sum
 from stages.shared.split import SPLITS, split_of
 
 

@@ -26,11 +26,11 @@ from ingest_case import (
 
 from pipeline.card_sources import FileSource
 from pipeline.errors import UserError
-from stages.ingest_corpus.dropped import id_sum
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.stage import ingest_corpus
 from stages.shared.duplicates import benchmark_files
 from stages.shared.duplicates.settings import BenchmarkFile
+from stages.shared.identity import id_sum
 from stages.shared.mixture import place
 from stages.shared.split import SPLITS
 
