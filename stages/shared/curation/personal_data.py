@@ -26,10 +26,13 @@ IP_ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4})(?!\w|[.:][0-9A-Fa-f])"
 )
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+# No more digits may follow, for "01.40.20.50.50" is a telephone, but another date may: "01-02-2024-03-02-2024".
+DATE = r"\d{1,2}[-./]\d{1,2}[-./]\d{2}(?:\d\d)?"
+NO_DATE = rf"(?!{DATE}(?:[-/]{DATE})?(?![-./]?\d))"
 # With +, a trunk or international 0, or Russia's 8 in front: other runs of digits are rarely telephones. No dates
 # ("01-02-2024 10.15") and no ISBN.
 TELEPHONE = re.compile(
-    r"(?<![\w.,:/+-])(?<!ISBN )(?<!ISBN: )(?!\d{1,2}[-./]\d{1,2}[-./]\d{2})"
+    rf"(?<![\w.,:/+-])(?<!ISBN )(?<!ISBN: ){NO_DATE}"
     r"(?:(?:\((?=[+\d ]{2,7}\)))?[+0]|8(?=[ (-]))(?:[ ()./-]{0,3}\d){6,14}(?!\w|[.,/:-]\d)"
 )
 NATIONAL_NUMBER = re.compile(r"(?<![\w.,/+-])[A-Z]{0,6}\d(?:[ ./-]?[A-Z0-9]){6,15}(?!\w|[.,/-]\d)")
