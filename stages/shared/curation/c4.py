@@ -11,12 +11,11 @@ from stages.shared.curation.batch import Batch, Integers, Mask
 from stages.shared.curation.characters import CLOSING, SENTENCE_MARK, SPACE
 from stages.shared.curation.gopher_quality import ending_in_ellipsis
 from stages.shared.curation.rewriting import without_lines
-from stages.shared.curation.settings import C4Settings
+from stages.shared.curation.settings import C4Settings, with_english
 from stages.shared.curation.verdict import Verdict
 from stages.shared.text_settings import LanguageSettings
 
 CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
-ENGLISH = "en"
 
 
 class LineCheck(NamedTuple):
@@ -74,8 +73,7 @@ def _checks(batch: Batch, settings: C4Settings, code: str) -> Iterator[LineCheck
     yield LineCheck("few_words", counts < settings.min_line_words)
     lowered = [text.lower() for text in batch.texts]
     yield LineCheck("document_phrase", _holding(batch, lowered, settings.document_phrases), fatal=True)
-    phrases = settings.line_phrases
-    yield LineCheck("line_phrase", _holding(batch, lowered, {*phrases.get(ENGLISH, ()), *phrases.get(code, ())}))
+    yield LineCheck("line_phrase", _holding(batch, lowered, with_english(settings.line_phrases, code)))
 
 
 def _holding(batch: Batch, lowered: Sequence[str], phrases: Iterable[str]) -> Mask:

@@ -74,6 +74,47 @@ def test_pairs_of_digits_are_telephones_where_they_are_too_many_for_a_date(code,
     assert replaced(text.format(number), language(code))[0] == text.format("[telephone]")
 
 
+BARE = [
+    ("es", "Teléfono de contacto: {} / {}.", "912 34 56 78", "612345678"),
+    ("es", "Llame al {} o por WhatsApp ({}).", "(91) 234 56 78", "612.34.56.78"),
+    ("it", "Tel:{}, cell. {}", "333 1234567", "338/1234567"),
+    ("pl", "Zapisy telefonicznie pod nr {} i {}!", "601 123 456", "22 123 45 67"),
+    ("da", "RING PÅ TLF. {} eller mobil {}.", "33 12 34 56", "40123456"),
+    ("cs", "Telefonní číslo: {}, mobil {}", "224 123 456", "601 123 456"),
+    ("el", "Τηλ.: {} και {} (κιν.)", "210 1234567", "6944 123456"),
+    ("el", "ΤΗΛΕΦΩΝΟ {}, fax {}", "22 345678", "22-345679"),
+    ("pt", "Contacte-nos pelo telefone {} ou telemóvel {}.", "21 123 4567", "912 345 678"),
+    ("et", "Helistage telefonil {} või {}.", "612 3456", "5123 4567"),
+    ("lv", "Zvaniet pa tālr. {}, {}.", "67 123 456", "21234567"),
+    ("mt", "Ċemplu fuq {} jew {}.", "2122 1234", "79123456"),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "first", "second"), BARE)
+def test_where_no_trunk_prefix_tells_telephones_a_word_before_them_does(code, text, first, second):
+    spoken = language(code)
+    assert replaced(text.format(first, second), spoken) == (text.format(*["[telephone]"] * 2), {"telephone": 2})
+    for number in (first, second):
+        without = f"1. {number}, 2 {number}."
+        assert replaced(without, spoken, national_number=None) == (without, {})
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("da", "Mobil fra 1999, oplag 40123456 og 33 12 34 56."),  # too far behind
+        ("da", "Mobilitet: 40123456"),  # another word
+        ("da", "Telefon 12 34 56 78 findes ikke."),  # Denmark has no such number
+        ("es", "Telefónica ganó 912 345 678,90 euros."),
+        ("es", "Teléfono: 12-03-2024 o 12.03.2024-14.03.2024."),
+        ("nl", "Tel. 612345678"),  # Dutch numbers begin with 0
+        ("de", "Mobil: 333 1234567"),
+    ],
+)
+def test_not_everything_behind_such_a_word_is_a_telephone(code, text):
+    assert replaced(text, language(code), national_number=None) == (text, {})
+
+
 def test_a_kind_can_be_left_as_it_is():
     text = "jan@voorbeeld.nl, 192.0.2.1"
     assert replaced(text, email=None)[0] == "jan@voorbeeld.nl, [ip]"
