@@ -68,6 +68,8 @@ class C4Settings(Section):
     """Take out `[12]`, `[edit]` and `[citation needed]`."""
     terminal_marks: str
     """A line that ends with none of these, or with an ellipsis, goes."""
+    language_marks: dict[str, tuple[Annotated[str, Field(min_length=1, max_length=1)], ...]]
+    """By the language's code: what else ends a sentence in it, and so a line."""
     min_line_words: NonNegativeInt
     line_phrases: ByLanguage
     """A line with such a phrase goes, in any case; English ones hold for all, as sites leave them untranslated."""
