@@ -176,11 +176,12 @@ def test_of_replayed_text_the_source_side_is_kept_out(tmp_path):
     assert plain[0].fingerprint == plain[1].fingerprint != found["replay_corpus"].fingerprint
 
 
-def test_the_other_domain_is_kept_out_of_corpus_and_pairs(tmp_path):
+def test_the_other_domain_is_kept_out_of_corpus_replay_and_pairs(tmp_path):
     (tmp_path / "lines.txt").write_text("een huis\n")
     other = f"leaderboard.other_domain={{path: {tmp_path / 'lines.txt'}, sha256: null, lines: all}}"
-    sections = load_config([*SMOKE, other]).sections()
-    for decontamination in (sections["corpus"].decontamination, sections["decontamination"]):
+    config = load_config([*SMOKE, other])
+    corpora = (config.sections()["corpus"], config.replayed_corpus())
+    for decontamination in (config.sections()["decontamination"], *(corpus.decontamination for corpus in corpora)):
         assert set(decontamination.benchmarks) == {"other_domain"}
 
 
