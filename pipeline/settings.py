@@ -174,21 +174,24 @@ class Config(Section):
     def sections(self) -> dict[str, Any]:
         """Return what a stage may see by name: the root sections, the parts of `evaluation`, and `decontamination`.
 
-        The last is what pairs of a bitext are held against, as the corpus is against its own.
+        The last is what pairs and conversations are held against, as the corpus is: the text that this config evaluates
+        on is among its benchmarks.
         """
         parts = {name: getattr(self, name) for name in type(self).model_fields}
-        parts |= {"corpus": self._clean_corpus(), "decontamination": out_of_training(self)}
+        kept_out = out_of_training(self, "target")
+        parts |= {"corpus": self.corpus.model_copy(update={"decontamination": kept_out}), "decontamination": kept_out}
         return parts | {name: getattr(self.evaluation, name) for name in EvaluationSettings.model_fields}
 
     def replayed_corpus(self) -> CorpusSettings:
-        """Return the corpus' settings for the text that is replayed: its cards, none of which has a weight."""
-        corpus = self._clean_corpus()
-        mixture = corpus.mixture.model_copy(update={"weights": {}, "cap_bytes": None})
-        return corpus.model_copy(update={"cards": self.replay.cards, "mixture": mixture})
+        """Return the corpus' settings for the text that is replayed: its cards, none of which has a weight.
 
-    def _clean_corpus(self) -> CorpusSettings:
-        """Return the corpus' settings with the text that this config evaluates on among its benchmarks."""
-        return self.corpus.model_copy(update={"decontamination": out_of_training(self)})
+        Kept out of it is the source side of the text that this config evaluates on.
+        """
+        mixture = self.corpus.mixture.model_copy(update={"weights": {}, "cap_bytes": None})
+        kept_out = out_of_training(self, "source")
+        return self.corpus.model_copy(
+            update={"cards": self.replay.cards, "mixture": mixture, "decontamination": kept_out}
+        )
 
     def execution(self) -> Execution:
         """Return what stages are told about the machine."""

@@ -128,8 +128,8 @@ INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",
     "instructions",
     IngestInstructionsSettings,
-    version=2,
-    libraries=("lxml", "pyarrow", "regex"),
+    version=3,
+    libraries=("lxml", "numpy", "pyarrow", "regex", "xxhash"),
     uses_network=True,
 )
 TUNE_INSTRUCTIONS = Stage(

@@ -10,7 +10,8 @@ from pipeline.stage_catalogue import INGEST_INSTRUCTIONS, TUNE_INSTRUCTIONS
 def plan_tuning(plan: Planner, config: Config, lock: Lock, model: Step, corpus: Step) -> dict[str, Step]:
     """Plan the instruct model, and the preferred one with DPO, each with its data; nothing where tuning is none.
 
-    What the corpus holds out is in no answer. Held-out questions of `instructions` are answered by both models.
+    What the corpus holds out is in no answer, the benchmarks of the config in no row trained on, and no answer that is
+    measured in the corpus' training text. Held-out questions of `instructions` are answered by both models.
     """
     tuning, given = config.tuning, config.instructions
     if tuning.sft is None:

@@ -13,6 +13,9 @@ from stages.shared.text_settings import LanguageSettings
 from stages.shared.translation.settings import Languages
 
 SetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+SQUAD_TEXT = ("context", "question", "text")
+BELEBELE_TEXT = ("flores_passage", "question", "mc_answer1", "mc_answer2", "mc_answer3", "mc_answer4")
+"""Keys in the files below which there is text, not an id or a place."""
 FIELDS = {"context", "question", "source_language", "target_language"}
 MODELS = ("base", "adapted", "hydra")
 """Systems that answer, in the order of the table."""
@@ -23,6 +26,11 @@ class JsonLines(Section):
 
     kind: Literal["jsonl"]
     file: TextFile
+
+    @property
+    def source_text(self) -> BenchmarkFile:
+        """What of it is in the source language, as a benchmark."""
+        return BenchmarkFile(path=self.file.path, sha256=self.file.sha256, keys=("context",))
 
     @property
     def target_text(self) -> BenchmarkFile:
@@ -40,10 +48,14 @@ class SquadFiles(Section):
     """... and in the source language, from here the paragraphs."""
 
     @property
+    def source_text(self) -> BenchmarkFile:
+        """Questions, answers and the paragraphs that hold them, in the source language, as a benchmark."""
+        return BenchmarkFile(path=self.contexts.path, sha256=self.contexts.sha256, keys=SQUAD_TEXT)
+
+    @property
     def target_text(self) -> BenchmarkFile:
-        """Questions, answers and the paragraphs that hold them, in the target language, as a benchmark."""
-        keys = ("context", "question", "text")
-        return BenchmarkFile(path=self.questions.path, sha256=self.questions.sha256, keys=keys)
+        """The same in the target language."""
+        return BenchmarkFile(path=self.questions.path, sha256=self.questions.sha256, keys=SQUAD_TEXT)
 
 
 class BelebeleFiles(Section):
@@ -56,10 +68,14 @@ class BelebeleFiles(Section):
     """... and in the source language, from here the passages."""
 
     @property
+    def source_text(self) -> BenchmarkFile:
+        """Questions, choices and passages in the source language, as a benchmark."""
+        return BenchmarkFile(path=self.contexts.path, sha256=self.contexts.sha256, keys=BELEBELE_TEXT)
+
+    @property
     def target_text(self) -> BenchmarkFile:
-        """Questions, choices and passages in the target language, as a benchmark."""
-        keys = ("flores_passage", "question", "mc_answer1", "mc_answer2", "mc_answer3", "mc_answer4")
-        return BenchmarkFile(path=self.questions.path, sha256=self.questions.sha256, keys=keys)
+        """The same in the target language."""
+        return BenchmarkFile(path=self.questions.path, sha256=self.questions.sha256, keys=BELEBELE_TEXT)
 
 
 QuestionSet = Annotated[JsonLines | SquadFiles | BelebeleFiles, Field(discriminator="kind")]

@@ -39,6 +39,10 @@ class HeldOutSet(Section):
     """On each side; very short strings of user interfaces are noise."""
 
     @property
+    def source_text(self) -> None:
+        """There is no file."""
+
+    @property
     def target_text(self) -> None:
         """There is no file: the split keeps these pairs out of training text."""
 
@@ -53,6 +57,11 @@ class FilesSet(Section):
     """Which lines are taken, counted from 1: what was designed on the odd ones is judged on the even ones."""
 
     @property
+    def source_text(self) -> BenchmarkFile:
+        """The source side as a benchmark, all its lines."""
+        return BenchmarkFile(path=self.source.path, sha256=self.source.sha256)
+
+    @property
     def target_text(self) -> BenchmarkFile:
         """The target side as a benchmark, all its lines."""
         return BenchmarkFile(path=self.target.path, sha256=self.target.sha256)
@@ -63,6 +72,11 @@ class TableSet(Section):
 
     kind: Literal["table"]
     file: TextFile
+
+    @property
+    def source_text(self) -> BenchmarkFile:
+        """The source side as a benchmark."""
+        return BenchmarkFile(path=self.file.path, sha256=self.file.sha256, column=1)
 
     @property
     def target_text(self) -> BenchmarkFile:

@@ -35,7 +35,7 @@ from stages.ingest_bitext.word_alignment import LexiconTask, train_lexicons
 from stages.shared.artifact import read_json, write_json
 from stages.shared.card_documents import part_notes, portions
 from stages.shared.cleaning import Cleaner
-from stages.shared.duplicates.benchmark_files import HITS, benchmark_index
+from stages.shared.duplicates.benchmark_files import HITS, benchmark_index, saved_hits
 from stages.shared.duplicates.benchmark_files import summary as decontaminated
 from stages.shared.duplicates.settings import DecontaminationSettings
 from stages.shared.leftovers import keep_checkpoints_only
@@ -95,7 +95,7 @@ def ingest_bitext(
         "notes": [*notes, *part_notes(settings.cards), *all_lines(one[0]["left_out"] for one in phases)],
     }
     if settings.decontamination.benchmarks:
-        summary["benchmarks"] = decontaminated(folder / HITS for folder in train)
+        summary["benchmarks"] = decontaminated(saved_hits(folder / HITS for folder in train))
     write_json(out / "bitext.json", summary)
     return {name: summary[name] for name in ("splits", "overlap", "ids")}
 

@@ -1,5 +1,6 @@
 """From a raw shard to what the rules let through, and the hashes by which duplicates are found over all shards."""
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from stages.ingest_corpus.dropped import DroppedWriter, line_examples
 from stages.ingest_corpus.settings import CorpusSettings
-from stages.shared.curation.curate import Curated, curate
+from stages.shared.curation.curate import Curated, curate, masked
 from stages.shared.duplicates.clusters import SignatureFiles
 from stages.shared.duplicates.minhash import Signatures, signatures
 from stages.shared.duplicates.text_hashes import save_array, text_hashes
@@ -72,7 +73,8 @@ def curate_shard(task: CurateTask, out: Path) -> None:
     lines: list[np.ndarray] = [np.empty(0, np.uint64)]
     lengths: list[int] = []
     near, signed = task.corpus.duplicates.near, list[Signatures]()
-    with TableWriter(out / KEPT, SCHEMA) as kept, DroppedWriter(out / DROPPED, task.card) as dropped:
+    mask = functools.partial(masked, rules=task.corpus.rules, language=task.language)
+    with TableWriter(out / KEPT, SCHEMA) as kept, DroppedWriter(out / DROPPED, task.card, mask) as dropped:
         for rows in _batches(task.raw):
             curated = curate([row.text for row in rows], task.corpus.rules, task.language)
             found.add(rows, curated)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -25,16 +25,17 @@ EXCERPT_CHARACTERS = 400
 
 
 class DroppedWriter:
-    """A table of one card's dropped documents. Use as a context manager."""
+    """A table of one card's dropped documents, with excerpts as `mask` leaves them. Use as a context manager."""
 
-    def __init__(self, path: Path, card: str) -> None:
-        self.table, self.card = TableWriter(path, SCHEMA), card
+    def __init__(self, path: Path, card: str, mask: Callable[[str], str] = str) -> None:
+        self.table, self.card, self.mask = TableWriter(path, SCHEMA), card, mask
         self.shown: Counter[str] = Counter()
 
     def add(self, name: str, reason: str, check: str | None, text: str) -> None:
         """Add a document; `check` says which of a rule's checks it failed."""
         self.shown[reason] += 1
-        excerpt = text[:EXCERPT_CHARACTERS] if self.shown[reason] <= EXAMPLES else None
+        # Masked before it is cut: half a telephone is not recognised.
+        excerpt = self.mask(text)[:EXCERPT_CHARACTERS] if self.shown[reason] <= EXAMPLES else None
         self.table.add((name, self.card, reason, check, excerpt))
 
     def __enter__(self) -> "DroppedWriter":

@@ -16,7 +16,7 @@ from stages.ingest_corpus.raw import FOUND
 from stages.ingest_corpus.settings import IngestCorpusSettings
 from stages.ingest_corpus.training_text import LINES
 from stages.shared.artifact import read_json, run_id
-from stages.shared.duplicates.benchmark_files import HITS
+from stages.shared.duplicates.benchmark_files import HITS, saved_hits
 from stages.shared.duplicates.benchmark_files import summary as decontaminated
 from stages.shared.identity import checked_identity
 from stages.shared.split import SPLITS
@@ -62,7 +62,7 @@ def summarise(
         "ids": _identity(out, measured, [entry for _, entry in found]),
         "rules": _rules(shards),
         "line_examples": _line_examples(shards),
-        "benchmarks": decontaminated(shard.train / HITS for shard in shards),
+        "benchmarks": decontaminated(saved_hits(shard.train / HITS for shard in shards)),
     }
 
 

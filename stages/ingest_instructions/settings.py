@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 from pipeline.cards import CardNames, ResolvedCard
 from pipeline.errors import UserError
 from pipeline.section import Section
+from stages.shared.duplicates.settings import DecontaminationSettings
 from stages.shared.readers.broken import OnBroken
 from stages.shared.text_settings import LanguageSettings
 
@@ -38,6 +39,8 @@ class IngestInstructionsSettings(Section):
     role: Literal["instructions", "preferences"]
     """Of all its cards."""
     reading: ReadingSettings
+    decontamination: DecontaminationSettings
+    """Benchmarks that are in no row trained on; `least_words` holds for answers in the corpus' training text too."""
     cards: tuple[ResolvedCard, ...]
 
     @field_validator("cards")

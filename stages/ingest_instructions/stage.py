@@ -12,10 +12,13 @@ from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from pipeline.stage import Execution, Metrics
 from stages.ingest_instructions.conversation import Conversation
+from stages.ingest_instructions.overlaps import answer_lines, benchmark_hits, known_answers
 from stages.ingest_instructions.settings import IngestInstructionsSettings, ReadingSettings
 from stages.ingest_instructions.tables import read_conversations
 from stages.shared.artifact import write_json
 from stages.shared.deduplication import Seen
+from stages.shared.duplicates.benchmark_files import benchmark_index
+from stages.shared.duplicates.benchmark_files import summary as decontaminated
 from stages.shared.normalisation import normalise
 from stages.shared.overlap import SentenceIndex
 from stages.shared.readers.broken import BrokenInput, Skipped, handler, with_faults
@@ -47,26 +50,34 @@ def ingest_instructions(
     """Write train and validation.parquet (id, card, licence, messages, rejected) and instructions.json with the counts.
 
     `messages` end with the answer, `rejected` is a worse one, null in instructions. No answer holds a sentence that the
-    corpus, an input, holds out. Raises UserError where a source is broken or a split has no rows.
+    corpus, an input, holds out, no row of train a benchmark's, and no answer of validation one of the corpus' training
+    text. Raises UserError where a source is broken or a split has no rows.
     """
     if not settings.cards:
         raise UserError(f"there are no data cards with the role {settings.role}; choose another file of instructions=")
     held_out = SentenceIndex(
         line for name in ("validation", "test") for line in read_lines(inputs["corpus"] / f"{name}.parquet", "text")
     )
+    benchmarks = benchmark_index(settings.decontamination)
     counts = Counts(settings)
     seen = Seen()
-    with TableWriter(out / "train.parquet", SCHEMA) as train, TableWriter(out / "validation.parquet", SCHEMA) as other:
-        writers = dict(zip(SPLITS, (train, other), strict=True))
+    measured: list[tuple[ResolvedCard, Conversation]] = []
+    with TableWriter(out / "train.parquet", SCHEMA) as train:
         for card, found in _all(settings, execution, counts.skipped, counts.left_out):
             reason = fault_of(found, seen, held_out)
-            if reason:
-                counts.tallies[card.name].drop(reason)
+            if reason is None and split_name(found, settings.reading) == "validation":
+                measured.append((card, found))
                 continue
-            split = split_name(found, settings.reading)
-            counts.keep(card.name, split, found)
-            messages = [turn._asdict() for turn in found.turns]
-            writers[split].add((found.id, card.name, card.licence, messages, found.rejected))
+            if reason is None and (hits := benchmark_hits(found, benchmarks)):
+                reason = "benchmark"
+                counts.hits += hits
+            if counts.stays(card, "train", found, reason):
+                train.add(_row(card, found))
+    known = known_answers([found for _, found in measured], inputs["corpus"], settings.decontamination.least_words)
+    with TableWriter(out / "validation.parquet", SCHEMA) as validation:
+        for (card, found), is_known in zip(measured, known, strict=True):
+            if counts.stays(card, "validation", found, "in_training_text" if is_known else None):
+                validation.add(_row(card, found))
     check_rows(counts.rows, settings)
     write_json(out / "instructions.json", counts.summary(settings))
     return {"rows": counts.rows, "broken_rows": counts.skipped.documents}
@@ -80,13 +91,18 @@ class Counts:
         self.words: Counter[str] = Counter()
         self.rows = dict.fromkeys(SPLITS, 0)
         self.skipped = Skipped()
+        self.hits: list[dict[str, Any]] = []
         self.left_out = LeftOut()
 
-    def keep(self, card: str, split: str, found: Conversation) -> None:
-        """Count a conversation that stays."""
-        self.tallies[card].keep()
+    def stays(self, card: ResolvedCard, split: str, found: Conversation, reason: str | None) -> bool:
+        """Count a conversation, and return whether it stays: where there is no reason against it."""
+        if reason:
+            self.tallies[card.name].drop(reason)
+            return False
+        self.tallies[card.name].keep()
         self.rows[split] += 1
-        self.words[card] += sum(len(turn.content.split()) for turn in found.turns)
+        self.words[card.name] += sum(len(turn.content.split()) for turn in found.turns)
+        return True
 
     def summary(self, settings: IngestInstructionsSettings) -> dict[str, Any]:
         """Return the content of instructions.json."""
@@ -101,8 +117,13 @@ class Counts:
             "rows": self.rows,
             "cards": cards,
             "broken": broken,
+            "benchmarks": decontaminated(self.hits),
             "notes": self.left_out.lines(),
         }
+
+
+def _row(card: ResolvedCard, found: Conversation) -> tuple[Any, ...]:
+    return found.id, card.name, card.licence, [turn._asdict() for turn in found.turns], found.rejected
 
 
 def _all(
@@ -129,8 +150,7 @@ def fault_of(found: Conversation, seen: Seen, held_out: SentenceIndex) -> str | 
         return "same_answers"
     if seen.times(*(f"{turn.role}:{normalise(turn.content)}" for turn in found.turns), normalise(found.rejected or "")):
         return "duplicate"
-    said = [*answers, found.rejected or ""]  # the worse one is trained on too
-    if held_out.overlapping([line for answer in said for line in answer.splitlines() if line]).any():
+    if held_out.overlapping(answer_lines(found)).any():
         return "held_out_text"
     return None
 

@@ -160,11 +160,28 @@ def test_questions_are_kept_out_by_what_of_them_is_in_the_new_language():
     }
 
 
-def test_the_other_domain_is_kept_out_of_corpus_and_pairs(tmp_path):
+def test_of_replayed_text_the_source_side_is_kept_out(tmp_path):
+    (tmp_path / "source.txt").write_text("A line.\nAnother line.\n")
+    source = f"+translation_scoring.sets.own.source={{path: {tmp_path / 'source.txt'}}}"
+    overrides = [*sets_of(tmp_path, "Een regel.\nNog een regel.\n"), source.replace("+", "++")]
+    asked = ["question_answering=tests", "replay=tests", "++replay.share=0.25"]
+    found = planned("heads=hydra", *overrides, *asked)
+    both = [found[name].settings.corpus.decontamination.benchmarks for name in ("replay_corpus", "corpus")]
+    assert both[0].keys() == both[1].keys()
+    assert [one["translation_scoring.own"].path.name for one in both] == ["source.txt", "lines.txt"]
+    assert [one["translation_scoring.pairs"].column for one in both] == [1, 2]
+    keys = [one["question_answering.declaration"].keys for one in both]
+    assert keys == [("context",), ("question", "answers", "choices")]
+    plain = [planned(*given, "replay=tests", "++replay.share=0.25")["replay_corpus"] for given in ([], overrides)]
+    assert plain[0].fingerprint == plain[1].fingerprint != found["replay_corpus"].fingerprint
+
+
+def test_the_other_domain_is_kept_out_of_corpus_replay_and_pairs(tmp_path):
     (tmp_path / "lines.txt").write_text("een huis\n")
     other = f"leaderboard.other_domain={{path: {tmp_path / 'lines.txt'}, sha256: null, lines: all}}"
-    sections = load_config([*SMOKE, other]).sections()
-    for decontamination in (sections["corpus"].decontamination, sections["decontamination"]):
+    config = load_config([*SMOKE, other])
+    corpora = (config.sections()["corpus"], config.replayed_corpus())
+    for decontamination in (config.sections()["decontamination"], *(corpus.decontamination for corpus in corpora)):
         assert set(decontamination.benchmarks) == {"other_domain"}
 
 

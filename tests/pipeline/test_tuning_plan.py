@@ -45,6 +45,15 @@ def test_sft_then_dpo_and_nothing_else_is_another():
     assert estimate(small["instruct_model"], config).disk_bytes < 12 * weights
 
 
+def test_benchmarks_are_kept_out_of_conversations_as_out_of_the_corpus(tmp_path):
+    (tmp_path / "quiz.txt").write_text("een regel\n")
+    quiz = f"+corpus.decontamination.benchmarks.quiz={{path: {tmp_path / 'quiz.txt'}}}"
+    tuned, _ = planned("tuning=sft_dpo", "instructions=packaged", quiz)
+    for name in ("instructions", "preferences"):
+        assert tuned[name].settings.decontamination == tuned["corpus"].settings.corpus.decontamination
+        assert "quiz" in tuned[name].settings.decontamination.benchmarks
+
+
 def test_sft_alone():
     steps, _ = planned("tuning=sft", "instructions=packaged")
     assert "instruct_model" in steps

@@ -20,7 +20,8 @@ CONTROLS = [*range(9), 11, 12, *range(13, 32), *range(127, 160)]
 GREEK_BEGINS, MOJIBAKE_LETTER = 0x370, 0x402
 # ftfy takes these for mojibake next to ASCII too.
 LONE = [*range(0x80, 0xA0), *map(ord, "ŒœÃÂ")]
-SENTENCE_MARKS, CLOSING_MARKS = ".?!…։", "\"'”’»)"  # ։ is Armenia's full stop
+SENTENCE_MARKS = ".?!…։"  # the last one is Armenia's full stop
+CLOSING_MARKS = "\"'”’»“‘«›‹)"
 # No letter and no white space stands beyond the planes of Chinese, in Unicode 17.
 LAST_LETTER = 0x34000
 

@@ -36,7 +36,7 @@ class Curated:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     """By rule, what it found in the documents that no rule before it drops: lines dropped, placeholders by kind."""
     lines: dict[str, list[str]] = field(default_factory=dict)
-    """By rule, the first lines that it took out of documents, or that it wrote in the place of others."""
+    """By rule, the first lines that it took out of documents, or that it wrote in the place of others; `masked`."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Of this core, by rule, and `words_and_lines` for what they share."""
 
@@ -53,6 +53,14 @@ def curate(texts: Sequence[str], rules: Rules, language: LanguageSettings) -> Cu
     for begin, end in _batches(texts):
         _curate_batch(curated, np.arange(begin, end), rules, language)
     return curated
+
+
+def masked(text: str, rules: Rules, language: LanguageSettings) -> str:
+    """Return a text as it may be shown: with the placeholders of `personal_data` where that rule is on."""
+    for rule in rules:
+        if rule.name == "personal_data":
+            return RULES[rule.name](Batch([text]), rule.settings, language).texts.get(0, text)
+    return text
 
 
 def notes(rules: Rules, language: LanguageSettings) -> list[str]:
@@ -94,7 +102,10 @@ def _curate_batch(curated: Curated, numbers: Integers, rules: Rules, language: L
         curated.seconds[rule.name] += ended - began
         keep = _record(curated, numbers, rule.name, verdict)
         for place, text in verdict.texts.items():
-            _show_lines(curated.lines.setdefault(rule.name, []), curated.texts[numbers[place]], text)
+            shown = curated.lines.setdefault(rule.name, [])
+            room = LINE_EXAMPLES - len(shown)
+            if room and (lines := _changed_lines(curated.texts[numbers[place]], text)[:room]):
+                shown += masked("\n".join(lines), rules, language).split("\n")
             curated.texts[numbers[place]] = text
         numbers = numbers[keep]
         if not len(numbers):
@@ -107,15 +118,11 @@ def _curate_batch(curated: Curated, numbers: Integers, rules: Rules, language: L
         curated.seconds[SHARED] += thread_time() - ended
 
 
-def _show_lines(shown: list[str], before: str, after: str) -> None:
-    """Add lines that a rule took out, until there are enough, or where it only rewrote some, what they became.
-
-    What they were is not shown: it may be somebody's personal data.
-    """
+def _changed_lines(before: str, after: str) -> list[str]:
+    """Return the lines that a rule took out, or where it only rewrote some, what they became."""
     lines, kept = before.split("\n"), after.split("\n") if after else []
-    if len(shown) < LINE_EXAMPLES:
-        more, fewer = (lines, set(kept)) if len(kept) < len(lines) else (kept, set(lines))
-        shown += [line for line in more if line not in fewer][: LINE_EXAMPLES - len(shown)]
+    more, fewer = (lines, set(kept)) if len(kept) < len(lines) else (kept, set(lines))
+    return [line for line in more if line not in fewer]
 
 
 def _prepared(texts: Sequence[str]) -> Batch:

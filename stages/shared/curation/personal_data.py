@@ -14,7 +14,7 @@ from stdnum import get_cc_module, iban
 from pipeline.errors import UserError
 from stages.shared.curation.batch import Batch, Integers
 from stages.shared.curation.rewriting import Edit, edited
-from stages.shared.curation.settings import PersonalDataSettings
+from stages.shared.curation.settings import PersonalDataSettings, with_english
 from stages.shared.curation.verdict import Verdict
 from stages.shared.text_settings import LanguageSettings
 
@@ -26,14 +26,26 @@ IP_ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4})(?!\w|[.:][0-9A-Fa-f])"
 )
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+# No more digits may follow, for "01.40.20.50.50" is a telephone, but another date may: "01-02-2024-03-02-2024".
+DATE = r"\d{1,2}[-./]\d{1,2}[-./]\d{2}(?:\d\d)?"
+NO_DATE = rf"(?!{DATE}(?:[-/]{DATE})?(?![-./]?\d))"
 # With +, a trunk or international 0, or Russia's 8 in front: other runs of digits are rarely telephones. No dates
 # ("01-02-2024 10.15") and no ISBN.
 TELEPHONE = re.compile(
-    r"(?<![\w.,:/+-])(?<!ISBN )(?<!ISBN: )(?!\d{1,2}[-./]\d{1,2}[-./]\d{2})"
+    rf"(?<![\w.,:/+-])(?<!ISBN )(?<!ISBN: ){NO_DATE}"
     r"(?:(?:\((?=[+\d ]{2,7}\)))?[+0]|8(?=[ (-]))(?:[ ()./-]{0,3}\d){6,14}(?!\w|[.,/:-]\d)"
 )
+# Without any of these, where telephones have no trunk prefix; looked for after a cue only.
+BARE_TELEPHONE = re.compile(
+    rf"(?<![\w/+-])(?<!\d[.,:]){NO_DATE}"
+    r"(?:\((?=\d{1,4}\)))?[1-9](?:(?:[ ./-]|\)[ -]?)?\d){6,10}(?!\w|[.,/:-]\d)"
+)
+# Between cue and telephone: " de contacto: ", and perhaps a telephone or two before it, " / " or " og " behind each.
+AFTER_CUE = r"\D{0,16}(?:[\d ()./-]{7,16}\D{1,4}){0,2}$"
+CUE_CHARACTERS = 72
 NATIONAL_NUMBER = re.compile(r"(?<![\w.,/+-])[A-Z]{0,6}\d(?:[ ./-]?[A-Z0-9]){6,15}(?!\w|[.,/-]\d)")
 AT_SIGN, DIGIT = re.compile("@"), re.compile(r"\d")
+SEVEN_DIGITS = re.compile(r"\d(?:[ ./)-]{0,2}\d){6}")
 IP_HINT = re.compile(r"\d\.\d|:[0-9A-Fa-f]*:")
 ZERO, NINE, AT = ord("0"), ord("9"), ord("@")
 # "Versie 2.4.5.48": of addresses only one in 256 has no larger byte.
@@ -53,6 +65,8 @@ class Kind(NamedTuple):
     pattern: re.Pattern[str]
     holds: Callable[[str], bool]
     placeholder: str | None
+    cue: re.Pattern[str] | None = None
+    """What must stand right before it."""
 
 
 def personal_data(batch: Batch, settings: PersonalDataSettings, language: LanguageSettings) -> Verdict:
@@ -89,12 +103,17 @@ def kinds(settings: PersonalDataSettings, code: str) -> list[Kind]:
     Raises UserError for a national number that python-stdnum does not know.
     """
     regions = settings.telephone_regions.get(code, ())
+    bare = tuple(region for region in regions if _has_no_trunk_prefix(region))
+    cues = "|".join(map(re.escape, with_english(settings.telephone_cues, code)))
+    cue = re.compile(rf"(?<!\w)(?:{cues})(?!\w){AFTER_CUE}", re.IGNORECASE)
+    called = settings.telephone if bare and cues else None
     checks = [_national_check(name) for name in settings.national_numbers.get(code, ())]
     every = [
         Kind("email", AT_SIGN, EMAIL, lambda text: True, settings.email),
         Kind("ip_address", IP_HINT, IP_ADDRESS, _is_ip_address, settings.ip_address),
         Kind("iban", DIGIT, IBAN, iban.is_valid, settings.iban),
         Kind("telephone", DIGIT, TELEPHONE, functools.partial(_is_telephone, regions), settings.telephone),
+        Kind("telephone", SEVEN_DIGITS, BARE_TELEPHONE, functools.partial(_is_telephone, bare), called, cue),
         Kind("national_number", DIGIT, NATIONAL_NUMBER, functools.partial(_is_any, checks), settings.national_number),
     ]
     return [kind for kind in every if kind.placeholder is not None]
@@ -106,9 +125,14 @@ def _replaced(line: str, kind: Kind) -> tuple[str, int]:
     edits = [
         (found.start(), found.end(), kind.placeholder)
         for found in kind.pattern.finditer(line)
-        if kind.holds(found.group())
+        if _is_told(kind, found) and kind.holds(found.group())
     ]
     return edited(line, edits) if edits else line, len(edits)
+
+
+def _is_told(kind: Kind, found: re.Match[str]) -> bool:
+    begin = max(0, found.start() - CUE_CHARACTERS)
+    return kind.cue is None or kind.cue.search(found.string, begin, found.start()) is not None
 
 
 def _is_ip_address(text: str) -> bool:
@@ -124,6 +148,11 @@ def _is_ip_address(text: str) -> bool:
 def _is_any(checks: Sequence[Callable[[str], bool]], text: str) -> bool:
     long_enough = sum(map(str.isalnum, text)) >= NATIONAL_CHARACTERS
     return long_enough and any(check(text) for check in checks)
+
+
+def _has_no_trunk_prefix(region: str) -> bool:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    return metadata is not None and metadata.national_prefix is None
 
 
 def _is_telephone(regions: tuple[str, ...], text: str) -> bool:

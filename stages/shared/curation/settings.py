@@ -22,7 +22,13 @@ from stages.shared.text_settings import Share
 
 ByLanguage = dict[str, tuple[str, ...]]
 """By the language's code; a language that is not there has none."""
+ENGLISH = "en"
 Placeholder = Annotated[str, Field(min_length=1)]
+
+
+def with_english(given: ByLanguage, code: str) -> tuple[str, ...]:
+    """Return what is given for English, which holds for every language, and what is for the one with a code."""
+    return tuple(dict.fromkeys((*given.get(ENGLISH, ()), *given.get(code, ()))))
 
 
 class MojibakeSettings(Section):
@@ -62,6 +68,8 @@ class C4Settings(Section):
     """Take out `[12]`, `[edit]` and `[citation needed]`."""
     terminal_marks: str
     """A line that ends with none of these, or with an ellipsis, goes."""
+    language_marks: dict[str, tuple[Annotated[str, Field(min_length=1, max_length=1)], ...]]
+    """By the language's code: what else ends a sentence in it, and so a line."""
     min_line_words: NonNegativeInt
     line_phrases: ByLanguage
     """A line with such a phrase goes, in any case; English ones hold for all, as sites leave them untranslated."""
@@ -114,6 +122,9 @@ class PersonalDataSettings(Section):
     national_number: Placeholder | None
     telephone_regions: ByLanguage
     """ISO 3166 codes of the countries whose numbers are known without +; numbers with + are known everywhere."""
+    telephone_cues: ByLanguage
+    """Words, in any case, behind which a number without a leading 0 is looked for, of countries without a trunk
+    prefix; English ones hold for all."""
     national_numbers: ByLanguage
     """Names in python-stdnum of numbers with a check digit, for example `nl.bsn`."""
 

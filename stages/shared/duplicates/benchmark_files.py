@@ -73,12 +73,17 @@ def hit(benchmark: str, entry: int, name: str, line: str) -> dict[str, Any]:
     return {"benchmark": benchmark, "entry": entry + 1, "id": name, "line": line}
 
 
-def summary(hit_files: Iterable[Path]) -> dict[str, Any]:
+def saved_hits(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Yield what the shards' files hold."""
+    for path in files:
+        yield from json.loads(path.read_text(encoding="utf-8"))
+
+
+def summary(hits: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return how many training lines went by benchmark, a list of the first ones, and how many more there are."""
     counts, listed = Counter[str](), list[dict[str, Any]]()
-    for path in hit_files:
-        for one in json.loads(path.read_text(encoding="utf-8")):
-            counts[one["benchmark"]] += 1
-            if len(listed) < MOST_LISTED:
-                listed.append(one)
+    for one in hits:
+        counts[one["benchmark"]] += 1
+        if len(listed) < MOST_LISTED:
+            listed.append(one)
     return {"lines": dict(sorted(counts.items())), "listed": listed, "unlisted": counts.total() - len(listed)}

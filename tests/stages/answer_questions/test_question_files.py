@@ -10,6 +10,7 @@ from pipeline.errors import UserError
 from stages.answer_questions.question_files import read_questions
 from stages.answer_questions.question_sets import Drawing, examples_for, select
 from stages.answer_questions.settings import QuestionSet
+from stages.shared.duplicates.benchmark_files import benchmark_entries
 from stages.shared.text_table import write_rows
 
 OWN = Path("tests/data/questions")
@@ -54,6 +55,22 @@ def test_squad_takes_the_context_of_the_other_language_by_id(tmp_path):
     target = squad(tmp_path / "nl.json", rows, "Jan kwam.")
     (found,) = read(kind="squad", questions=target, contexts=source)
     assert (found.id, found.context, found.question, found.answers) == ("a", "Jan came.", "Wie?", ("Jan", "hij"))
+
+
+def test_each_side_of_a_set_is_a_benchmark_of_its_language(tmp_path):
+    texts = {"en": ("Jan came.", "Who came in?"), "nl": ("Jan kwam.", "Wie kwam er binnen?")}
+    passages, squads = {}, {}
+    for code, (passage, question) in texts.items():
+        squads[code] = squad(tmp_path / f"{code}.json", [("a", question, answers("Jan"))], passage)
+        row = {"link": "x", "question_number": 1, "flores_passage": passage, "question": question}
+        row |= {f"mc_answer{number}": "Jan" for number in range(1, 5)} | {"correct_answer_num": "1"}
+        passages[code] = tmp_path / f"{code}.jsonl"
+        passages[code].write_text(json.dumps(row))
+    for kind, files in (("squad", squads), ("belebele", passages)):
+        values = {"kind": kind, "questions": {"path": str(files["nl"])}, "contexts": {"path": str(files["en"])}}
+        given = TypeAdapter(QuestionSet).validate_python(values)
+        assert {*benchmark_entries(given.source_text)} == {*texts["en"], "Jan"}
+        assert {*benchmark_entries(given.target_text)} == {*texts["nl"], "Jan"}
 
 
 def test_files_of_two_data_sets_are_refused(tmp_path):

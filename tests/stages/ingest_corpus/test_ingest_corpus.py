@@ -116,6 +116,20 @@ def test_reasons(tmp_path):
     assert summary["rules"]["language"]["lines_dropped"] >= 2
 
 
+def test_what_is_shown_of_the_dropped_has_no_personal_data(tmp_path):
+    filler = (DATA / "dutch.txt").read_text().split("\n\n")
+    private = "jan.jansen@example.org or 020-5521111"
+    english = f"Write to {private}, {'if you want to be told what this is about, ' * 8}or call +31 20 552 11 11 again."
+    foreign = f"{filler[0]}\nСорауларыгыз булса, безгә языгыз: jan.jansen@example.org яки 020-5521111."
+    corpus = run_corpus(tmp_path / "out", documents(tmp_path / "in", *filler[1:], english, foreign))
+    (excerpt,) = (row["excerpt"] for row in rows(corpus, "dropped") if row["reason"] == "language")
+    assert (
+        excerpt == english.replace(private, "[e-mail] or [telephone]").replace("+31 20 552 11 11", "[telephone]")[:400]
+    )
+    lines = json.loads((corpus / "corpus.json").read_text())["line_examples"]["script"]
+    assert lines == ["Сорауларыгыз булса, безгә языгыз: [e-mail] яки [telephone]."]
+
+
 def test_lines_repeated_too_often_are_boilerplate(tmp_path):
     filler = (DATA / "dutch.txt").read_text().split("\n\n")
     notice = "Deze pagina is door vrijwilligers vertaald."

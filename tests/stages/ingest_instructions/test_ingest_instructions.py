@@ -43,17 +43,19 @@ def card(folder, kind="jsonl", role="instructions", columns=None, **options):
 
 @pytest.fixture
 def ingest(tmp_path):
-    """Run the stage on some cards; the corpus holds out one sentence."""
+    """Run the stage on some cards; the corpus holds out one sentence, and trains on another, or on `trained_on`."""
 
-    def run(*cards, on_broken="stop", share=0.25):
+    def run(*cards, on_broken="stop", share=0.25, trained_on="Hierop is geoefend.", **benchmarks):
         corpus, out = tmp_path / "corpus", tmp_path / "out"
         for folder in (corpus, out):
             folder.mkdir(exist_ok=True)
         held_out = "Deze zin wordt door het corpus achtergehouden en staat nergens anders."
         for name in ("validation", "test"):
             pq.write_table(pa.table({"text": [held_out]}), corpus / f"{name}.parquet")
+        pq.write_table(pa.table({"text": [trained_on]}), corpus / "train.parquet")
         reading = {"validation_share": share, "seed": 1, "on_broken": on_broken}
         values = {"language": DUTCH, "role": cards[0].role, "reading": reading, "cards": cards}
+        values["decontamination"] = {"benchmarks": benchmarks, "least_words": 5}
         settings = IngestInstructionsSettings.model_validate(values)
         metrics = ingest_instructions(settings, {"corpus": corpus}, out, execution(tmp_path))
         tables = {name: pq.read_table(out / f"{name}.parquet").to_pylist() for name in ("train", "validation")}
@@ -150,6 +152,56 @@ def test_duplicates_empty_turns_and_held_out_text_are_left_out_and_counted(inges
         "kept": 20,
         "dropped": {"duplicate": 1, "empty_turn": 1, "held_out_text": 1},
     }
+
+
+QUOTED = "De kat krabt de krullen van de trap."
+
+
+def test_a_measured_answer_that_is_in_the_corpus_training_text_is_left_out(ingest, tmp_path):
+    said = [f"Antwoord {word} is nergens anders te lezen." for word in ("een", "twee", "drie", "vier")]
+    rows = [chat(f"vraag {n}", f"{QUOTED} Of niet?\n{said[n % 4]}") for n in range(30)]
+    rows += [chat(f"korte vraag {n}", "Ja, dat klopt.") for n in range(30)]  # too few words to tell
+    folder = card(write(tmp_path / "in", *rows))
+    before, plain, _ = ingest(folder)
+    tables, summary, metrics = ingest(folder, trained_on=f"Bij het raam.\nZo gaat dat. {QUOTED} Ja, dat klopt.")
+    assert tables["train"] == before["train"]
+    assert plain["cards"][0]["dropped"] == {}
+    unknown = [row for row in before["validation"] if QUOTED not in row["messages"][1]["content"]]
+    assert 0 < len(unknown) < len(before["validation"])
+    assert tables["validation"] == unknown
+    dropped = {"in_training_text": len(before["validation"]) - len(unknown)}
+    assert summary["cards"][0]["dropped"] == dropped
+    assert summary["rows"] == metrics["rows"] == {"train": len(before["train"]), "validation": len(unknown)}
+
+
+def test_a_benchmark_is_in_no_row_that_is_trained_on(ingest, tmp_path):
+    quiz = tmp_path / "quiz.txt"
+    quiz.write_text(f"Hoeveel poten heeft een spin?\n{QUOTED}\n")
+    rows = [chat(f"vraag {n}", f"antwoord {n}") for n in range(40)]
+    rows += [chat(f"Zeg mij: {n}. hoeveel poten heeft een spin?", "Acht.") for n in range(20)]
+    rows += [chat(f"raadsel {n}", "Zo?", "en dan", QUOTED.upper()) for n in range(20)]
+    folder = card(write(tmp_path / "in", *rows))
+    before, _, _ = ingest(folder)
+    tables, summary, _ = ingest(folder, quiz={"path": str(quiz)})
+    left = [row for row in before["train"] if row["messages"][0]["content"].startswith("vraag")]
+    assert 0 < len(left) < len(before["train"])
+    assert tables == {"train": left, "validation": before["validation"]}
+    gone = len(before["train"]) - len(left)
+    assert summary["cards"][0]["dropped"] == {"benchmark": gone}
+    assert summary["benchmarks"]["lines"] == {"quiz": gone}
+    assert {(one["entry"], one["line"][:7]) for one in summary["benchmarks"]["listed"]} == {
+        (1, "Zeg mij"),
+        (2, "DE KAT "),
+    }
+
+
+def test_a_worse_answer_is_held_against_benchmarks_too(ingest, tmp_path):
+    (tmp_path / "quiz.txt").write_text(f"{QUOTED}\n")
+    rows = [{"prompt": f"vraag {n}", "chosen": "goed", "rejected": QUOTED if n % 2 else "slecht"} for n in range(40)]
+    columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+    folder = card(write(tmp_path / "in", *rows), role="preferences", columns=columns)
+    tables, _, _ = ingest(folder, trained_on=QUOTED, quiz={"path": str(tmp_path / "quiz.txt")})
+    assert {row["rejected"] for row in both(tables)} == {"slecht"}
 
 
 def test_an_unanswered_last_question_is_cut_off():

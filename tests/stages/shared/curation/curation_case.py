@@ -19,6 +19,16 @@ KLINGON = LanguageSettings(name="klingon", english_name="Klingon", code="tlh", s
 
 
 @cache
+def language(code) -> LanguageSettings:
+    """Return the facts of the language with a code, as its file has them."""
+    for path in sorted((ROOT / "conf" / "language").glob("*.yaml")):
+        facts = yaml.safe_load(path.read_text(encoding="utf-8"))["language"]
+        if facts["code"] == code:
+            return LanguageSettings.model_validate(facts)
+    raise LookupError(f"no file of conf/language has the code {code}")
+
+
+@cache
 def pages(name):
     return (DATA / f"{name}.txt").read_text(encoding="utf-8").strip().split("\n\n")
 

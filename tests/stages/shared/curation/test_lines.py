@@ -2,7 +2,7 @@
 
 import ftfy
 import pytest
-from curation_case import DATA, DUTCH, TATAR, batch, one, pages, settings
+from curation_case import DATA, DUTCH, TATAR, batch, language, one, pages, settings
 from ftfy.badness import is_bad
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stages.shared.curation.batch import Batch
 from stages.shared.curation.mojibake import suspects
 from stages.shared.language_identification import letters, script_share
+from stages.shared.normalisation import normalise
 
 REAL = [line for name in ("dutch", "tatar") for page in pages(name) for line in page.split("\n")]
 REAL += [line.split("\t")[1] for line in (DATA / "curation" / "languages.tsv").read_text("utf-8").splitlines()]
@@ -104,6 +105,33 @@ def test_c4_wants_sentences():
     assert c4(text, min_sentences=4)[1] is None
     assert c4(text, min_sentences=5)[1] == "min_sentences"
     assert c4("Zonder teken aan het eind", terminal_marks="", min_sentences=1)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "sentences"),
+    [
+        ("de", "Er sagte: „Ich komme morgen ganz sicher wieder.“", 1),
+        ("de", "„Kommst du wirklich?“ Sie nickte und sagte: ‚Vielleicht.‘", 2),
+        ("de", "Das Schild sagte nur: »Bitte nicht ›Halt!‹", 1),
+        ("da", "Han sagde stille: »Jeg kommer i morgen.«", 1),
+        ("cs", "„Přijdu zítra!“ řekl a šel domů.", 2),
+        ("hr", "Rekao je: „Vraćam se sutra ujutro.“", 1),
+        ("bg", "Той каза: „Утре пак ще дойда.“", 1),
+        ("et", "Ta ütles: „Ma tulen homme tagasi.“", 1),
+        ("lt", "Jis pasakė: „Rytoj vėl ateisiu.“", 1),
+        ("el", "Τι ώρα είναι τώρα\u037e", 1),
+        ("el", "Πού πας\u037e Πότε θα γυρίσεις στο σπίτι\u037e", 2),
+        ("hy", "Ես ապրում եմ Երևանում: Նա ապրում է Գյումրիում:", 2),
+    ],
+)
+def test_c4_knows_how_sentences_end(code, line, sentences):
+    found = one("c4", [normalise(line)], language(code), min_sentences=sentences)
+    assert (found.texts[0], found.checks[0]) == (normalise(line), None)
+    assert found.scores["c4.sentences"][0] == sentences
+
+
+def test_c4_knows_whose_mark_it_is():
+    assert c4("Dit is een opsomming van dingen;")[1] == c4("Dit zijn de dingen:")[1] == "no_line_left"
 
 
 def test_c4_takes_citations_out():

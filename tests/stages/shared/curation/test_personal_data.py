@@ -1,7 +1,7 @@
 """Personal data gets placeholders; what only looks like it stays."""
 
 import pytest
-from curation_case import DUTCH, KLINGON, TATAR, one, pages
+from curation_case import DUTCH, KLINGON, TATAR, language, one, pages
 
 from pipeline.errors import UserError
 
@@ -28,6 +28,8 @@ def replaced(text, language=DUTCH, **changed):
         ("020-5521111", "telephone"),
         ("(020) 552 11 11", "telephone"),
         ("06 12345678", "telephone"),
+        ("06-12-34-56-78", "telephone"),
+        ("06.12.34.56.78", "telephone"),
         ("111222333", "number"),
         ("1112.22.333", "number"),
     ],
@@ -41,6 +43,7 @@ def test_personal_data_is_replaced_and_counted(text, kind):
     "text",
     [
         "Op 01-02-2024 10.15 uur, en op 1-1-2023 weer.",
+        "Van 01.02.24-03.04.24, op 01-02-2024-10:15, 06/12/34 of 06-12-2034.",
         "NL91 ABNA 0417 1643 01 klopt niet.",  # check digits
         "111222334 is geen burgerservicenummer.",  # fails the test of eleven
         "Versie 7.4.7.2 en 1.2.3 en 300.1.1.1, en 2.4.5.48.",
@@ -61,6 +64,55 @@ def test_telephones_and_numbers_are_the_languages():
     assert replaced("Bel 020-5521111 of +31 20 5521111.", KLINGON)[0] == "Bel 020-5521111 of [telephone]."
     assert replaced("ИНН 500100732259.", TATAR)[1] == {"national_number": 1}
     assert replaced("BSN 111222333.", KLINGON)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "number"), [("fr", "01.40.20.50.50"), ("fr", "01-40-20-50-50"), ("hu", "06-30-123-4567")]
+)
+def test_pairs_of_digits_are_telephones_where_they_are_too_many_for_a_date(code, number):
+    text = "01.40.20, 01/12/2024, 8/10/2023 10.15: {}."
+    assert replaced(text.format(number), language(code))[0] == text.format("[telephone]")
+
+
+BARE = [
+    ("es", "Teléfono de contacto: {} / {}.", "912 34 56 78", "612345678"),
+    ("es", "Llame al {} o por WhatsApp ({}).", "(91) 234 56 78", "612.34.56.78"),
+    ("it", "Tel:{}, cell. {}", "333 1234567", "338/1234567"),
+    ("pl", "Zapisy telefonicznie pod nr {} i {}!", "601 123 456", "22 123 45 67"),
+    ("da", "RING PÅ TLF. {} eller mobil {}.", "33 12 34 56", "40123456"),
+    ("cs", "Telefonní číslo: {}, mobil {}", "224 123 456", "601 123 456"),
+    ("el", "Τηλ.: {} και {} (κιν.)", "210 1234567", "6944 123456"),
+    ("el", "ΤΗΛΕΦΩΝΟ {}, fax {}", "22 345678", "22-345679"),
+    ("pt", "Contacte-nos pelo telefone {} ou telemóvel {}.", "21 123 4567", "912 345 678"),
+    ("et", "Helistage telefonil {} või {}.", "612 3456", "5123 4567"),
+    ("lv", "Zvaniet pa tālr. {}, {}.", "67 123 456", "21234567"),
+    ("mt", "Ċemplu fuq {} jew {}.", "2122 1234", "79123456"),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "first", "second"), BARE)
+def test_where_no_trunk_prefix_tells_telephones_a_word_before_them_does(code, text, first, second):
+    spoken = language(code)
+    assert replaced(text.format(first, second), spoken) == (text.format(*["[telephone]"] * 2), {"telephone": 2})
+    for number in (first, second):
+        without = f"1. {number}, 2 {number}."
+        assert replaced(without, spoken, national_number=None) == (without, {})
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("da", "Mobil fra 1999, oplag 40123456 og 33 12 34 56."),  # too far behind
+        ("da", "Mobilitet: 40123456"),  # another word
+        ("da", "Telefon 12 34 56 78 findes ikke."),  # Denmark has no such number
+        ("es", "Telefónica ganó 912 345 678,90 euros."),
+        ("es", "Teléfono: 12-03-2024 o 12.03.2024-14.03.2024."),
+        ("nl", "Tel. 612345678"),  # Dutch numbers begin with 0
+        ("de", "Mobil: 333 1234567"),
+    ],
+)
+def test_not_everything_behind_such_a_word_is_a_telephone(code, text):
+    assert replaced(text, language(code), national_number=None) == (text, {})
 
 
 def test_a_kind_can_be_left_as_it_is():
