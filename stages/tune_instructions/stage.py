@@ -58,7 +58,7 @@ def tune_instructions(
     chat = prepare_chat(model, tokenizer, tuning.chat_template if isinstance(tuning, SftSettings) else "keep")
     data = read_data(settings, inputs, tokenizer)
     before = measure(model, tokenizer, data, chat, settings)
-    run = train(settings, (model, tokenizer), data, (inputs["model"], out), execution)
+    run = train(settings, (model, tokenizer, chat), data, (inputs["model"], out), execution)
     write_tuned(run.pop("weights"), tokenizer, chat, inputs["model"], out)
     del model
     gc.collect()
@@ -147,7 +147,7 @@ def held_out_figures(tuning: SftSettings | DpoSettings, before: list[Any], after
 
 def train(
     settings: TuneInstructionsSettings,
-    loaded: tuple[Any, Any],
+    loaded: tuple[Any, Any, Chat],
     data: Data,
     folders: tuple[Path, Path],
     execution: Execution,
@@ -184,11 +184,11 @@ def train(
 
 
 def make_trainer(
-    tuning: SftSettings | DpoSettings, loaded: tuple[Any, Any], data: Data, source: Path, place: Place
+    tuning: SftSettings | DpoSettings, loaded: tuple[Any, Any, Chat], data: Data, source: Path, place: Place
 ) -> Any:
     """Return trl's trainer; a tokenizer of its own, since trl changes it."""
-    model, tokenizer = loaded[0], copy.deepcopy(loaded[1])
+    model, tokenizer, chat = loaded[0], copy.deepcopy(loaded[1]), loaded[2]
     if isinstance(tuning, SftSettings):
-        return sft_trainer(model, tokenizer, data.train, tuning, place)
+        return sft_trainer((model, tokenizer, chat), data.train, tuning, place)
     reference = load(source, place.execution)[0] if tuning.lora is None else None
     return dpo_trainer((model, reference), tokenizer, data.train, tuning, place)
