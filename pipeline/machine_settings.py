@@ -40,7 +40,7 @@ class ClusterSettings(Section):
     flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
     peak_flops_per_second: PositiveFloat | None
-    """Floating-point operations that one process' device could do at most, for MFU; null where that is not known."""
+    """Floating-point operations that one process' device could do at most, for MFU; null for those of `gpu`."""
 
     @model_validator(mode="after")
     def _whole_nodes(self) -> "ClusterSettings":
