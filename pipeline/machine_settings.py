@@ -25,6 +25,9 @@ class ClusterSettings(Section):
     """Shards of CPU work as an array of Slurm jobs; null for processes where the stage runs."""
     micro_batch: PositiveInt
     checkpoint_seconds: NonNegativeFloat
+    """From one checkpoint of a training to the next, at least."""
+    checkpoint_pause_factor: NonNegativeFloat
+    """Times what the last checkpoint took to write that pass before the next, at least."""
     sharding: Sharding
     attention_kernel: AttentionKernel
     activation_checkpointing: bool

@@ -199,6 +199,7 @@ class Config(Section):
             device=cluster.device,
             micro_batch=cluster.micro_batch,
             checkpoint_seconds=cluster.checkpoint_seconds,
+            checkpoint_pause_factor=cluster.checkpoint_pause_factor,
             sharding=cluster.sharding,
             attention_kernel=cluster.attention_kernel,
             activation_checkpointing=cluster.activation_checkpointing,

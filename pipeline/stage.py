@@ -48,7 +48,9 @@ class Execution(Section):
     micro_batch: int
     """Sequences in one forward pass; gradient accumulation fills the global batch."""
     checkpoint_seconds: float
-    """Seconds between two training checkpoints."""
+    """Seconds between two training checkpoints, at least."""
+    checkpoint_pause_factor: float
+    """Times what the last one took to write, at least."""
     sharding: Sharding
     attention_kernel: AttentionKernel
     activation_checkpointing: bool

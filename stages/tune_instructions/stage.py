@@ -20,6 +20,7 @@ from stages.shared.artifact import write_json
 from stages.shared.interruption import noted_signals
 from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.loading import load_causal_model, load_tokenizer
+from stages.shared.saving_clock import SavingClock
 from stages.tune_instructions.chat import Chat, prepare_chat
 from stages.tune_instructions.encoding import encode_pairs, encode_rows
 from stages.tune_instructions.measure import answer_nll, answers, mean_nll, pair_nll, reward_figures
@@ -158,7 +159,8 @@ def train(
     tracker = start_tracking(execution, settings.model_dump(mode="json"))
     began = perf_counter()
     with noted_signals() as interruption, (out / METRICS).open("w", encoding="utf-8", newline="\n") as metrics:
-        callback = Progress(metrics, tracker, interruption, execution.checkpoint_seconds)
+        clock = SavingClock(execution.checkpoint_seconds, execution.checkpoint_pause_factor)
+        callback = Progress(metrics, tracker, interruption, clock)
         place = Place(out / CHECKPOINTS, execution, callback)
         try:
             trainer = make_trainer(tuning, loaded, data, source, place)
