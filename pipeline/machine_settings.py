@@ -11,7 +11,7 @@ from pipeline.stage import ArraySettings, AttentionKernel, Sharding
 
 
 class ClusterSettings(Section):
-    """How a stage is started and how fast; changes no result."""
+    """How a stage is started and how fast; changes no result, but for what `Execution` names."""
 
     name: str
     processes: PositiveInt

@@ -37,7 +37,10 @@ class ArraySettings(Section):
 
 
 class Execution(Section):
-    """Where and how fast a stage runs; nothing here may change a number in its output, so it is never hashed."""
+    """Where and how fast a stage runs; it changes no number in its output, but for rounding, and so is never hashed.
+
+    The exception is dropout, which is drawn for each process and micro-batch: their number decides what it hides.
+    """
 
     workers: int
     """Processes for CPU work such as cleaning or tokenizing."""
