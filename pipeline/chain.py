@@ -91,7 +91,8 @@ def _still_good(job: jobs.Job, state: slurm.JobState | None, after: Sequence[str
 
 def _submit_step(step: Step, config: Config, settings: SlurmSettings, after: Sequence[str]) -> jobs.Job:
     command = prepare_step(step, config)
-    lines = jobs.job_lines(settings.setup, {} if step.stage.uses_network else OFFLINE, command)
+    variables = {} if step.stage.uses_network else OFFLINE
+    lines = jobs.job_lines(settings.setup, variables, command, step.stage.resumes)
     options = jobs.step_options(step, config.cluster, settings)
     return jobs.submit_job(step.work, step.folder.name, lines, options, after)
 

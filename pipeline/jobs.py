@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline import slurm, store
+from pipeline.errors import GO_ON
 from pipeline.machine_settings import ClusterSettings
 from pipeline.plan import Step
 from pipeline.provenance import ROOT
@@ -15,6 +16,21 @@ from pipeline.slurm_settings import JobSettings, SlurmSettings
 
 RECORD, SCRIPT = "job.json", "job.sh"
 FINISHING_MINUTES = 15
+HAND_ON = """\
+# Slurm signals this shell: it hands the signal on, and does not end before its command has saved.
+trap 'heard=yes; kill -USR1 $! 2> /dev/null || true' USR1
+trap 'heard=yes; kill -TERM $! 2> /dev/null || true' TERM"""
+WATCH = f"""\
+heard=yes
+while [ "$heard" ]; do
+    heard=
+    wait $! && status=0 || status=$?
+done
+# The command may have done this itself, and Slurm then refuses; in a container there is no scontrol.
+if [ $status -eq {GO_ON} ] && scontrol requeue "$SLURM_JOB_ID" 2> /dev/null; then
+    echo "Slurm job $SLURM_JOB_ID was requeued by its script" >&2
+fi
+exit $status"""
 
 
 @dataclass(frozen=True)
@@ -87,10 +103,10 @@ def finishing_options(settings: SlurmSettings) -> list[str]:
     return job_options(small, 1)
 
 
-def job_lines(setup: Sequence[str], variables: Mapping[str, str], command: Sequence[str]) -> list[str]:
-    """Return a job's lines of shell.
-
-    The command takes the shell's place: a signal that Slurm sends to the batch shell reaches it.
-    """
+def job_lines(
+    setup: Sequence[str], variables: Mapping[str, str], command: Sequence[str], resumes: bool = False
+) -> list[str]:
+    """Return a job's lines of shell; the command of a job that `resumes` is started again where it ends with GO_ON."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    return [*setup, *exports, f"exec {shlex.join(command)}"]
+    run = [HAND_ON, f"{shlex.join(command)} &", WATCH] if resumes else [f"exec {shlex.join(command)}"]
+    return [*setup, *exports, *run]

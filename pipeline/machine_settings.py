@@ -11,7 +11,7 @@ from pipeline.stage import ArraySettings, AttentionKernel, Sharding
 
 
 class ClusterSettings(Section):
-    """How a stage is started and how fast; changes no result."""
+    """How a stage is started and how fast; changes no result, but for what `Execution` names."""
 
     name: str
     processes: PositiveInt
@@ -25,6 +25,9 @@ class ClusterSettings(Section):
     """Shards of CPU work as an array of Slurm jobs; null for processes where the stage runs."""
     micro_batch: PositiveInt
     checkpoint_seconds: NonNegativeFloat
+    """From one checkpoint of a training to the next, at least."""
+    checkpoint_pause_factor: NonNegativeFloat
+    """Times what the last checkpoint took to write that pass before the next, at least."""
     sharding: Sharding
     attention_kernel: AttentionKernel
     activation_checkpointing: bool
@@ -40,7 +43,7 @@ class ClusterSettings(Section):
     flops_per_second: PositiveFloat
     """Floating-point operations that one process really does; for `make plan` until a run here has measured it."""
     peak_flops_per_second: PositiveFloat | None
-    """Floating-point operations that one process' device could do at most, for MFU; null where that is not known."""
+    """Floating-point operations that one process' device could do at most, for MFU; null for those of `gpu`."""
 
     @model_validator(mode="after")
     def _whole_nodes(self) -> "ClusterSettings":

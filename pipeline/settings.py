@@ -202,12 +202,13 @@ class Config(Section):
             device=cluster.device,
             micro_batch=cluster.micro_batch,
             checkpoint_seconds=cluster.checkpoint_seconds,
+            checkpoint_pause_factor=cluster.checkpoint_pause_factor,
             sharding=cluster.sharding,
             attention_kernel=cluster.attention_kernel,
             activation_checkpointing=cluster.activation_checkpointing,
             compile=cluster.compile,
             kept_checkpoints=cluster.kept_checkpoints,
-            peak_flops_per_second=cluster.peak_flops_per_second,
+            peak_flops_per_second=self._peak_flops_per_second(),
             downloads=(ROOT / machine.downloads).resolve(),
             tracking=(self.artifacts / self.language.name / "wandb") if machine.tracking else None,
             tracking_project=machine.wandb_project,
@@ -216,6 +217,13 @@ class Config(Section):
             logs=None,
             debian_mirror=machine.debian_mirror,
         )
+
+    def _peak_flops_per_second(self) -> float | None:
+        """Return what a training process' device could do at most; None where nothing tells."""
+        cluster = self.cluster
+        if cluster.peak_flops_per_second is not None or cluster.device == "cpu" or cluster.gpu is None:
+            return cluster.peak_flops_per_second
+        return self.planning.gpus[cluster.gpu].flops_per_second[self.training.precision]
 
     def launcher(self, gpu: bool) -> tuple[str, ...]:
         """Return the command to put before a worker."""

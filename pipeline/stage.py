@@ -37,7 +37,10 @@ class ArraySettings(Section):
 
 
 class Execution(Section):
-    """Where and how fast a stage runs; nothing here may change a number in its output, so it is never hashed."""
+    """Where and how fast a stage runs; it changes no number in its output, but for rounding, and so is never hashed.
+
+    The exception is dropout, which is drawn for each process and micro-batch: their number decides what it hides.
+    """
 
     workers: int
     """Processes for CPU work such as cleaning or tokenizing."""
@@ -48,7 +51,9 @@ class Execution(Section):
     micro_batch: int
     """Sequences in one forward pass; gradient accumulation fills the global batch."""
     checkpoint_seconds: float
-    """Seconds between two training checkpoints."""
+    """Seconds between two training checkpoints, at least."""
+    checkpoint_pause_factor: float
+    """Times what the last one took to write, at least."""
     sharding: Sharding
     attention_kernel: AttentionKernel
     activation_checkpointing: bool

@@ -136,6 +136,7 @@ TUNE_INSTRUCTIONS = Stage(
     "tune_instructions",
     "tuned_model",
     TuneInstructionsSettings,
+    version=2,
     libraries=(*TORCH, "trl", "peft"),
     uses_gpus=True,
     resumes=True,

@@ -144,8 +144,8 @@ def _requeue(reason: str) -> int:
         try:
             done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
             said = "was requeued" if done.returncode == 0 else f"could not be requeued: {done.stderr.strip()}"
-        except FileNotFoundError:  # a container's, into which Slurm was not bound
-            said = "could not be requeued: there is no scontrol here"
+        except FileNotFoundError:  # in a container
+            said = "is left to its script to requeue: there is no scontrol here"
         print(f"Slurm job {job} {said}", file=sys.stderr, flush=True)
     return GO_ON
 

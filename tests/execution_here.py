@@ -11,6 +11,7 @@ HERE: dict[str, Any] = {
     "device": "cpu",
     "micro_batch": 1,
     "checkpoint_seconds": 1e9,
+    "checkpoint_pause_factor": 0.0,
     "kept_checkpoints": 2,
     "peak_flops_per_second": None,
     "sharding": "none",

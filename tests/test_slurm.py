@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from smoke_chain import command, hashes
 from training_step import artifact, losses, make_step, wait_for_steps
 
 from pipeline import store
+from pipeline.jobs import job_lines, submit_job
 from pipeline.local_config import hydra_value
 from pipeline.provenance import ROOT
 
@@ -124,6 +126,10 @@ def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tm
     assert one["ids"]["input"] == one["ids"]["kept"] + one["ids"]["dropped"] > 50
 
 
+FEW = 8_000
+"""Tokens of a training of 250 steps: the signal comes after the twentieth."""
+
+
 def state(job):
     """Return the job's state and how often it was started again."""
     shown = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
@@ -132,16 +138,15 @@ def state(job):
 
 
 def test_a_signalled_training_of_two_processes_is_requeued_and_ends_as_if_nothing_had_happened(tmp_path):
-    whole = make_step(tmp_path / "whole", processes=2)
-    run_here = [sys.executable, "-m", "pipeline.worker", str(whole)]
-    work = make_step(tmp_path / "artifacts", processes=2)
-    log, script = tmp_path / "log", tmp_path / "job.sh"
-    script.write_text(f"#!/bin/sh\nsrun --ntasks=1 {sys.executable} -m pipeline.worker {work}\n")
-    submit = ["sbatch", "--parsable", "--requeue", "--ntasks=1", "--open-mode=append", f"--output={log}", str(script)]
-    job = subprocess.run(submit, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    whole, work = make_step(tmp_path / "whole", tokens=FEW), make_step(tmp_path / "artifacts", processes=2, tokens=FEW)
+    command = [sys.executable, "-m", "pipeline.worker"]
+    lines = job_lines([], {}, [*command, str(work)], resumes=True)
+    submitted = submit_job(work, work.name, lines, ["--nodes=1", "--ntasks-per-node=1"], [])
+    job, log = submitted.job, Path(submitted.log)
     wait_for_steps(work, 20, lambda: state(job)[0] in ("PENDING", "RUNNING"))
-    subprocess.run(["scancel", "--signal=USR1", job], check=True)
-    subprocess.run(run_here, cwd=ROOT, check=True, capture_output=True)
+    # As `--signal=B:USR1@600` does before the time limit: to the script's shell alone.
+    subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
+    subprocess.run([*command, str(whole)], cwd=ROOT, check=True, capture_output=True)
     while store.read_manifest(artifact(work)) is None:
         assert state(job)[0] in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"), log.read_text()[-3000:]
         time.sleep(1)

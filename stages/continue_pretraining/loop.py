@@ -27,6 +27,7 @@ from stages.continue_pretraining.speed import Speedometer, flops_per_token
 from stages.continue_pretraining.spikes import highest_loss, remember
 from stages.continue_pretraining.watcher import Watcher
 from stages.shared.interruption import TIME_IS_UP, Interruption
+from stages.shared.saving_clock import SavingClock
 from stages.shared.training.sharding import like, whole
 from stages.shared.training.step import StepResult, Training, start_phase, take_step
 
@@ -37,6 +38,7 @@ class SavedTraining(Training):
 
     checkpoints: Path
     checkpoint_seconds: float
+    checkpoint_pause_factor: float
     kept_checkpoints: int
     watcher: Watcher
     peak_flops_per_second: float | None
@@ -107,7 +109,7 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
     Raises UserError when a signal asked for a stop (once the state is saved; OutOfTime where it was a scheduler's), or
     when too many steps in a row had to be skipped.
     """
-    saved_at, steps = time.monotonic(), training.schedule.steps
+    clock, steps = SavingClock(training.checkpoint_seconds, training.checkpoint_pause_factor), training.schedule.steps
     phase: RunningPhase | None = None
     with _progress_bar(training, progress) as bar:
         while True:
@@ -120,13 +122,13 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
             line = _step(training, progress, journal, phase)
             bar.set_postfix(loss=line["loss"], lr=f"{line['embedding_learning_rate']:.1e}", refresh=False)
             bar.update(line["tokens"] - bar.n)
-            due = time.monotonic() - saved_at >= training.checkpoint_seconds
-            save, stop, time_is_up = _agreed(training.accelerator, due, interruption)
+            save, stop, time_is_up = _agreed(training.accelerator, clock.due, interruption)
             # Not after the last: to finish the model writes a sixth of a checkpoint's bytes (in bfloat16), so that what
             # it could save, rarely and at most `checkpoint_seconds`, is less than what it always costs.
             if (save or stop) and progress.step < steps:
+                clock.begin()
                 _save(training, progress, number, journal)
-                saved_at = time.monotonic()
+                clock.end()
                 if stop:
                     kind = OutOfTime if time_is_up else UserError
                     raise kind(_stopped(training, progress, interruption, time_is_up))

@@ -133,6 +133,7 @@ def prepare(
         share=share,
         checkpoints=out / CHECKPOINTS,
         checkpoint_seconds=execution.checkpoint_seconds,
+        checkpoint_pause_factor=execution.checkpoint_pause_factor,
         sharded=sharded,
         kept_checkpoints=execution.kept_checkpoints,
         watcher=watcher,

@@ -34,7 +34,7 @@ class Chat:
     added_tokens: tuple[str, ...]
     """Markers that the vocabulary did not have."""
     end_ids: tuple[int, ...]
-    """Tokens that end an answer, that of the template first."""
+    """Tokens that end an answer, that of the template first, then those that ended the model's texts before."""
 
 
 def prepare_chat(model: Any, tokenizer: Any, choice: Literal["keep", "chatml"]) -> Chat:
@@ -43,6 +43,7 @@ def prepare_chat(model: Any, tokenizer: Any, choice: Literal["keep", "chatml"]) 
     Raises UserError where a model that shall keep its template has none, or one whose markers are several tokens each.
     """
     added: tuple[str, ...] = ()
+    before = _ends(model, tokenizer)
     if choice == "chatml":
         tokenizer.chat_template = CHATML
         added = add_markers(model, tokenizer, (START, END))
@@ -52,8 +53,15 @@ def prepare_chat(model: Any, tokenizer: Any, choice: Literal["keep", "chatml"]) 
             "the model has no chat template to keep; choose tuning.sft.chat_template=chatml, which gives it one"
         )
     check_markers(tokenizer)
-    ends = dict.fromkeys(number for number in (end_of_answer(tokenizer), tokenizer.eos_token_id) if number is not None)
+    # A new marker begins as a copy of the old EOS, so that at first the model writes one as often as the other.
+    ends = dict.fromkeys(number for number in (end_of_answer(tokenizer), *before) if number is not None)
     return Chat(choice == "chatml", added, tuple(ends))
+
+
+def _ends(model: Any, tokenizer: Any) -> list[int | None]:
+    """Return the tokenizer's EOS and what else the model's texts end with by its own generation config."""
+    told = model.generation_config.eos_token_id
+    return [tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])]
 
 
 def add_markers(model: Any, tokenizer: Any, markers: Sequence[str]) -> tuple[str, ...]:

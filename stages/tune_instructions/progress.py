@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-import time
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,6 +11,7 @@ from transformers import TrainerCallback
 from pipeline.errors import UserError
 from pipeline.tracking import Tracker
 from stages.shared.interruption import Interruption
+from stages.shared.saving_clock import SavingClock
 from stages.shared.sealing import is_sealed, newest_sound, seal
 
 KEPT = 2
@@ -32,14 +32,11 @@ NAMES = {
 class Progress(TrainerCallback):
     """Writes a line of metrics an optimizer step, saves when it is time, and stops when a signal came."""
 
-    def __init__(
-        self, metrics: TextIO, tracker: Tracker, interruption: Interruption, checkpoint_seconds: float
-    ) -> None:
+    def __init__(self, metrics: TextIO, tracker: Tracker, interruption: Interruption, clock: SavingClock) -> None:
         self.metrics = metrics
         self.tracker = tracker
         self.interruption = interruption
-        self.checkpoint_seconds = checkpoint_seconds
-        self.saved_at = time.monotonic()
+        self.clock = clock
         self.tokens_before = 0
         """Tokens of the steps before this process; trl counts its own only."""
 
@@ -69,15 +66,15 @@ class Progress(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for a checkpoint, and for the end, where it is time."""
         stop = self.interruption.signal_name is not None
-        due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
-        if (stop or due) and state.global_step < state.max_steps:
+        if (stop or self.clock.due) and state.global_step < state.max_steps:
+            self.clock.begin()
             control.should_save, control.should_training_stop = True, stop
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Seal the checkpoint, whose files transformers wrote one by one, and remove the oldest ones."""
         folder = Path(args.output_dir)
         seal(folder / f"checkpoint-{state.global_step}")
-        self.saved_at = time.monotonic()
+        self.clock.end()
         kept = [path for path in checkpoints(folder) if is_sealed(path)][-KEPT:]
         for path in checkpoints(folder):
             if path not in kept:

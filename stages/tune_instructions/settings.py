@@ -10,7 +10,10 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LoraSettings(Section):
-    """Low-rank adapters (Hu et al. 2021), merged into the weights at the end."""
+    """Low-rank adapters (Hu et al. 2021), merged into the weights at the end.
+
+    Beside them the rows of markers that a template added to the vocabulary are trained.
+    """
 
     r: PositiveInt
     alpha: PositiveInt

@@ -20,6 +20,7 @@ from stages.shared.artifact import write_json
 from stages.shared.interruption import noted_signals
 from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.loading import load_causal_model, load_tokenizer
+from stages.shared.saving_clock import SavingClock
 from stages.tune_instructions.chat import Chat, prepare_chat
 from stages.tune_instructions.encoding import encode_pairs, encode_rows
 from stages.tune_instructions.measure import answer_nll, answers, mean_nll, pair_nll, reward_figures
@@ -58,7 +59,7 @@ def tune_instructions(
     chat = prepare_chat(model, tokenizer, tuning.chat_template if isinstance(tuning, SftSettings) else "keep")
     data = read_data(settings, inputs, tokenizer)
     before = measure(model, tokenizer, data, chat, settings)
-    run = train(settings, (model, tokenizer), data, (inputs["model"], out), execution)
+    run = train(settings, (model, tokenizer, chat), data, (inputs["model"], out), execution)
     write_tuned(run.pop("weights"), tokenizer, chat, inputs["model"], out)
     del model
     gc.collect()
@@ -147,7 +148,7 @@ def held_out_figures(tuning: SftSettings | DpoSettings, before: list[Any], after
 
 def train(
     settings: TuneInstructionsSettings,
-    loaded: tuple[Any, Any],
+    loaded: tuple[Any, Any, Chat],
     data: Data,
     folders: tuple[Path, Path],
     execution: Execution,
@@ -158,7 +159,8 @@ def train(
     tracker = start_tracking(execution, settings.model_dump(mode="json"))
     began = perf_counter()
     with noted_signals() as interruption, (out / METRICS).open("w", encoding="utf-8", newline="\n") as metrics:
-        callback = Progress(metrics, tracker, interruption, execution.checkpoint_seconds)
+        clock = SavingClock(execution.checkpoint_seconds, execution.checkpoint_pause_factor)
+        callback = Progress(metrics, tracker, interruption, clock)
         place = Place(out / CHECKPOINTS, execution, callback)
         try:
             trainer = make_trainer(tuning, loaded, data, source, place)
@@ -184,11 +186,11 @@ def train(
 
 
 def make_trainer(
-    tuning: SftSettings | DpoSettings, loaded: tuple[Any, Any], data: Data, source: Path, place: Place
+    tuning: SftSettings | DpoSettings, loaded: tuple[Any, Any, Chat], data: Data, source: Path, place: Place
 ) -> Any:
     """Return trl's trainer; a tokenizer of its own, since trl changes it."""
-    model, tokenizer = loaded[0], copy.deepcopy(loaded[1])
+    model, tokenizer, chat = loaded[0], copy.deepcopy(loaded[1]), loaded[2]
     if isinstance(tuning, SftSettings):
-        return sft_trainer(model, tokenizer, data.train, tuning, place)
+        return sft_trainer((model, tokenizer, chat), data.train, tuning, place)
     reference = load(source, place.execution)[0] if tuning.lora is None else None
     return dpo_trainer((model, reference), tokenizer, data.train, tuning, place)

@@ -1,6 +1,6 @@
 """trl's trainers, set up from our settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
+from stages.shared.model_folder import module_name
+from stages.tune_instructions.chat import Chat
 from stages.tune_instructions.encoding import Encoded, Pair
 from stages.tune_instructions.settings import DpoSettings, LoraSettings, SftSettings, TrainerSettings
 
@@ -28,21 +30,32 @@ class Place:
     callback: TrainerCallback
 
 
-def sft_trainer(model: Any, tokenizer: Any, rows: Sequence[Encoded], settings: SftSettings, place: Place) -> SFTTrainer:
-    """Return a trainer for conversations that are encoded already: trl leaves their labels as they are."""
+def sft_trainer(
+    loaded: tuple[Any, Any, Chat], rows: Sequence[Encoded], settings: SftSettings, place: Place
+) -> SFTTrainer:
+    """Return a trainer for conversations that are encoded already: trl leaves their labels as they are.
+
+    `loaded` are model, tokenizer and chat. Beside adapters the rows of added markers are trained, in both tables.
+    """
+    model, tokenizer, chat = loaded
+    markers = marker_rows(model, tokenizer, chat) if settings.lora else {}
     options = arguments(settings, place) | {
         "packing": settings.packing,
         "max_length": settings.max_length,
         "completion_only_loss": False,
     }
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=model,
         args=on_one_gpu(SFTConfig(**options)),
         train_dataset=Dataset.from_list([row._asdict() for row in rows]),
         processing_class=tokenizer,
-        peft_config=lora_config(settings.lora),
+        peft_config=lora_config(settings.lora, markers),
         callbacks=[place.callback],
     )
+    if markers:
+        # trl (1.16) asks the head for its bias, which peft (0.21) does not hand on from within; no head here has one.
+        trainer.model.get_output_embeddings().bias = None
+    return trainer
 
 
 def dpo_trainer(
@@ -112,8 +125,15 @@ def on_one_gpu(options: TrainingArguments) -> Any:
     return options
 
 
-def lora_config(settings: LoraSettings | None) -> LoraConfig | None:
-    """Return peft's config, None for full training."""
+def marker_rows(model: Any, tokenizer: Any, chat: Chat) -> dict[str, list[int]]:
+    """Return the ids of the markers that the vocabulary lacked, by the names of the tables; empty for none."""
+    ids = tokenizer.convert_tokens_to_ids(list(chat.added_tokens))
+    tables = (model.get_input_embeddings(), model.get_output_embeddings())
+    return {module_name(model, table): ids for table in tables} if ids else {}
+
+
+def lora_config(settings: LoraSettings | None, rows: Mapping[str, Sequence[int]] | None = None) -> LoraConfig | None:
+    """Return peft's config, None for full training; `rows` of tables, by name, are trained as they are."""
     if settings is None:
         return None
     return LoraConfig(
@@ -123,4 +143,5 @@ def lora_config(settings: LoraSettings | None) -> LoraConfig | None:
         target_modules=list(settings.target_modules),
         bias="none",
         task_type="CAUSAL_LM",
+        trainable_token_indices={name: list(ids) for name, ids in rows.items()} if rows else None,
     )

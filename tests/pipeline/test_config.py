@@ -140,3 +140,19 @@ def test_a_sweep_that_cannot_be_listed_is_one_clear_line(sweep):
     with pytest.raises(UserError, match=sweep.partition("=")[0]) as caught:
         split_sweep(["language=dutch", sweep])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "peak"),
+    [
+        (["cluster=one_gpu", "training.precision=bfloat16"], 9.89e14),
+        (["cluster=one_gpu", "cluster.gpu=a100", "training.precision=bfloat16"], 3.12e14),
+        (["cluster=one_gpu", "cluster.gpu=a100", "training.precision=float32"], 1.95e13),
+        (["cluster=slurm", "cluster.gpu=a100", "cluster.peak_flops_per_second=5e14"], 5e14),
+        (["cluster=one_gpu", "cluster.gpu=null"], None),
+        (["cluster=one_gpu", "cluster.device=cpu"], None),
+        (["cluster=local"], None),
+    ],
+)
+def test_the_most_that_a_device_could_do_is_that_of_the_gpu_in_the_trainings_precision(overrides, peak):
+    assert load_config(["language=dutch", *overrides]).execution().peak_flops_per_second == peak

@@ -1,7 +1,10 @@
 """What jobs ask for, what Slurm's words mean, and what is said of jobs that ended; no Slurm needed."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from pipeline import chain, graph, job_status, jobs, runs, slurm, store
 from pipeline.__main__ import main
 from pipeline.config import load_config
-from pipeline.errors import UserError
+from pipeline.errors import GO_ON, UserError
 from pipeline.job_status import Status
 from pipeline.jobs import Job
 from pipeline.slurm import JobState
@@ -130,6 +133,54 @@ def test_a_job_that_was_submitted_and_never_noted_is_cancelled_before_its_step_i
 def test_the_command_takes_the_shells_place_after_the_setup():
     lines = jobs.job_lines(["module load cuda"], {"A": "b c"}, ["python", "-m", "it's"])
     assert lines == ["module load cuda", "export A='b c'", """exec python -m 'it'"'"'s'"""]
+
+
+def run_job(folder, command, signalled=None):
+    """Run a job that resumes as Slurm would, perhaps with a signal to its shell; return its status and log.
+
+    The log holds what was asked of scontrol too.
+    """
+    (folder / "scontrol").write_text('#!/bin/sh\necho "scontrol $@"\n')
+    (folder / "scontrol").chmod(0o755)
+    script, log = folder / "job.sh", folder / "log"
+    script.write_text("\n".join(["set -e", *jobs.job_lines([], {}, ["bash", "-c", command], resumes=True)]))
+    given = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "17"}
+    with log.open("w") as sink:
+        shell = subprocess.Popen(["bash", str(script)], env=given, stdout=sink, stderr=sink)
+        while signalled and "begun" not in log.read_text():
+            assert shell.poll() is None
+            time.sleep(0.01)
+        if signalled:
+            shell.send_signal(signalled)
+        return shell.wait(timeout=30), log.read_text()
+
+
+WAITING = 'trap "echo saved; exit {status}" {name}; echo begun; while :; do sleep 0.05; done'
+
+
+def test_a_command_that_could_not_requeue_its_job_is_started_again_by_the_script(tmp_path):
+    status, log = run_job(tmp_path, WAITING.format(status=GO_ON, name="USR1"), signal.SIGUSR1)
+    assert status == GO_ON
+    assert log == "begun\nsaved\nscontrol requeue 17\nSlurm job 17 was requeued by its script\n"
+
+
+def test_a_cancelled_job_waits_until_its_command_has_saved_and_is_not_started_again(tmp_path):
+    assert run_job(tmp_path, WAITING.format(status=2, name="TERM"), signal.SIGTERM) == (2, "begun\nsaved\n")
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_job_ends_as_its_command_does(tmp_path, status):
+    assert run_job(tmp_path, f"exit {status}") == (status, "")
+
+
+def test_what_can_go_on_later_is_watched_by_its_job(planned, tmp_path, monkeypatch):
+    config, steps = planned
+    given = {}
+    monkeypatch.setattr(jobs, "submit_job", lambda folder, name, lines, *_: given.update({name: lines}))
+    for name in ("adapted_model", "tokenizer"):
+        chain._submit_step(steps[name], config, config.cluster.slurm, [])
+    watched = {name.partition("-")[0]: jobs.WATCH in lines for name, lines in given.items()}
+    assert watched == {"adapted_model": True, "tokenizer": False}
 
 
 def test_a_failed_step_is_told_with_its_last_lines_and_what_to_do(planned, tmp_path):

@@ -38,7 +38,7 @@ def accelerate_model(
 
     Before the optimizer is made. Raises UserError for what the machine does not have.
     """
-    kernel = attention_kernel(settings, execution)
+    kernel = attention_kernel(settings, execution, getattr(model.config.get_text_config(), "sliding_window", None))
     if kernel != model.config._attn_implementation:
         model.set_attn_implementation(kernel)
     if execution.activation_checkpointing:
@@ -63,11 +63,12 @@ def checkpoint_activations(model: Any) -> None:
     enable({"use_reentrant": False})
 
 
-def attention_kernel(settings: TrainingSettings, execution: Execution) -> str:
-    """Return transformers' name of the attention kernel to take.
+def attention_kernel(settings: TrainingSettings, execution: Execution, window: int | None) -> str:
+    """Return transformers' name of the attention kernel to take; `window`: how far a token of the model sees, if told.
 
-    `auto` takes FlashAttention for documents alone: without them torch's own kernel is the same. Raises UserError
-    where FlashAttention is asked for and cannot be had.
+    `auto` takes FlashAttention for documents, and for a window that sequences fill: for both transformers gives torch's
+    own kernel a mask of length x length, with which it is slow; without one it is as fast. Raises UserError where
+    FlashAttention is asked for and cannot be had.
     """
     if execution.attention_kernel == "sdpa":
         return "sdpa"
@@ -78,7 +79,9 @@ def attention_kernel(settings: TrainingSettings, execution: Execution) -> str:
     }
     problems = [reason for reason, holds in reasons.items() if holds]
     if execution.attention_kernel == "auto":
-        return "flash_attention_2" if settings.attention == "document" and not problems else "sdpa"
+        windowed = settings.objective == "causal" and window is not None and window <= settings.sequence_length
+        masked = settings.attention == "document" or windowed
+        return "flash_attention_2" if masked and not problems else "sdpa"
     if problems:
         raise UserError(
             f"cluster.attention_kernel=flash_attention_2: {'; '.join(problems)}. Choose cluster.attention_kernel=sdpa"

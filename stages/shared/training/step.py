@@ -97,7 +97,8 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
     accelerator, share, data = training.accelerator, training.share, training.data
     first = step * share.global_batch
     targets = data.targets(first, first + share.global_batch)
-    # Drawn anew for each step, so that a resumed training needs no saved state, on any number of processes.
+    # For dropout; drawn anew for each step, so that a resumed training needs no saved state. Other processes or
+    # micro-batches have other draws for a sequence.
     torch.manual_seed(training.schedule.settings.seed * SEED_STRIDE + step * share.ranks + share.rank)
     last = len(share.rows(step, len(data)))
     total = torch.zeros((), dtype=torch.float64, device=accelerator.device)

@@ -3,17 +3,20 @@
 import pytest
 import torch
 from accelerate import Accelerator
+from tiny_decoders import SHAPE, save_decoder
 from tiny_models import TEXTS, save_tiny_model
 from torch import nn
 from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 from training_case import EXECUTION, TRAINING, losses, make_model, make_tokens, run_case
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.shared.held_out_text import write_texts
 from stages.shared.training import acceleration
 from stages.shared.training.acceleration import accelerate_model, attention_kernel
+from stages.shared.training.batches import IGNORED
 from stages.shared.training.loss import LossModel
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.setup import load_model
@@ -58,8 +61,54 @@ def test_a_missing_compiler_is_named_before_the_first_step(tiny_model, tiny_toke
 def test_flash_attention_is_taken_only_where_it_can_be():
     wanted, document = execution(attention_kernel="flash_attention_2"), settings(attention="document")
     with pytest.raises(UserError, match=r"cluster\.device=cuda; .*precision=bfloat16; .*flash-attn is not"):
-        attention_kernel(document, wanted)
-    assert attention_kernel(document, execution(attention_kernel="auto")) == "sdpa"
+        attention_kernel(document, wanted, None)
+    assert attention_kernel(document, execution(attention_kernel="auto"), None) == "sdpa"
+
+
+@pytest.mark.parametrize(
+    ("attention", "window", "kernel"),
+    [
+        ("causal", None, "sdpa"),
+        ("document", None, "flash_attention_2"),
+        ("causal", 17, "sdpa"),
+        ("causal", 16, "flash_attention_2"),
+    ],
+)
+def test_flash_attention_is_taken_where_else_there_would_be_a_mask(monkeypatch, attention, window, kernel):
+    monkeypatch.setattr(acceleration, "is_flash_attn_2_available", lambda: True)
+    given = settings(attention=attention, precision="bfloat16", sequence_length=16)
+    assert attention_kernel(given, execution(attention_kernel="auto", device="cuda"), window) == kernel
+    masks = mask_of(window, attention, length=16)
+    assert (masks is not None) is (kernel == "flash_attention_2"), "what transformers gives torch's own kernel"
+
+
+def mask_of(window, attention, length):
+    """Return the mask that a Mistral's layers are given with torch's kernel, None where it is simply causal."""
+    config = AutoConfig.for_model("mistral", vocab_size=40, sliding_window=window, **SHAPE)
+    model, seen = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa"), []
+    layer = model.model.layers[0].self_attn
+    layer.register_forward_pre_hook(lambda _, args, named: seen.append(named["attention_mask"]), with_kwargs=True)
+    ids = torch.arange(length)[None]
+    LossModel(model, by_document=attention == "document")(ids, ids, ids % 9)
+    return seen[0]
+
+
+@pytest.mark.parametrize("attention", ["causal", "document"])
+def test_no_token_of_a_training_sees_further_than_the_models_window(tmp_path, attention):
+    folder = save_decoder(tmp_path / "model", 1, "mistral", vocab_size=40, sliding_window=4)
+    model = load_model(folder, settings(), torch.device("cpu"))
+    accelerate_model(model, settings(attention=attention), Accelerator(cpu=True), execution())
+    places, labels = torch.arange(16)[None], torch.full((1, 16), IGNORED)
+    labels[0, -1] = 3
+    changed = {}
+    for place in (7, 9):  # two layers of window 4: the last token sees what is at most 6 before it
+        ids = places.clone()
+        ids[0, place] = 30
+        changed[place] = [
+            LossModel(model, attention == "document")(given, labels, places).item() for given in (places, ids)
+        ]
+    assert changed[7][0] == changed[7][1]
+    assert changed[9][0] != changed[9][1]
 
 
 def test_only_training_steps_are_compiled(tmp_path, monkeypatch):

@@ -68,6 +68,12 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(start, tiny_model, tin
     assert hashes(out) == uninterrupted
 
 
+def test_checkpoints_keep_the_pause_that_what_one_takes_asks_for(tiny_model, tiny_tokens, tmp_path):
+    rarely = EVERY_STEP | {"checkpoint_pause_factor": 1e9, "kept_checkpoints": 9}
+    run_case(tiny_model, tiny_tokens, tmp_path / "out", rarely)
+    assert [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()] == ["step-00000001"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_says_so(start, tiny_model, tiny_tokens, tmp_path, uninterrupted, number):
     out, log = tmp_path / "out", tmp_path / "log"

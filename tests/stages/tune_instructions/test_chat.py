@@ -1,11 +1,10 @@
 """Chat templates: carried over to another vocabulary, given to a model without; and which tokens the loss is on."""
 
-import dataclasses
 from collections import Counter
 
 import pytest
 import torch
-from tuning_case import DATA, SMOLLM2, make_model, rows
+from tuning_case import DATA, SMOLLM2, make_bare_model, make_model, rows
 
 from pipeline.errors import UserError
 from stages.shared.byte_level_bpe import train_byte_level_bpe
@@ -114,15 +113,8 @@ def test_a_model_without_a_template_is_given_chatml(tmp_path):
 
 
 def test_markers_that_the_vocabulary_lacks_begin_as_the_rows_of_begin_and_end(tmp_path):
-    folder, bare = make_model(tmp_path / "model", template=None), tmp_path / "bare"
-    bare.mkdir()
-    conventions = read_conventions(folder)
-    roles = dict.fromkeys(("bos_token", "eos_token"), "<|endoftext|>")
-    conventions = dataclasses.replace(conventions, special_tokens=("<|endoftext|>",), roles=roles)
-    text = [(DATA / "english.txt").read_text(encoding="utf-8")]
-    bpe = train_byte_level_bpe(text, 500, 1, conventions.special_tokens, "base_model.vocabulary_size")
-    write_tokenizer_folder(bpe, conventions, bare)
-    model, tokenizer = load_causal_model(folder, torch.float32), load_tokenizer(bare)
+    folder = make_bare_model(tmp_path / "model", tied=True)
+    model, tokenizer = load_causal_model(folder, torch.float32), load_tokenizer(folder)
     known = model.get_input_embeddings().weight.detach().clone()
     chat = prepare_chat(model, tokenizer, "chatml")
     assert chat.changed
@@ -131,7 +123,7 @@ def test_markers_that_the_vocabulary_lacks_begin_as_the_rows_of_begin_and_end(tm
     assert torch.equal(table[:500], known)
     assert len(table) == 502 == model.config.vocab_size
     assert torch.equal(table[500:], known[[0, 0]])
-    assert chat.end_ids == (501,)
+    assert chat.end_ids == (501, 0)
     assert tokenizer.eos_token == END
     assert answers_in(tokenizer, encode(tokenizer, TURNS))[1] == f"Een kernel.\nMeer niet.{END}"
 

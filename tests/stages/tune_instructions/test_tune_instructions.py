@@ -5,14 +5,14 @@ import json
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
-from tuning_case import DPO, LORA, SFT, make_data, make_model, run_case
+from tuning_case import DPO, END_OF_TEXT, LORA, SFT, make_bare_model, make_data, make_model, run_case
 
 from pipeline.errors import OutOfTime, UserError
 from pipeline.stage import CHECKPOINTS
 from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.shared.model_folder import tensor_files
 from stages.tune_instructions import progress
-from stages.tune_instructions.chat import CHATML, END
+from stages.tune_instructions.chat import CHATML, END, START, prepare_chat
 from stages.tune_instructions.measure import reward_figures
 
 MODEL_FILES = {
@@ -71,6 +71,60 @@ def test_dpo_of_adapters_raises_margins_and_merges_them(instruct, case, tmp_path
     assert moved == {name for name in before if name.split(".")[-2] in LORA["target_modules"]}
 
 
+ADAPTED = SFT | {"chat_template": "chatml", "lora": LORA, "epochs": 1}
+
+
+def written(folder, token):
+    """Return how many tokens are written where the third one is `token` and none is the model's own choice."""
+    model = AutoModelForCausalLM.from_pretrained(folder)
+
+    def force(ids, scores):
+        forced = torch.full_like(scores, -torch.inf)
+        forced[:, token if ids.shape[1] == 6 else 7] = 0
+        return forced
+
+    ids = torch.tensor([[5, 6, 7, 8]])
+    return model.generate(ids, logits_processor=[force], max_new_tokens=8).shape[1] - 4
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_adapters_come_with_the_rows_of_new_markers_and_an_answer_ends_at_the_old_end_too(case, tmp_path, tied):
+    model = make_bare_model(tmp_path / "model", tied)
+    inputs = {"model": model, "data": case["instructions"], "instructions": case["instructions"]}
+    run_case(inputs, tmp_path / "out", ADAPTED)
+    tokenizer = load_tokenizer(tmp_path / "out")
+    start, end, eos = tokenizer.convert_tokens_to_ids([START, END, END_OF_TEXT])
+    before, after = weights(model), weights(tmp_path / "out")
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        assert torch.equal(after[name][:start], before[name]), "rows that were there stay as they were"
+        assert not torch.equal(after[name][end], before[name][eos])
+    assert torch.equal(after["model.embed_tokens.weight"], after["lm_head.weight"]) is tied
+    assert load_causal_model(tmp_path / "out", torch.float32).generation_config.eos_token_id == [end, eos]
+    assert [written(tmp_path / "out", token) for token in (end, eos, start)] == [3, 3, 8]
+
+
+def test_the_ends_of_answers_outlast_a_second_tuning(case, tmp_path):
+    folder = make_bare_model(tmp_path / "model", tied=True)
+    model, tokenizer = load_causal_model(folder, torch.float32), load_tokenizer(folder)
+    first = prepare_chat(model, tokenizer, "chatml")
+    model.generation_config.eos_token_id = list(first.end_ids)  # as the first tuning writes it
+    assert prepare_chat(model, tokenizer, "keep").end_ids == first.end_ids
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_stopped_tuning_goes_on_with_the_rows_of_new_markers(case, tmp_path, monkeypatch, tied):
+    model = make_bare_model(tmp_path / "model", tied)
+    inputs = {"model": model, "data": case["instructions"], "instructions": case["instructions"]}
+    run_case(inputs, tmp_path / "whole", ADAPTED)
+    stop_after(1, monkeypatch)
+    with pytest.raises(OutOfTime, match="after step 2 of 3"):
+        run_case(inputs, tmp_path / "out", ADAPTED)
+    monkeypatch.undo()
+    assert run_case(inputs, tmp_path / "out", ADAPTED)["resumed_at_step"] == 2
+    ours, theirs = weights(tmp_path / "out"), weights(tmp_path / "whole")
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in theirs) <= TOLERANCE
+
+
 @pytest.mark.slow
 def test_dpo_of_all_weights_raises_margins(instruct, case, tmp_path):
     inputs = {"model": instruct[0], "data": case["preferences"], "instructions": case["instructions"]}
@@ -79,16 +133,22 @@ def test_dpo_of_all_weights_raises_margins(instruct, case, tmp_path):
     assert lines(tmp_path / "out")[0]["reward_margin"] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_stopped_tuning_goes_on_as_if_nothing_had_happened(instruct, sft_inputs, tmp_path, monkeypatch):
-    uninterrupted, metrics = instruct
-    out, on_log = tmp_path / "out", progress.Progress.on_log
+def stop_after(step, monkeypatch):
+    """Have a signal come after a step, which is seen at the end of the next one."""
+    on_log = progress.Progress.on_log
 
     def stopped(self, args, state, control, logs=None, **more):
         on_log(self, args, state, control, logs, **more)
-        if state.global_step == 3:  # seen at the end of the next step
+        if state.global_step == step:
             self.interruption.signal_name = "SIGUSR1"
 
     monkeypatch.setattr(progress.Progress, "on_log", stopped)
+
+
+def test_a_stopped_tuning_goes_on_as_if_nothing_had_happened(instruct, sft_inputs, tmp_path, monkeypatch):
+    uninterrupted, metrics = instruct
+    out = tmp_path / "out"
+    stop_after(3, monkeypatch)
     # Slurm starts such a step again, of which a plain UserError would be the end.
     with pytest.raises(OutOfTime, match=r"stopped by SIGUSR1 after step 4 of 9; it is saved in .*goes on from there"):
         run_case(sft_inputs, out, SFT)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.tracking import NoTracker
 from stages.shared.interruption import Interruption
+from stages.shared.saving_clock import SavingClock
 from stages.shared.sealing import SUMS, seal
 from stages.tune_instructions.progress import Progress, newest_checkpoint
 
@@ -57,7 +58,7 @@ def test_torn_ones_are_named_and_the_sound_one_before_them_is_taken(saved, harm,
 def test_saving_seals_and_keeps_the_two_newest(saved):
     (saved / "checkpoint-15").mkdir()
     (saved / "checkpoint-15" / "optimizer.pt").write_bytes(b"moments")
-    progress = Progress(None, NoTracker(), Interruption(), 60)
+    progress = Progress(None, NoTracker(), Interruption(), SavingClock(60, 20))
     progress.on_save(SimpleNamespace(output_dir=str(saved)), SimpleNamespace(global_step=15), None)
     assert sorted(path.name for path in saved.iterdir()) == ["checkpoint-12", "checkpoint-15"]
     assert newest_checkpoint(saved) == saved / "checkpoint-15"

@@ -1,5 +1,6 @@
 """A tiny chat model, a table of real questions and answers, and the stage to run on them."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from pipeline.stage import Execution
 from stages.fetch_base_model.random_model import write_random_model
 from stages.fetch_base_model.settings import BaseModelSettings
 from stages.ingest_instructions.stage import SCHEMA
+from stages.shared.byte_level_bpe import train_byte_level_bpe
+from stages.shared.model_folder import ALWAYS_WRITTEN, open_model, write_configs
+from stages.shared.tokenizer_conventions import read_conventions
+from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.tune_instructions.settings import TuneInstructionsSettings
 from stages.tune_instructions.stage import tune_instructions
 
@@ -45,19 +50,33 @@ SMOLLM2 = (
     "{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 """Its chat template, as in its tokenizer_config.json."""
+END_OF_TEXT = "<|endoftext|>"
 EXECUTION = HERE | {"micro_batch": 2}
 
 
-def make_model(folder: Path, template: str | None = SMOLLM2) -> Path:
+def make_model(folder: Path, template: str | None = SMOLLM2, tied: bool = True) -> Path:
     """Write a random Llama of two layers, its tokenizer of SmolLM2's kind, with its chat template."""
     folder.mkdir(parents=True)
     model = CONFIG.base_model
     small = model.model_dump() | {"hidden_size": 32, "vocabulary_size": 500}
-    small["source"] |= {"intermediate_size": 64}
+    small["source"] |= {"intermediate_size": 64, "tied": tied}
     settings = BaseModelSettings.model_validate(small)
     write_random_model(settings, settings.source, folder)
     if template is not None:
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    return folder
+
+
+def make_bare_model(folder: Path, tied: bool) -> Path:
+    """Write such a model without a template, whose vocabulary has no ChatML markers: one token begins and ends."""
+    make_model(folder, template=None, tied=tied)
+    conventions = read_conventions(folder)
+    roles = dict.fromkeys(("bos_token", "eos_token"), END_OF_TEXT)
+    conventions = dataclasses.replace(conventions, special_tokens=(END_OF_TEXT,), roles=roles)
+    text = [(DATA / "english.txt").read_text(encoding="utf-8")]
+    bpe = train_byte_level_bpe(text, 500, 1, conventions.special_tokens, "base_model.vocabulary_size")
+    write_tokenizer_folder(bpe, conventions, folder)
+    write_configs(open_model(folder), dict.fromkeys(ALWAYS_WRITTEN, 0), 500, folder)
     return folder
 
 
