@@ -103,7 +103,7 @@ CONTINUE_PRETRAINING = Stage(
     parallel=True,
     resumes=True,
 )
-BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=TORCH)
+BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, version=2, libraries=TORCH)
 EVALUATE_MODEL = Stage(
     "evaluate_model",
     "evaluation",
