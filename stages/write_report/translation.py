@@ -146,7 +146,7 @@ def _evidence(found: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     values = {one["system"]: one["chrf"] for one in found["sets"] if one["set"] == entry["set"]}
     figures = f"ChrF {values[entry['system']]:.1f} against {values[entry['against']]:.1f}"
     if entry["verdict"] == UNKNOWN:
-        return f"{figures}; one sentence gives no interval"
+        return f"{figures}; lines of one origin give no interval"
     zero = ", which holds 0" if entry["verdict"] == TIE else ""
     ends = f"{signed(entry['difference_low'])} to {signed(entry['difference_high'])}"
     return f"{figures}; {found['confidence'] * 100:g} % interval of the difference {ends}{zero}"

@@ -128,9 +128,10 @@ def sets_of(folder, text):
     (folder / "lines.txt").write_text(text)
     (folder / "pairs.tsv").write_text("".join(f"a\t{line}\n" for line in text.splitlines()))
     lines = f"{{path: {folder / 'lines.txt'}}}"
+    own = f"{{kind: files, source: {lines}, target: {lines}, lines: even, passage_lines: 1}}"
     return [
         "translation_scoring.only=null",
-        f"+translation_scoring.sets.own={{kind: files, source: {lines}, target: {lines}, lines: even}}",
+        f"+translation_scoring.sets.own={own}",
         f"+translation_scoring.sets.pairs={{kind: table, file: {{path: {folder / 'pairs.tsv'}}}}}",
     ]
 

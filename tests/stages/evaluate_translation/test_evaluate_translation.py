@@ -66,7 +66,7 @@ def test_the_contract(evaluated):
     assert systems == ["copy", "random_in_distribution", "base", "hydra"]
     for entry in found["sets"]:
         assert {"set", "system", "chrf", "chrf_low", "chrf_high", "bleu", "signature", "sentences"} <= set(entry)
-        assert entry["sentences"] == LINES
+        assert (entry["sentences"], entry["groups"]) == (LINES, found["lines"][0]["groups"])
         assert entry["chrf_low"] <= entry["chrf"] <= entry["chrf_high"]
     assert found["lines"][0]["counts"]["pairs"] >= found["lines"][0]["sentences"] == LINES
 
@@ -84,7 +84,8 @@ def test_the_figures_are_those_of_the_texts_beside_them(evaluated):
 
 
 def test_a_set_of_one_line_has_no_floor_rather_than_its_own_reference():
-    sets = {"one": LineSet("one", ["a"], ["x"], {}), "two": LineSet("two", ["a", "b"], ["x", "y"], {})}
+    sets = {"one": LineSet("one", ["a"], ["x"], ["g"], {})}
+    sets["two"] = LineSet("two", ["a", "b"], ["x", "y"], ["g", "g"], {})
     assert list(without_a_model(sets, 1)) == [("one", "copy"), ("two", "copy"), ("two", "random_in_distribution")]
 
 
