@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.errors import UserError
 from stages.evaluate_translation.settings import FilesSet, HeldOutSet, LineSetSettings, TableSet
 from stages.shared.language_identification import script_share
@@ -35,7 +37,7 @@ class LineSet:
     """Of each line; intervals are made by drawing whole groups."""
     counts: dict[str, int]
     """Pairs that came in, and those left out by reason: `empty_or_repeated`, `other_script`, `in_training_text`,
-    `not_drawn`."""
+    `short_in_training_text`, `not_drawn`."""
 
     def described(self) -> dict[str, object]:
         """Return what tells whether two evaluations were made on the same lines."""
@@ -112,12 +114,16 @@ def select(name: str, lines: Sequence[SetLine], trained_on: TrainingText, select
     full = [pair for pair in groups if all(pair)]
     written = [pair for pair in full if script_share(pair[1], selection.script) >= selection.script_share]
     sides = zip((trained_on.sources, trained_on.targets), zip(*written, strict=True), strict=False)
-    known = [in_training_text(texts, tables.items(), selection.least_words) for tables, texts in sides]
-    unseen = [pair for pair, *seen in zip(written, *known, strict=True) if not any(seen)]
+    shares, repeats = np.zeros((2, len(written)), bool)
+    for tables, texts in sides:
+        found = in_training_text(texts, tables.items(), selection.least_words)
+        shares, repeats = shares | found.shares, repeats | found.repeats
+    unseen = [pair for pair, seen in zip(written, shares | repeats, strict=True) if not seen]
     drawn = set(sorted(unseen, key=lambda pair: _draw(pair, selection.seed))[: selection.lines])
     chosen = [pair for pair in unseen if pair in drawn]
     counts |= {"empty_or_repeated": len(lines) - len(full), "other_script": len(full) - len(written)}
-    counts |= {"in_training_text": len(written) - len(unseen), "not_drawn": len(unseen) - len(chosen)}
+    counts |= {"in_training_text": int(shares.sum()), "short_in_training_text": int((repeats & ~shares).sum())}
+    counts["not_drawn"] = len(unseen) - len(chosen)
     if not chosen:
         raise UserError(f"test set '{name}' has no line left: {counts}; give more lines, or leave the set out")
     sources, references = ([pair[side] for pair in chosen] for side in (0, 1))

@@ -89,7 +89,8 @@ class TranslationScoringSettings(Section):
     script_share: Share
     """A reference with a smaller share of its letters in the language's script is left out."""
     least_words: PositiveInt
-    """Lines that share a sentence of so many words, or 13 words in a row, with training text are left out."""
+    """Lines that share a sentence of so many words, or 13 words in a row, with training text are left out; so is a line
+    that, however short, is as a whole a line or a sentence of it."""
     seed: NonNegativeInt
     """Decides which lines are drawn, the random references and the bootstrap."""
     bootstrap_samples: PositiveInt

@@ -78,6 +78,7 @@ def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
         "empty_or_repeated": 2,
         "other_script": 1,
         "in_training_text": 1,
+        "short_in_training_text": 0,
         "not_drawn": 0,
     }
 
@@ -91,6 +92,18 @@ def test_a_source_that_was_learnt_with_another_translation_is_no_test(tmp_path):
         "own", [SetLine(*pair) for pair in pairs], TrainingText({table: "target_text"}, {table: "source_text"}), ANY
     )
     assert (found.sources, found.counts["in_training_text"]) == (["Two of them"], 1)
+
+
+def test_a_short_line_that_was_learnt_whole_is_no_test_but_one_that_shares_a_short_sentence_is(tmp_path):
+    write_rows(tmp_path / "corpus.parquet", ("text",), [("Бу җөмлә бар. Мин белмим!",)])
+    write_rows(tmp_path / "pairs.parquet", ("source_text", "target_text"), [("Thank you.", "Рәхмәт сезгә")])
+    targets = {tmp_path / "corpus.parquet": "text", tmp_path / "pairs.parquet": "target_text"}
+    trained_on = TrainingText(targets, {tmp_path / "pairs.parquet": "source_text"})
+    pairs = [("I don't know.", "мин белмим"), ("thank you", "Рәхмәт"), ("Thanks", "Рәхмәт сезгә."), ("1", "2 йорт")]
+    pairs += [("I don't know. Ask him.", "Мин белмим. Аннан сора."), ("Who knows?", "Кем белә?")]
+    found = select("own", [SetLine(*pair, "g") for pair in pairs], trained_on, ANY)
+    assert found.sources == ["1", "I don't know. Ask him.", "Who knows?"]
+    assert (found.counts["in_training_text"], found.counts["short_in_training_text"]) == (0, 3)
 
 
 def test_the_lines_drawn_depend_on_the_seed_alone():
