@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from pipeline.stage import Execution, Metrics
-from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
+from stages.evaluate_translation.baselines import has_others, outputs_from_files, random_in_distribution
 from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_lines, select
 from stages.evaluate_translation.matched_lines import find_matches, lines_to_translate
 from stages.evaluate_translation.settings import REPAIRED, EvaluateTranslationSettings
@@ -68,12 +68,12 @@ def evaluate_translation(
 def without_a_model(sets: Mapping[str, LineSet], seed: int) -> Outputs:
     """Return what copies the source and what writes another line's reference, the floor of all figures.
 
-    A set of one line has no such floor: there is no other line.
+    A set with one reference alone has no such floor: there is no other text.
     """
     outputs: Outputs = {}
     for name, lines in sets.items():
         outputs[name, "copy"] = lines.sources
-        if len(lines.references) > 1:
+        if has_others(lines):
             outputs[name, "random_in_distribution"] = random_in_distribution(lines, seed)
     return outputs
 

@@ -129,9 +129,19 @@ def test_random_references_are_all_of_them_and_never_the_own(count, seed):
     assert all(mine != own for mine, own in zip(output, lines.references, strict=True))
 
 
+@given(
+    st.lists(st.sampled_from("stu"), min_size=2, max_size=12).filter(lambda texts: len(set(texts)) > 1),
+    st.integers(0, 5),
+)
+def test_random_references_are_never_the_own_text_where_some_come_twice(references, seed):
+    output = random_in_distribution(own_set(references), seed)
+    assert all(mine != own for mine, own in zip(output, references, strict=True))
+
+
 def test_a_single_line_has_no_random_reference():
-    with pytest.raises(ValueError, match="'own' has no two lines"):
-        random_in_distribution(own_set(["x"]), 1)
+    for references in (["x"], ["x", "x"]):
+        with pytest.raises(ValueError, match="'own' has one reference alone"):
+            random_in_distribution(own_set(references), 1)
 
 
 def test_outputs_from_files_have_a_line_for_each_line(tmp_path):
