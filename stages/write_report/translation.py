@@ -34,14 +34,17 @@ CALLED = {
 }
 """The same in a sentence."""
 COMPARED = (
+    ("base_parft", "base"),
     ("hydra", "base"),
+    ("hydra", "base_parft"),
     ("hydra_parft", "base_parft"),
     ("hydra_parft", "hydra"),
     ("hydra_backft", "hydra"),
+    ("hydra_backft", "hydra_parft"),
     *((f"{tuned}_nfr", tuned) for tuned in ("base_parft", "hydra_parft", "hydra_backft")),
 )
-"""What the sentences are about: the same treatment of both models, what tuning does to the Hydra model, and what
-matches in the prompt do to a tuned one."""
+"""What the sentences are about: the paper's order (arXiv 2408.04303), which is base, base_parft, hydra_parft, hydra,
+hydra_backft; the same treatment of both models; and what matches in the prompt do to a tuned one."""
 BASELINE = "base"
 """The system that p-values are against."""
 FLOOR = "random_in_distribution"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +19,7 @@ from stages.shared.text_table import PAIR, write_rows
 from stages.shared.words import comparable
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
-from stages.write_report.translation import summary, translation_section, unequal
+from stages.write_report.translation import CALLED, summary, translation_section, unequal
 
 LINES = 6
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
@@ -263,6 +264,28 @@ def test_the_sentences_follow_from_the_intervals():
         "are, on flores: the base model prompted and the Hydra model."
     )
     assert [verdict for _, verdict in pieces if verdict] == ["tie", "better"]
+
+
+def test_every_two_systems_that_the_papers_order_puts_side_by_side_are_said():
+    systems = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
+    sets = [{"set": "own", "system": system, "chrf": 1.0} for system in systems]
+    ends = {"difference_low": -1.0, "difference_high": 1.0, "verdict": "tie"}
+    compared = [
+        {"set": "own", "system": system, "against": other, **ends}
+        for place, system in enumerate(systems)
+        for other in systems[:place]
+    ]
+    found = {"source_language": "English", "target_language": "Tatar", "confidence": 0.95}
+    pieces = summary({**found, "sets": sets, "comparisons": compared}, ["own"])
+    said = "".join(text for text, _ in pieces)
+    order = ("base", "base_parft", "hydra_parft", "hydra", "hydra_backft")
+    for one, other in pairwise(order):
+        assert any(
+            f"{CALLED[system][1:]} is tied with {CALLED[against]} on own" in said
+            for system, against in ((one, other), (other, one))
+        )
+    assert f"{CALLED['hydra_backft'][1:]} is tied with {CALLED['hydra_parft']} on own" in said
+    assert f"{CALLED['hydra'][1:]} is tied with {CALLED['base_parft']} on own" in said
 
 
 def test_of_one_sentence_nothing_is_said_about_the_floor():
