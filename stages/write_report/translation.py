@@ -49,8 +49,6 @@ BASELINE = "base"
 """The system that p-values are against."""
 FLOOR = "random_in_distribution"
 WITHOUT_MODEL = ("copy", FLOOR)
-NEAR = 0.01
-"""Share by which the bytes of two systems may differ and still be called equal."""
 CUT_OFF = "unfinished"
 """Flag of a line whose translation reached the longest length."""
 EXAMPLES = 4
@@ -70,7 +68,6 @@ def translation_section(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
         "summary": summary(found, names),
         "labels": SYSTEMS,
         "tables": [{"name": name, "rows": _rows(found, name), "best": best[name]} for name in names],
-        "unequal": unequal(found["training"]),
         "lines_each": sum(size["sentences"] for size in found["lines"]),
         "cut_off": [
             (SYSTEMS.get(system, system), flags[CUT_OFF])
@@ -90,22 +87,6 @@ def _rows(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         for entry in found["sets"]
         if entry["set"] == name
     ]
-
-
-def unequal(training: Mapping[str, Any]) -> list[str]:
-    """Return in what back-translated pairs did not suffice to be as many as ParFT's, of as many bytes."""
-    if "hydra_parft" not in training or "hydra_backft" not in training:
-        return []
-    like, made = training["hydra_parft"], training["hydra_backft"]
-    share = made["bytes"]["target"] / like["bytes"]["target"]
-    found = []
-    if made["steps"] != like["steps"]:
-        found.append(f"BackFT took {made['steps']:,} steps, ParFT {like['steps']:,}")
-    if abs(share - 1) > NEAR:
-        found.append(f"BackFT saw {100 * share:.0f} % of the bytes of translations that ParFT saw")
-    if (different := made.get("different_pairs", made["pairs"])) < made["pairs"]:
-        found.append(f"there are {different:,} different back-translated pairs, which came again")
-    return found
 
 
 def _trained(found: Mapping[str, Any], name: str) -> list[float]:

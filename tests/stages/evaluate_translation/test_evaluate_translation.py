@@ -12,14 +12,15 @@ from sacrebleu.metrics import CHRF
 from stages.evaluate_translation.line_sets import LineSet
 from stages.evaluate_translation.matched_lines import find_matches
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
-from stages.evaluate_translation.stage import evaluate_translation, read_sets, trained_alike, without_a_model
+from stages.evaluate_translation.stage import evaluate_translation, read_sets, without_a_model
+from stages.evaluate_translation.trainings import trained_alike, unequal
 from stages.shared.page.environment import page_environment
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.text_table import PAIR, write_rows
 from stages.shared.words import comparable
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
-from stages.write_report.translation import CALLED, summary, translation_section, unequal
+from stages.write_report.translation import CALLED, summary, translation_section
 
 LINES = 6
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
@@ -189,6 +190,20 @@ def test_matches_must_not_change_the_pairs(tmp_path):
     ]
     with pytest.raises(ValueError, match="hydra_backft, hydra_backft_nfr were tuned on different pairs"):
         trained_alike(tuple(name.removeprefix("system_") for name in folders), folders)
+
+
+def test_trainings_that_were_not_equal_are_told_in_the_figures_too(inputs, tmp_path):
+    systems = {}
+    for name, target in (("hydra_parft", 50_000), ("hydra_backft", 40_000)):
+        systems[f"system_{name}"] = shutil.copytree(inputs["system_hydra"], tmp_path / name)
+        described = {"pairs_sha256": name, "pairs": 8, "steps": 1, "bytes": {"source": 1, "target": target}}
+        (tmp_path / name / "training.json").write_text(json.dumps(described))
+    (tmp_path / "out").mkdir()
+    chosen = settings(tmp_path, ("hydra_parft", "hydra_backft"), lines=2)
+    evaluate_translation(chosen, inputs | systems, tmp_path / "out", EXECUTION)
+    said = ["BackFT saw 80 % of the bytes of translations that ParFT saw"]
+    assert json.loads((tmp_path / "out" / "translation.json").read_text())["unequal"] == said
+    assert translation_section({"translation": tmp_path / "out"})["unequal"] == said
 
 
 def rendered(section):
