@@ -145,7 +145,7 @@ BACK_TRANSLATE = Stage(
     "back_translate",
     "back_translation",
     BackTranslateSettings,
-    version=2,
+    version=3,
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )

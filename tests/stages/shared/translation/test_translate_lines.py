@@ -74,6 +74,34 @@ def test_where_the_limit_does_not_fit_it_is_what_is_left_if_that_is_twice_the_li
     assert "reading lines: 100%" in capsys.readouterr().err
 
 
+def test_backwards_only_the_line_is_written_in_its_own_vocabulary(folders):
+    processor = load_translator(folders[2])[1]
+    processor.swap_head("en")
+    text = "бу йорт"
+    (prompt,), _ = make_prompts([Line(text)], processor, None, INTO_TATAR.backwards(), settings())
+    parts = [("en", "Tatar:"), ("tt", f" {text}"), ("en", "\nEnglish:")]
+    assert list(prompt.ids) == processor.encode(parts)
+    assert {processor.vocabulary_at(number) for number in processor.encode([("tt", text)])} == {"tt"}
+    plain = load_translator(folders[1])[1]
+    (prompt,), _ = make_prompts([Line(text)], plain, None, INTO_TATAR.backwards(), settings())
+    assert list(prompt.ids) == plain.encode([("tt", f"Tatar: {text}\nEnglish:")])
+
+
+def test_backwards_a_prompt_of_special_tokens_refuses_the_names_of_both_vocabularies(folders):
+    processor = load_translator(folders[2])[1]
+    processor.swap_head("en")
+    chat = settings(prompt="</s>{text}</s>")
+    lines = [
+        Line("бу йорт"),
+        *(Line(f"бу {token}") for name in ("en", "tt") for token in processor.special_tokens(name)),
+    ]
+    prompts, flags = make_prompts(lines, processor, None, INTO_TATAR.backwards(), chat)
+    assert [prompt.number for prompt in prompts] == [0]
+    assert set(flags[1:]) == {("special_token",)}
+    end = processor.tokenizers["en"].eos_token_id + processor.offset("en")
+    assert prompts[0].ids.count(end) == 2
+
+
 def test_the_adapted_model_alone_and_the_source_model_translate_as_well(folders):
     for folder in folders[:2]:
         made = translate_lines(*load_translator(folder), LINES, INTO_TATAR, settings())
