@@ -8,7 +8,7 @@ from stages.shared.decoding.settings import BeamSettings, GreedySettings, Minimu
 from stages.shared.hydra.loading import load_translator
 from stages.shared.translation.prompts import Line, Prompt, make_batches, make_prompts
 from stages.shared.translation.settings import Language, Languages, TranslationSettings
-from stages.shared.translation.translate import translate_lines
+from stages.shared.translation.translate import first_line, translate_lines
 
 ENGLISH, TATAR = (Language(code=code, english_name=name) for code, name in (("en", "English"), ("tt", "Tatar")))
 INTO_TATAR = Languages(source=ENGLISH, target=TATAR)
@@ -130,6 +130,19 @@ def test_the_model_stops_at_the_end_of_a_line(loaded):
     ends = {processor.tokenizers["tt"].decode([number]) for number in processor.stop_ids()}
     assert any("\n" in end for end in ends)
     assert {"<s>", "</s>"} <= ends
+
+
+@pytest.mark.parametrize("first", ["", "\u2028", "\x85", " \u2028\x85 "])
+def test_a_line_that_begins_with_another_break_is_not_lost(loaded, first):
+    _, processor = loaded
+    end = processor.tokenizers["tt"].eos_token_id
+
+    def read(text):
+        ids = processor.tokenizers["tt"](text, add_special_tokens=False).input_ids
+        return first_line(processor, [*ids, end], processor.stop_ids())
+
+    assert read(f"{first}бу йорт\u2028зур") == ("бу йорт", ())
+    assert read(f"{first}\nбу йорт") == ("", ("nothing_written",))
 
 
 def test_batches_have_one_limit_and_no_more_tokens_than_asked():
