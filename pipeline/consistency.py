@@ -1,5 +1,6 @@
 """What the sections of a configuration say about each other: each may be right and all together wrong."""
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -7,9 +8,11 @@ from pipeline.plan import SHARED
 from pipeline.registry import unknown
 from stages.answer_questions.settings import NoQuestionAnswering
 from stages.build_hydra.settings import HydraHeads
+from stages.fetch_base_model.settings import FolderModelSource
 from stages.ingest_dictionary.settings import CardDictionary
 from stages.map_embeddings.methods import NEEDS
 from stages.merge_models.settings import LateMerging
+from stages.shared.training.plain_head import rescaled_logits
 from stages.shared.translation.settings import FuzzyRepair
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ def contradictions(config: "Config") -> Iterator[str]:
     yield from _card_problems(config)
     yield from _cluster_problems(config)
     yield from _encoder_problems(config)
+    yield from _head_problems(config)
     yield from _merging_problems(config)
     yield from _tuning_problems(config)
     yield from _repair_problems(config)
@@ -110,6 +114,19 @@ def _encoder_problems(config: "Config") -> Iterator[str]:
         yield (
             "heads=hydra: a model trained with training.objective=masked writes no text; give "
             "heads=none, or a decoder and training.objective=causal"
+        )
+
+
+def _head_problems(config: "Config") -> Iterator[str]:
+    source = config.base_model.source
+    described = source.path / "config.json" if isinstance(source, FolderModelSource) else None
+    if described is None or not described.is_file():
+        return
+    values = json.loads(described.read_text(encoding="utf-8"))
+    if changed := rescaled_logits(values.get("text_config", values)):
+        yield (
+            f"base_model: {config.base_model.name} changes its logits ({', '.join(changed)}), which training does not "
+            "do yet; choose a base model without, such as Llama or Mistral"
         )
 
 

@@ -13,7 +13,9 @@ from pipeline.plan import Step
 from pipeline.roofline import checkpoint_bytes
 from pipeline.settings import Config
 from pipeline.training_plan import TrainingPlan, plan_training, planned_rate, training_tokens
-from pipeline.tuning_plan import LINE_TOKENS, TUNING_CHECKPOINTS, TuningPlan, has_reference, tuning_tokens
+from pipeline.translation_cost import back_translated_line, prompted_line
+from pipeline.tuning_plan import TUNING_CHECKPOINTS, TuningPlan, has_reference, tuning_tokens
+from stages.back_translate.settings import DrawnLines, FetchedBackTranslation
 
 # Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
 USUAL = {
@@ -33,7 +35,7 @@ USUAL = {
     "ingest_instructions": (10, 1),
     "tune_instructions": (60, 1),
     "build_hydra": (10, 5),
-    "fetch_translator": (60, 300),  # the size of a Marian model
+    "fetch_translator": (10, 0),
     "back_translate": (30, 1),
     "tune_translation": (20, 1),
     "evaluate_translation": (30, 1),
@@ -57,6 +59,8 @@ MODEL_FOLDERS = {
 TRAININGS = ("continue_pretraining", "tune_instructions")
 TUNING_CHECKPOINT_BYTES = 12  # of a weight in it, with two AdamW moments, all in float32
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
+FLOAT32_BYTES = 4  # of a weight as translation models are published
+FETCHED_BYTES_PER_SECOND = 6_000_000  # a Marian model, 300 MB, in about a minute
 BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
@@ -103,7 +107,22 @@ def estimate(step: Step, config: Config) -> Estimate:
             * len(config.translation_scoring.sets)
             * len(step.recipe["settings"]["systems"])
         )
-        return Estimate(_seconds_before(step) or seconds + lines * LINE_TOKENS * FORWARD / speed, disk, 0)
+        return Estimate(_seconds_before(step) or seconds + lines * prompted_line(config) * FORWARD / speed, disk, 0)
+    if step.stage.name in ("fetch_translator", "back_translate"):
+        return _back_translation_cost(step, config, seconds, disk)
+    return Estimate(_seconds_before(step) or seconds, disk, 0)
+
+
+def _back_translation_cost(step: Step, config: Config, seconds: float, disk: int) -> Estimate:
+    """Return what fetching a translator or translating with one costs, where a model translates."""
+    given = config.back_translation
+    parameters = given.parameters if isinstance(given, FetchedBackTranslation) else config.base_model.parameters
+    if step.stage.name == "fetch_translator":
+        disk += FLOAT32_BYTES * parameters
+        seconds += disk / FETCHED_BYTES_PER_SECOND
+    elif isinstance(given, DrawnLines):
+        work = given.lines * back_translated_line(config) * FORWARD
+        seconds += work / _speed(step, config, parameters)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 
@@ -134,10 +153,10 @@ def _rate(step: Step, config: Config) -> float:
     return newest or planned_rate(step, config) or _speed(step, config) / TRAINING
 
 
-def _speed(step: Step, config: Config) -> float:
-    """Return how many times a second the step's processes could multiply every parameter once."""
+def _speed(step: Step, config: Config, parameters: int | None = None) -> float:
+    """Return how often a second the step's processes could multiply so many parameters, else the base model's."""
     processes = config.cluster.processes if step.stage.parallel else 1
-    return processes * config.cluster.flops_per_second / config.base_model.parameters
+    return processes * config.cluster.flops_per_second / (parameters or config.base_model.parameters)
 
 
 def _seconds_before(step: Step) -> float | None:

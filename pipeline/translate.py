@@ -111,6 +111,7 @@ def read_request(request: Request) -> tuple[list[str], bool]:
                 f"OUT={request.out}: no file can be written there; name one in a folder that you may write to"
             )
     if request.text:
+        _check_text(request.text)
         return split_lines(request.text)
     try:
         return split_lines(Path(request.file).read_bytes().decode("utf-8-sig"))
@@ -120,6 +121,15 @@ def read_request(request: Request) -> tuple[list[str], bool]:
         ) from None
     except OSError as error:
         raise UserError(f"FILE={request.file} cannot be read: {error.strerror}") from None
+
+
+def _check_text(text: str) -> None:
+    """Raise UserError for bytes on the command line that are not UTF-8, each of which stands there as a surrogate."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = len(text[: error.start].encode("utf-8"))
+        raise UserError(f"TEXT is not UTF-8 at byte {place}; type it in a terminal that writes UTF-8") from None
 
 
 def split_lines(text: str) -> tuple[list[str], bool]:

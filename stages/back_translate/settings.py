@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.section import Section
+from pipeline.section import Estimated, Section
 from stages.shared.text_lines import TextFile
 from stages.shared.translation.settings import Languages, Prompt, TranslationSettings
 from stages.shared.translator_name import TranslatorName
@@ -47,6 +47,8 @@ class CausalBackTranslation(DrawnLines):
     model: TranslatorName
     revision: str
     """Of a model on the hub: a commit of 40 hex digits; a branch is resolved when it is fetched, the commit noted."""
+    parameters: Annotated[PositiveInt, Estimated]
+    """Of the model, roughly; plans tell its size and the time by them."""
     prompt: Prompt
     """As `translation.prompt`, in the model's own form."""
 
@@ -58,6 +60,8 @@ class Seq2SeqBackTranslation(DrawnLines):
     model: TranslatorName
     revision: str
     """Of a model on the hub: a commit of 40 hex digits; a branch is resolved when it is fetched, the commit noted."""
+    parameters: Annotated[PositiveInt, Estimated]
+    """Of the model, roughly; plans tell its size and the time by them."""
     from_code: str | None
     into_code: str | None
     """The model's own codes of the new language and of the base model's, such as `nld_Latn` and `eng_Latn`; null where

@@ -83,7 +83,7 @@ def translate_prompted(
     lines: list[str], folder: Path, settings: TranslationSettings, languages: Languages, execution: Execution
 ) -> list[Translated]:
     """Return each line's translation into the source language, by a plain model or a Hydra model."""
-    reverse = Languages(source=languages.target, target=languages.source)
+    reverse = languages.backwards()
     model, processor = load_translator(folder, settings.precision, execution.device, settings.threads)
     written = processor.vocabulary_of(reverse.target.code)
     if written != processor.names[0]:  # a Hydra model writes with the new vocabulary unless told

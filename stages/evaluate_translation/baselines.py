@@ -1,6 +1,7 @@
 """Outputs that no model of ours writes."""
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -10,19 +11,25 @@ from stages.shared.text_lines import TextFile, text_lines
 
 
 def random_in_distribution(lines: LineSet, seed: int) -> list[str]:
-    """Return for each line the reference of another, drawn without replacement: the paper's RandomInDistribution.
+    """Return for each line the reference of another, never its own text: the paper's RandomInDistribution.
 
-    What a system gets for writing like the references, whatever the source says. Raises ValueError for fewer than two
-    lines, of which none has another.
+    What a system gets for writing like the references, whatever the source says. They are drawn without replacement
+    where all differ; else some may come twice. Raises ValueError where all are one text.
     """
-    if len(lines.references) < 2:
-        raise ValueError(f"test set {lines.name!r} has no two lines; only with two there is a reference of another")
+    if not has_others(lines):
+        raise ValueError(f"test set {lines.name!r} has one reference alone; only with two there is another's")
     order = np.random.default_rng(seed).permutation(len(lines.references))
+    circle = [lines.references[number] for number in order]
     output = [""] * len(order)
-    # In a circle through all lines none gets its own.
     for place, number in enumerate(order):
-        output[number] = lines.references[order[(place + 1) % len(order)]]
+        following = chain(circle[place + 1 :], circle[:place])
+        output[number] = next(text for text in following if text != circle[place])
     return output
+
+
+def has_others(lines: LineSet) -> bool:
+    """Tell whether there are references of two texts, so that every line has another's."""
+    return len(set(lines.references)) > 1
 
 
 def outputs_from_files(

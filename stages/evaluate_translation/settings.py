@@ -55,6 +55,9 @@ class FilesSet(Section):
     target: TextFile
     lines: Literal["odd", "even", "all"]
     """Which lines are taken, counted from 1: what was designed on the odd ones is judged on the even ones."""
+    passage_lines: PositiveInt
+    """Lines of the files that are drawn together when an interval is made, as neighbours may be of one article; 1 where
+    each stands for itself."""
 
     @property
     def source_text(self) -> BenchmarkFile:
@@ -100,7 +103,8 @@ class TranslationScoringSettings(Section):
     script_share: Share
     """A reference with a smaller share of its letters in the language's script is left out."""
     least_words: PositiveInt
-    """Lines that share a sentence of so many words, or 13 words in a row, with training text are left out."""
+    """Lines that share a sentence of so many words, or 13 words in a row, with training text are left out; so is a line
+    that, however short, is as a whole a line or a sentence of it."""
     seed: NonNegativeInt
     """Decides which lines are drawn, the random references and the bootstrap."""
     bootstrap_samples: PositiveInt

@@ -8,12 +8,13 @@ from time import perf_counter
 from typing import Any
 
 from pipeline.stage import Execution, Metrics
-from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
-from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_pairs, select
+from stages.evaluate_translation.baselines import has_others, outputs_from_files, random_in_distribution
+from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_lines, select
 from stages.evaluate_translation.matched_lines import find_matches, lines_to_translate
 from stages.evaluate_translation.settings import REPAIRED, EvaluateTranslationSettings
 from stages.evaluate_translation.table import Outputs, compare_systems, score_systems
-from stages.shared.artifact import read_json, run_id, write_json
+from stages.evaluate_translation.trainings import trained_alike, unequal
+from stages.shared.artifact import run_id, write_json
 from stages.shared.bootstrap import Bootstrap
 from stages.shared.hydra.loading import load_translator
 from stages.shared.translation.memory import Match, match_figures
@@ -58,6 +59,7 @@ def evaluate_translation(
         "lines": [lines.described() for lines in sets.values()],
         "flags": flags,
         "training": training,
+        "unequal": unequal(training),
         **({"matches": {name: match_figures(of_set) for name, of_set in matches.items()}} if matches else {}),
     }
     write_json(out / "translation.json", found)
@@ -68,12 +70,12 @@ def evaluate_translation(
 def without_a_model(sets: Mapping[str, LineSet], seed: int) -> Outputs:
     """Return what copies the source and what writes another line's reference, the floor of all figures.
 
-    A set of one line has no such floor: there is no other line.
+    A set with one reference alone has no such floor: there is no other text.
     """
     outputs: Outputs = {}
     for name, lines in sets.items():
         outputs[name, "copy"] = lines.sources
-        if len(lines.references) > 1:
+        if has_others(lines):
             outputs[name, "random_in_distribution"] = random_in_distribution(lines, seed)
     return outputs
 
@@ -88,7 +90,7 @@ def read_sets(settings: EvaluateTranslationSettings, inputs: Mapping[str, Path])
     targets = {inputs["corpus"] / "train.parquet": "text", **dict.fromkeys(pairs, "target_text")}
     trained_on = TrainingText(targets, dict.fromkeys(pairs, "source_text"))
     return {
-        name: select(name, read_pairs(given, inputs["bitext"]), trained_on, selection)
+        name: select(name, read_lines(given, inputs["bitext"]), trained_on, selection)
         for name, given in scoring.sets.items()
     }
 
@@ -100,26 +102,6 @@ def write_sets(sets: Mapping[str, LineSet], out: Path) -> None:
         for side, texts in (("source", lines.sources), ("target", lines.references)):
             text = "".join(f"{line}\n" for line in texts)
             (out / "sets" / f"{name}.{side}.txt").write_text(text, encoding="utf-8", newline="\n")
-
-
-def trained_alike(systems: tuple[str, ...], inputs: Mapping[str, Path]) -> dict[str, Any]:
-    """Return training.json of the systems tuned on pairs.
-
-    Raises ValueError where two of the same treatment, all but the first part of their names, saw other pairs or steps.
-    """
-    found = {}
-    for system in systems:
-        path = inputs[f"system_{system}"] / "training.json"
-        described = read_json(path) if path.is_file() else {}
-        if "pairs_sha256" in described:
-            found[system] = described
-    # Matches in the prompts change neither pairs nor steps.
-    treatments = {system: system.removesuffix(REPAIRED).partition("_")[2] for system in found}
-    for treatment in sorted(set(treatments.values())):
-        alike = {system: one for system, one in found.items() if treatments[system] == treatment}
-        if len({(one["pairs_sha256"], one["steps"]) for one in alike.values()}) > 1:
-            raise ValueError(f"the systems {', '.join(alike)} were tuned on different pairs and cannot be compared")
-    return found
 
 
 def translate_sets(

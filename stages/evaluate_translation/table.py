@@ -23,11 +23,11 @@ def score_systems(
         for (of_set, system), texts in outputs.items():
             if of_set != name:
                 continue
-            found = scored[name, system] = score(texts, lines.references, bootstrap)
+            found = scored[name, system] = score(texts, lines.references, lines.groups, bootstrap)
             entry: dict[str, Any] = {"set": name, "system": system, **figures(found, bootstrap.confidence)}
             entry |= {"signature": found.signatures[COMPARED_BY], "signatures": found.signatures}
             facts = output_facts(texts, lines.sources, lines.references, language)
-            entries.append(entry | {"sentences": len(texts), **facts})
+            entries.append(entry | {"sentences": len(texts), "groups": len(set(lines.groups)), **facts})
     return entries, scored
 
 

@@ -21,6 +21,9 @@ CONFIG_FILES = ("config.json", "generation_config.json")
 DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
 ALWAYS_WRITTEN = ("bos_token_id", "eos_token_id", "pad_token_id")
 COPY_BYTES = 16 * 1024 * 1024
+ALIGNMENT = 64
+"""Bytes. Files are mapped into memory as they are, and with few rows MKL sums in an order that depends on where an
+operand lies modulo so many."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,10 @@ def write_model(model: ModelFolder, tables: Mapping[str, torch.Tensor], out: Pat
 
 
 def replace_tensors(source: Path, tables: Mapping[str, torch.Tensor], target: Path) -> None:
-    """Copy a safetensors file with some tensors replaced, the order of the data kept, in bounded memory."""
+    """Copy a safetensors file with some tensors replaced, the order of the data kept, in bounded memory.
+
+    The data begin where they did modulo ALIGNMENT, so that what is computed with them is the same to the last bit.
+    """
     header, metadata, begin = read_header(source)
     ordered = sorted(header, key=lambda name: header[name]["data_offsets"])
     entries: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
@@ -175,7 +181,7 @@ def replace_tensors(source: Path, tables: Mapping[str, torch.Tensor], target: Pa
         entries[name] = entry | {"data_offsets": [end, end + size]}
         end += size
     text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * ((begin - 8 - len(text)) % ALIGNMENT)
     with source.open("rb") as old, target.open("wb") as new:
         new.write(struct.pack("<Q", len(text)) + text)
         for name in ordered:

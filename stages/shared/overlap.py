@@ -34,6 +34,20 @@ def line_keys(lines: Sequence[str], least_words: int = 1) -> tuple[Hashes, Numbe
     return run_hashes(words.hashes, first, last), np.searchsorted(words.starts, first, side="right") - 1
 
 
+def hash_texts(texts: Iterable[str]) -> tuple[Hashes, Numbers]:
+    """Return the hashes of all texts' words, and where each text's begin; one more than there are texts."""
+    parts = [hash_words(batch) for batch in batches(texts)]
+    lengths = [np.diff(part.starts) for part in parts]
+    words = np.concatenate([np.empty(0, np.uint64), *(part.hashes for part in parts)])
+    return words, np.concatenate([[0], np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]))])
+
+
+def text_keys(texts: Iterable[str]) -> Hashes:
+    """Return a hash of each text, the same for texts that differ in case, digits and punctuation alone."""
+    words, starts = hash_texts(texts)
+    return run_hashes(words, starts[:-1], starts[1:])
+
+
 class KeySet:
     """A set of hashes as a sorted array, with a filter before it; 16 to 24 bytes a key."""
 
@@ -85,9 +99,12 @@ class SentenceIndex:
         """Tell whether the line, a sentence of it or 13 words in a row are in the index."""
         return bool(self.overlapping([line])[0])
 
-    def overlapping(self, lines: Sequence[str]) -> np.ndarray:
-        """Tell of each line whether it overlaps: a bool array. Many together take a hundredth of the time."""
-        keys, numbers = line_keys(lines)
+    def overlapping(self, lines: Sequence[str], least_words: int = 1) -> np.ndarray:
+        """Tell of each line whether it overlaps in as many words: a bool array.
+
+        Many together take a hundredth of the time.
+        """
+        keys, numbers = line_keys(lines, least_words)
         found = np.zeros(len(lines), bool)
         found[numbers[self.set.find(keys)[0]]] = True
         return found

@@ -1,7 +1,11 @@
+import json
+
 import pytest
 
 from pipeline.config import load_config, split_sweep
+from pipeline.consistency import contradictions
 from pipeline.errors import UserError
+from stages.fetch_base_model.settings import FolderModelSource
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,19 @@ def test_a_mistake_is_one_clear_line(overrides, said):
         load_config(overrides)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_a_model_that_cannot_be_trained_is_refused_before_anything_runs(tmp_path):
+    def problems(**values):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma2", **values}))
+        source = FolderModelSource(kind="folder", path=tmp_path)
+        model = plain.base_model.model_copy(update={"source": source})
+        return list(contradictions(plain.model_copy(update={"base_model": model})))
+
+    plain = load_config(["language=dutch"])
+    assert problems(final_logit_softcapping=None) == []
+    (capped,) = problems(final_logit_softcapping=30.0)
+    assert "changes its logits (final_logit_softcapping), which training does not do yet" in capped
 
 
 def test_all_problems_are_reported_together():

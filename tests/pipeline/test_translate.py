@@ -90,6 +90,11 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path):
         read_request(request_for(file=str(tmp_path / "in")))
 
 
+def test_a_text_that_is_not_utf_8_is_refused():
+    with pytest.raises(UserError, match="TEXT is not UTF-8 at byte 6"):
+        read_request(request_for(text=b"caf\xc3\xa9 \xe9".decode("utf-8", "surrogateescape")))
+
+
 def test_the_source_language_is_one_that_the_model_reads():
     hydra = load_config(["language=tatar", "heads=hydra", "+heads.source_languages.de=German"])
     assert [source_language(name, hydra).code for name in ("english", "EN", "German", "de")] == ["en", "en", "de", "de"]

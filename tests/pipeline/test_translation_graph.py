@@ -5,6 +5,7 @@ import pytest
 from pipeline import graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
+from pipeline.estimate import USUAL, estimate
 from pipeline.sources import current_lock
 from stages.evaluate_translation.settings import MODELS
 
@@ -128,11 +129,34 @@ def sets_of(folder, text):
     (folder / "lines.txt").write_text(text)
     (folder / "pairs.tsv").write_text("".join(f"a\t{line}\n" for line in text.splitlines()))
     lines = f"{{path: {folder / 'lines.txt'}}}"
+    own = f"{{kind: files, source: {lines}, target: {lines}, lines: even, passage_lines: 1}}"
     return [
         "translation_scoring.only=null",
-        f"+translation_scoring.sets.own={{kind: files, source: {lines}, target: {lines}, lines: even}}",
+        f"+translation_scoring.sets.own={own}",
         f"+translation_scoring.sets.pairs={{kind: table, file: {{path: {folder / 'pairs.tsv'}}}}}",
     ]
+
+
+def test_a_plan_counts_what_translating_takes(tmp_path):
+    def cost(name, *overrides):
+        config = load_config([*overrides, f"machine.artifacts={tmp_path}"])
+        steps = {step.name: step for step in graph.adapt(config, current_lock(config))}
+        return estimate(steps[name], config), config
+
+    default = ("language=dutch", "heads=hydra", "translation_scoring.only=[held_out]")
+    evaluated, config = cost("translation", *default)
+    lines = config.translation_scoring.lines * len(("base", "base_parft", "hydra", "hydra_parft"))
+    assert evaluated.seconds / lines == pytest.approx(2.5, rel=0.1)  # as measured with the default model on two cores
+    beam, config = cost("translation", *default, "decoding=beam")
+    usual = USUAL["evaluate_translation"][0]
+    assert beam.seconds - usual == pytest.approx(config.decoding.beams * (evaluated.seconds - usual))
+    tower = ("language=tatar", "experiment=hydra_tower_tatar")
+    fetched, config = cost("translator", *tower)
+    assert fetched.disk_bytes == pytest.approx(5.5e9, rel=0.01)
+    small, _ = cost("translator", *tower, "back_translation.parameters=75_000_000")
+    assert (small.disk_bytes, round(small.seconds)) == (300_000_000, 60)
+    made = [cost("back_translation", *default, "back_translation=hydra", f"back_translation.lines={n}") for n in (1, 2)]
+    assert made[1][0].seconds - made[0][0].seconds == pytest.approx(2.4, rel=0.1)
 
 
 def test_what_translation_is_measured_on_is_kept_out_of_corpus_and_pairs(hydra, tmp_path):

@@ -33,7 +33,7 @@ def save_models(folder: Path) -> dict[str, Path]:
 def save_bitext(folder: Path) -> Path:
     """Write training and test pairs, and the corpus of the training pairs' Tatar beside them."""
     folder.mkdir(parents=True)
-    rows = [(str(number), "g", "c", *pair) for number, pair in enumerate(PAIRS)]
+    rows = [(str(number), f"page {number // 3}", "c", *pair) for number, pair in enumerate(PAIRS)]
     write_rows(folder / "train.parquet", PAIR, rows[:200])
     write_rows(folder / "test.parquet", PAIR, rows[200:])
     corpus = folder.parent / "corpus"

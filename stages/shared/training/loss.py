@@ -8,11 +8,11 @@ from transformers.modeling_flash_attention_utils import prepare_fa_kwargs_from_p
 
 from pipeline.errors import UserError
 from stages.shared.training.batches import IGNORED
+from stages.shared.training.plain_head import rescaled_logits
 
 CHUNK_BYTES = {"cpu": 32 * 1024 * 1024, "cuda": 256 * 1024 * 1024}
 """Logits held at a time; on CPU small ones are faster than all at once, since they stay in the cache. A GPU wants more:
 each chunk reads and writes the gradient of the whole head."""
-RESCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -139,7 +139,7 @@ def check_plain_head(model: nn.Module) -> None:
     """Raise UserError for a model whose logits are more than hidden states times the head's rows."""
     config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
-    changed = [name for name in RESCALED_LOGITS if getattr(config, name, None) not in (None, 1, 1.0)]
+    changed = rescaled_logits(config.to_dict())
     if getattr(head, "bias", None) is not None:
         changed.append("a bias in the head")
     if changed:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from stages.shared.duplicates.word_hashes import Hashes, run_hashes
+from stages.shared.overlap import text_keys
 from stages.shared.text_table import read_rows
 from stages.shared.translation.pairs import Pair, usable_pairs
 from stages.shared.translation.prompts import Shown
 from stages.shared.translation.settings import Languages, MatchSettings
-from stages.shared.translation.similar_texts import SimilarTexts, hash_texts
+from stages.shared.translation.similar_texts import SimilarTexts
 
 
 class Match(NamedTuple):
@@ -52,12 +52,6 @@ def read_memory(bitext: Path, settings: MatchSettings) -> TranslationMemory:
     """Return the memory of a bitext's training pairs; nothing held out is among them."""
     rows = read_rows(bitext / "train.parquet", ["source_text", "target_text"])
     return TranslationMemory(usable_pairs(rows, settings.least_words), settings)
-
-
-def text_keys(texts: Sequence[str]) -> Hashes:
-    """Return a hash of each text, the same for texts that differ in case, digits and punctuation alone."""
-    words, starts = hash_texts(texts)
-    return run_hashes(words, starts[:-1], starts[1:])
 
 
 def show(match: Match | None, languages: Languages, matching: MatchSettings | None) -> Shown:

@@ -1,7 +1,8 @@
 """Lines to prompts, and which lines have none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 from tqdm import tqdm
@@ -26,6 +27,7 @@ FLAGS = {
     NOTHING_WRITTEN: "the model wrote nothing",
 }
 """What can be said of a line, and what became of it."""
+FORMATTER = Formatter()
 LEAST_ROOM = 2
 """Tokens for each of a line that must be left for its translation where the limit does not fit the positions."""
 
@@ -72,16 +74,27 @@ def check_languages(processor: HydraProcessor, languages: Languages) -> None:
 
 
 def segments(text: str, languages: Languages, template: str, special: bool, shown: Shown = ()) -> list[Segment]:
-    """Return the prompt for a line: in the source language's vocabulary, but for what the example has in another.
+    """Return the prompt for a line: the template in one vocabulary, the line in its own, the example as it says.
 
     The example stands before the template's line that has {text}.
     """
-    source = languages.source.code
-    names = {"source_language": languages.source.english_name, "target_language": languages.target.english_name}
     place = template.rfind("\n", 0, template.index("{text")) + 1
-    before, asked = (part.format(text=text, **names) for part in (template[:place], template[place:]))
-    examples = [(code, part, special and code == source) for code, part in shown]
-    return [(source, before, special), *examples, (source, asked, special)]
+    before, asked = (_filled(part, text, languages, special) for part in (template[:place], template[place:]))
+    examples = [(code, part, special and code == languages.prompted_in.code) for code, part in shown]
+    return [*before, *examples, *asked]
+
+
+def _filled(template: str, text: str, languages: Languages, special: bool) -> Iterator[Segment]:
+    """Yield the parts of a template and the line; spaces before the line belong to it, as those within a text do."""
+    names = {"source_language": languages.source.english_name, "target_language": languages.target.english_name}
+    own, of_line = languages.prompted_in.code, languages.source.code
+    for literal, name, form, conversion in FORMATTER.parse(template):
+        kept = literal.rstrip(" ") if name == "text" else literal
+        yield own, kept, special
+        if name is not None:
+            value = FORMATTER.convert_field({**names, "text": text}[name], conversion)
+            written = literal[len(kept) :] + FORMATTER.format_field(value, form or "")
+            yield of_line if name == "text" else own, written, special
 
 
 def make_prompts(
@@ -95,10 +108,10 @@ def make_prompts(
 
     Where a prompt and its limit need more than the model's positions, the example is left out; then the limit is cut.
     """
-    name = processor.vocabulary_of(languages.source.code)
-    named = processor.special_tokens(name)
+    name, asking = (processor.vocabulary_of(one.code) for one in (languages.source, languages.prompted_in))
+    named = processor.special_tokens(asking)
     special = any(token in settings.prompt for token in named)
-    forbidden = named if special else ()
+    forbidden = (*named, *processor.special_tokens(name)) if special else ()
     prompts, flags = list[Prompt](), list[tuple[str, ...]]()
     for number, line in enumerate(tqdm(lines, desc="reading lines", unit="line", mininterval=1)):
         text = line.text.strip()

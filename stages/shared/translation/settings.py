@@ -50,6 +50,24 @@ class Languages(Section):
     source: Language
     target: Language
 
+    @property
+    def prompted_in(self) -> Language:
+        """The language in whose vocabulary the prompt's own words are encoded."""
+        return self.source
+
+    def backwards(self) -> "Languages":
+        """Return the other direction, in the prompts of which the source's vocabulary is still the prompt's."""
+        return Backwards(source=self.target, target=self.source)
+
+
+class Backwards(Languages):
+    """From the new language into the base model's, whose vocabulary alone has learnt what a prompt's words mean."""
+
+    @property
+    def prompted_in(self) -> Language:
+        """The language in whose vocabulary the prompt's own words are encoded."""
+        return self.target
+
 
 Prompt = Annotated[str, AfterValidator(_has_its_fields)]
 
@@ -58,7 +76,7 @@ class TranslationSettings(Section):
     """How lines are translated."""
 
     prompt: Prompt
-    """What the model goes on from, in the source vocabulary; {source_language} and {target_language} become their
+    """What the model goes on from, in the base model's vocabulary; {source_language} and {target_language} become their
     English names, {text} the line. Names of special tokens in it are such tokens."""
     new_tokens_per_token: PositiveFloat
     """A translation has at most so many tokens for each token of its line, ..."""

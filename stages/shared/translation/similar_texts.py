@@ -9,8 +9,8 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from scipy.sparse import csr_matrix
 
-from stages.shared.duplicates.word_hashes import Hashes, Numbers, hash_words, mix
-from stages.shared.overlap import batches
+from stages.shared.duplicates.word_hashes import Hashes, Numbers, mix
+from stages.shared.overlap import hash_texts
 
 ROUNDING = 1e-9
 FIRST = 64
@@ -108,14 +108,6 @@ class SimilarTexts:
         longest = np.maximum(self.starts[numbers + 1] - self.starts[numbers], len(words))
         similarities: np.ndarray = (longest - edits) / longest
         return similarities
-
-
-def hash_texts(texts: Sequence[str]) -> tuple[Hashes, Numbers]:
-    """Return the hashes of all texts' words, and where each text's begin; one more than there are texts."""
-    parts = [hash_words(batch) for batch in batches(texts)]
-    lengths = [np.diff(part.starts) for part in parts]
-    words = np.concatenate([np.empty(0, np.uint64), *(part.hashes for part in parts)])
-    return words, np.concatenate([[0], np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]))])
 
 
 def occurrences(words: Hashes, starts: Numbers) -> Hashes:

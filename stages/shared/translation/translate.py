@@ -80,8 +80,12 @@ def write_batch(
 
 
 def first_line(processor: HydraProcessor, ids: Sequence[int], stops: Sequence[int]) -> tuple[str, tuple[str, ...]]:
-    """Return the text up to the token that ends the line, which may have characters before the break, and flags."""
+    """Return the text up to the token that ends the line, which may have characters before the break, and flags.
+
+    Of a text with other breaks, such as U+2028, the first part that has any text; some models begin with one.
+    """
     end = next((place for place, number in enumerate(ids) if number in stops), None)
     text = processor.decode(ids if end is None else ids[: end + 1])
-    line = next(iter(text.splitlines()), "").strip()
+    parts = map(str.strip, text.partition("\n")[0].splitlines())
+    line = next(filter(None, parts), "")
     return line, (*(() if end is not None else (UNFINISHED,)), *(() if line else (NOTHING_WRITTEN,)))

@@ -51,7 +51,7 @@ def test_a_model_writes_the_sources_of_real_lines(made, tmp_path, method):
     assert run(DRAWN | {"method": method}, inputs, tmp_path / "again") == (counts, pairs)
 
 
-FETCHED = DRAWN | {"model": "someone/model", "revision": "main"}
+FETCHED = DRAWN | {"model": "someone/model", "revision": "main", "parameters": 1}
 SEQ2SEQ = FETCHED | {"method": "seq2seq", "from_code": None, "into_code": None, "prefix": "", "beams": 2}
 CODES = {"from_code": "tat_Cyrl", "into_code": "eng_Latn"}
 

@@ -5,12 +5,13 @@ import torch
 from tiny_decoders import SHAPE
 from torch.nn import functional
 from training_case import VOCABULARY
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from pipeline.config import load_config
+from pipeline.errors import UserError
 from stages.shared.training import loss as module
 from stages.shared.training.batches import IGNORED
-from stages.shared.training.loss import ChunkedCrossEntropy, LossModel, summed_loss
+from stages.shared.training.loss import ChunkedCrossEntropy, LossModel, check_plain_head, summed_loss
 
 
 def test_plans_know_what_a_gpu_holds():
@@ -107,3 +108,10 @@ def test_logits_are_never_held_all_at_once(monkeypatch):
     monkeypatch.setattr(torch, "logsumexp", watched)
     summed_loss(torch.randn(200, 8), torch.randn(1000, 8), torch.zeros(200, dtype=torch.int64))
     assert largest == 16 * 1000
+
+
+def test_a_model_that_caps_its_logits_is_refused():
+    check_plain_head(LlamaForCausalLM(tiny_llama(tied=True)))
+    capped = Gemma2ForCausalLM(Gemma2Config(vocab_size=VOCABULARY, **SHAPE))
+    with pytest.raises(UserError, match=r"Gemma2ForCausalLM changes its logits \(final_logit_softcapping\)"):
+        check_plain_head(capped)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -11,14 +12,15 @@ from sacrebleu.metrics import CHRF
 from stages.evaluate_translation.line_sets import LineSet
 from stages.evaluate_translation.matched_lines import find_matches
 from stages.evaluate_translation.settings import EvaluateTranslationSettings
-from stages.evaluate_translation.stage import evaluate_translation, read_sets, trained_alike, without_a_model
+from stages.evaluate_translation.stage import evaluate_translation, read_sets, without_a_model
+from stages.evaluate_translation.trainings import trained_alike, unequal
 from stages.shared.page.environment import page_environment
 from stages.shared.text_settings import LanguageSettings
 from stages.shared.text_table import PAIR, write_rows
 from stages.shared.words import comparable
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
-from stages.write_report.translation import summary, translation_section, unequal
+from stages.write_report.translation import CALLED, summary, translation_section
 
 LINES = 6
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
@@ -66,7 +68,7 @@ def test_the_contract(evaluated):
     assert systems == ["copy", "random_in_distribution", "base", "hydra"]
     for entry in found["sets"]:
         assert {"set", "system", "chrf", "chrf_low", "chrf_high", "bleu", "signature", "sentences"} <= set(entry)
-        assert entry["sentences"] == LINES
+        assert (entry["sentences"], entry["groups"]) == (LINES, found["lines"][0]["groups"])
         assert entry["chrf_low"] <= entry["chrf"] <= entry["chrf_high"]
     assert found["lines"][0]["counts"]["pairs"] >= found["lines"][0]["sentences"] == LINES
 
@@ -83,9 +85,14 @@ def test_the_figures_are_those_of_the_texts_beside_them(evaluated):
     assert all(line["outputs"]["copy"] == line["source"] for line in lines)
 
 
-def test_a_set_of_one_line_has_no_floor_rather_than_its_own_reference():
-    sets = {"one": LineSet("one", ["a"], ["x"], {}), "two": LineSet("two", ["a", "b"], ["x", "y"], {})}
-    assert list(without_a_model(sets, 1)) == [("one", "copy"), ("two", "copy"), ("two", "random_in_distribution")]
+def test_a_set_of_one_reference_has_no_floor_rather_than_its_own_reference():
+    sets = {
+        "one": LineSet("one", ["a"], ["x"], ["g"], {}),
+        "same": LineSet("same", ["a", "b"], ["x", "x"], ["g", "g"], {}),
+    }
+    sets["two"] = LineSet("two", ["a", "b"], ["x", "y"], ["g", "g"], {})
+    floors = [name for name, system in without_a_model(sets, 1) if system == "random_in_distribution"]
+    assert floors == ["two"]
 
 
 def test_every_two_systems_are_compared_in_pairs(evaluated):
@@ -185,6 +192,20 @@ def test_matches_must_not_change_the_pairs(tmp_path):
         trained_alike(tuple(name.removeprefix("system_") for name in folders), folders)
 
 
+def test_trainings_that_were_not_equal_are_told_in_the_figures_too(inputs, tmp_path):
+    systems = {}
+    for name, target in (("hydra_parft", 50_000), ("hydra_backft", 40_000)):
+        systems[f"system_{name}"] = shutil.copytree(inputs["system_hydra"], tmp_path / name)
+        described = {"pairs_sha256": name, "pairs": 8, "steps": 1, "bytes": {"source": 1, "target": target}}
+        (tmp_path / name / "training.json").write_text(json.dumps(described))
+    (tmp_path / "out").mkdir()
+    chosen = settings(tmp_path, ("hydra_parft", "hydra_backft"), lines=2)
+    evaluate_translation(chosen, inputs | systems, tmp_path / "out", EXECUTION)
+    said = ["BackFT saw 80 % of the bytes of translations that ParFT saw"]
+    assert json.loads((tmp_path / "out" / "translation.json").read_text())["unequal"] == said
+    assert translation_section({"translation": tmp_path / "out"})["unequal"] == said
+
+
 def rendered(section):
     environment = page_environment(TEMPLATES)
     environment.filters |= {"number": number}
@@ -258,6 +279,28 @@ def test_the_sentences_follow_from_the_intervals():
         "are, on flores: the base model prompted and the Hydra model."
     )
     assert [verdict for _, verdict in pieces if verdict] == ["tie", "better"]
+
+
+def test_every_two_systems_that_the_papers_order_puts_side_by_side_are_said():
+    systems = ("base", "base_parft", "hydra", "hydra_parft", "hydra_backft")
+    sets = [{"set": "own", "system": system, "chrf": 1.0} for system in systems]
+    ends = {"difference_low": -1.0, "difference_high": 1.0, "verdict": "tie"}
+    compared = [
+        {"set": "own", "system": system, "against": other, **ends}
+        for place, system in enumerate(systems)
+        for other in systems[:place]
+    ]
+    found = {"source_language": "English", "target_language": "Tatar", "confidence": 0.95}
+    pieces = summary({**found, "sets": sets, "comparisons": compared}, ["own"])
+    said = "".join(text for text, _ in pieces)
+    order = ("base", "base_parft", "hydra_parft", "hydra", "hydra_backft")
+    for one, other in pairwise(order):
+        assert any(
+            f"{CALLED[system][1:]} is tied with {CALLED[against]} on own" in said
+            for system, against in ((one, other), (other, one))
+        )
+    assert f"{CALLED['hydra_backft'][1:]} is tied with {CALLED['hydra_parft']} on own" in said
+    assert f"{CALLED['hydra'][1:]} is tied with {CALLED['base_parft']} on own" in said
 
 
 def test_of_one_sentence_nothing_is_said_about_the_floor():

@@ -13,6 +13,7 @@ from stages.shared.verdict import judge_gain
 
 PAIRS = [line.split("\t") for line in Path("tests/data/en-nl.tsv").read_text(encoding="utf-8").splitlines()[:60]]
 REFERENCES = [target for _, target in PAIRS]
+LINES = [f"line {number}" for number in range(len(PAIRS))]
 COPIES = [source for source, _ in PAIRS]
 CUT = [" ".join(target.split()[1:]) for target in REFERENCES]
 BOOTSTRAP = Bootstrap(samples=200, confidence=0.95, seed=1)
@@ -21,7 +22,7 @@ BOOTSTRAP = Bootstrap(samples=200, confidence=0.95, seed=1)
 @pytest.fixture(scope="module")
 def scored():
     outputs = {"copy": COPIES, "cut": CUT, "reference": REFERENCES}
-    return {name: score(texts, REFERENCES, BOOTSTRAP) for name, texts in outputs.items()}
+    return {name: score(texts, REFERENCES, LINES, BOOTSTRAP) for name, texts in outputs.items()}
 
 
 def test_scores_and_signatures_are_sacrebleus(scored):
@@ -56,8 +57,20 @@ def test_comparisons_are_paired_and_say_which_is_better(scored):
     assert (alike["verdict"], alike["difference_low"], alike["p_value"]) == ("tie", 0.0, 1.0)
 
 
-def test_one_sentence_has_no_interval():
-    one = score(CUT[:1], REFERENCES[:1], BOOTSTRAP)
+def test_lines_of_one_origin_are_drawn_together():
+    groups = [f"page {number // 6}" for number in range(len(CUT))]
+    whole = score(CUT, REFERENCES, groups, BOOTSTRAP)
+    pages = len(set(groups))
+    for sample, drawn in enumerate(np.random.default_rng(BOOTSTRAP.seed).integers(0, pages, size=(3, pages))):
+        numbers = [number for page in drawn for number in range(6 * page, 6 * page + 6)]
+        texts, references = ([lines[number] for number in numbers] for lines in (CUT, REFERENCES))
+        expected = CHRF().corpus_score(texts, [references]).score
+        assert whole.resampled["chrf"][sample] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("lines", [1, 5])
+def test_one_origin_has_no_interval(lines):
+    one = score(CUT[:lines], REFERENCES[:lines], ["page"] * lines, BOOTSTRAP)
     assert interval(one.resampled["chrf"], 0.95) == (None, None)
     assert compare(one, one, "chrf", 0.95) == {
         "difference": 0.0,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import UserError
 from stages.evaluate_translation.baselines import outputs_from_files, random_in_distribution
-from stages.evaluate_translation.line_sets import LineSet, Selection, TrainingText, read_pairs, select
+from stages.evaluate_translation.line_sets import LineSet, Selection, SetLine, TrainingText, read_lines, select
 from stages.evaluate_translation.output_facts import language_share, output_facts, repetition
 from stages.evaluate_translation.settings import FilesSet, HeldOutSet, TableSet, TranslationScoringSettings
 from stages.shared.text_lines import TextFile
@@ -19,12 +19,19 @@ from stages.shared.text_table import PAIR, write_rows
 
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
 PAIRS = [tuple(line.split("\t")) for line in Path("tests/data/en-tt.tsv").read_text(encoding="utf-8").splitlines()]
+LINES = [SetLine(*pair, f"line {number}") for number, pair in enumerate(PAIRS)]
 ANY = Selection(lines=1000, seed=1, script="Cyrl", script_share=0.5, least_words=4)
 
 
 def write(path, *lines):
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return {"path": path}
+
+
+def own_set(references):
+    """Return a set of such references, each line of an origin of its own."""
+    names = [f"line {number}" for number in range(len(references))]
+    return LineSet("own", names, references, names, {})
 
 
 def scoring(tmp_path, **changes):
@@ -34,26 +41,27 @@ def scoring(tmp_path, **changes):
 
 
 def test_held_out_pairs_are_lines_of_some_words(tmp_path):
-    rows = [("1", "g", "c", "One house\nTwo trees", "Een huis\nTwee bomen"), ("2", "g", "c", "Open\nit now", "Nu open")]
-    write_rows(tmp_path / "test.parquet", PAIR, [*rows, ("3", "g", "c", "House", "Huis")])
-    found = read_pairs(HeldOutSet(kind="held_out", least_words=2), tmp_path)
-    assert found == [("One house", "Een huis"), ("Two trees", "Twee bomen"), ("Open it now", "Nu open")]
+    rows = [("1", "g", "c", "One house\nTwo trees", "Een huis\nTwee bomen"), ("2", "h", "c", "Open\nit now", "Nu open")]
+    write_rows(tmp_path / "test.parquet", PAIR, [*rows, ("3", "h", "c", "House", "Huis")])
+    found = read_lines(HeldOutSet(kind="held_out", least_words=2), tmp_path)
+    assert found == [("One house", "Een huis", "g"), ("Two trees", "Twee bomen", "g"), ("Open it now", "Nu open", "h")]
 
 
 def test_files_give_every_second_line_and_must_fit_together(tmp_path):
     values = {"kind": "files", "source": write(tmp_path / "s", "a", "b", "c"), "target": write(tmp_path / "t", *"xyz")}
-    assert read_pairs(FilesSet(**values, lines="even"), tmp_path) == [("b", "y")]
-    assert read_pairs(FilesSet(**values, lines="odd"), tmp_path) == [("a", "x"), ("c", "z")]
+    values["passage_lines"] = 2
+    assert read_lines(FilesSet(**values, lines="even"), tmp_path) == [("b", "y", "passage 1")]
+    assert read_lines(FilesSet(**values, lines="odd"), tmp_path) == [("a", "x", "passage 1"), ("c", "z", "passage 2")]
     short = values | {"target": write(tmp_path / "short", "x")}
     with pytest.raises(UserError, match=r"s has 3 lines, .*short 1: "):
-        read_pairs(FilesSet(**short, lines="all"), tmp_path)
+        read_lines(FilesSet(**short, lines="all"), tmp_path)
 
 
 def test_a_table_is_source_and_target_whatever_follows(tmp_path):
     table = TableSet(kind="table", file=write(tmp_path / "t.tsv", "a\tb\ttat", "c\td"))
-    assert read_pairs(table, tmp_path) == [("a", "b"), ("c", "d")]
+    assert read_lines(table, tmp_path) == [("a", "b", "line 1"), ("c", "d", "line 2")]
     with pytest.raises(UserError, match="line 2: no tab"):
-        read_pairs(TableSet(kind="table", file=write(tmp_path / "u.tsv", "a\tb", "c")), tmp_path)
+        read_lines(TableSet(kind="table", file=write(tmp_path / "u.tsv", "a\tb", "c")), tmp_path)
 
 
 def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
@@ -61,13 +69,16 @@ def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
     write_rows(tmp_path / "train.parquet", ("id", "group", "card", "text"), [("1", "g", "c", trained)])
     pairs = [("One", "Бер йорт"), ("One", "Бер  йорт"), ("Two", "Ike yort"), ("", "Өч"), ("Four", "Дүрт йорт")]
     pairs.append(("Five", "бу җөмлә өйрәнү текстында бар"))
-    found = select("own", pairs, TrainingText({tmp_path / "train.parquet": "text"}), ANY)
+    lines = [SetLine(*pair, group) for pair, group in zip(pairs, "abcdef", strict=True)]
+    found = select("own", lines, TrainingText({tmp_path / "train.parquet": "text"}), ANY)
     assert (found.sources, found.references) == (["One", "Four"], ["Бер йорт", "Дүрт йорт"])
+    assert found.groups == ["a", "e"]
     assert found.counts == {
         "pairs": 6,
         "empty_or_repeated": 2,
         "other_script": 1,
         "in_training_text": 1,
+        "short_in_training_text": 0,
         "not_drawn": 0,
     }
 
@@ -75,42 +86,66 @@ def test_what_is_left_out_is_counted_and_the_rest_keeps_its_order(tmp_path):
 def test_a_source_that_was_learnt_with_another_translation_is_no_test(tmp_path):
     learnt = ("1", "g", "c", "One house is big enough", "Бер йорт җитәрлек зур")
     write_rows(tmp_path / "train.parquet", PAIR, [learnt])
-    pairs = [("One house is big enough.", "Бер өй дә бик җитә"), ("Two of them", "Аларның икесе")]
+    pairs = [("One house is big enough.", "Бер өй дә бик җитә", "g"), ("Two of them", "Аларның икесе", "g")]
     table = tmp_path / "train.parquet"
-    found = select("own", pairs, TrainingText({table: "target_text"}, {table: "source_text"}), ANY)
+    found = select(
+        "own", [SetLine(*pair) for pair in pairs], TrainingText({table: "target_text"}, {table: "source_text"}), ANY
+    )
     assert (found.sources, found.counts["in_training_text"]) == (["Two of them"], 1)
 
 
+def test_a_short_line_that_was_learnt_whole_is_no_test_but_one_that_shares_a_short_sentence_is(tmp_path):
+    write_rows(tmp_path / "corpus.parquet", ("text",), [("Бу җөмлә бар. Мин белмим!",)])
+    write_rows(tmp_path / "pairs.parquet", ("source_text", "target_text"), [("Thank you.", "Рәхмәт сезгә")])
+    targets = {tmp_path / "corpus.parquet": "text", tmp_path / "pairs.parquet": "target_text"}
+    trained_on = TrainingText(targets, {tmp_path / "pairs.parquet": "source_text"})
+    pairs = [("I don't know.", "мин белмим"), ("thank you", "Рәхмәт"), ("Thanks", "Рәхмәт сезгә."), ("1", "2 йорт")]
+    pairs += [("I don't know. Ask him.", "Мин белмим. Аннан сора."), ("Who knows?", "Кем белә?")]
+    found = select("own", [SetLine(*pair, "g") for pair in pairs], trained_on, ANY)
+    assert found.sources == ["1", "I don't know. Ask him.", "Who knows?"]
+    assert (found.counts["in_training_text"], found.counts["short_in_training_text"]) == (0, 3)
+
+
 def test_the_lines_drawn_depend_on_the_seed_alone():
-    first = select("own", PAIRS, TrainingText({}), Selection(20, 1, "Cyrl", 0.5, 4))
-    other = select("own", PAIRS[::-1], TrainingText({}), Selection(20, 1, "Cyrl", 0.5, 4))
+    first = select("own", LINES, TrainingText({}), Selection(20, 1, "Cyrl", 0.5, 4))
+    other = select("own", LINES[::-1], TrainingText({}), Selection(20, 1, "Cyrl", 0.5, 4))
     assert len(first.sources) == 20
     assert set(first.sources) == set(other.sources)
-    assert first.sources != select("own", PAIRS, TrainingText({}), Selection(20, 2, "Cyrl", 0.5, 4)).sources
+    assert first.sources != select("own", LINES, TrainingText({}), Selection(20, 2, "Cyrl", 0.5, 4)).sources
     places = [PAIRS.index(pair) for pair in zip(first.sources, first.references, strict=True)]
     assert places == sorted(places)
 
 
 def test_a_set_without_a_line_is_an_error():
     with pytest.raises(UserError, match="test set 'own' has no line left"):
-        select("own", [("Two", "Ike yort")], TrainingText({}), ANY)
+        select("own", [SetLine("Two", "Ike yort", "g")], TrainingText({}), ANY)
 
 
 @given(st.integers(2, 30), st.integers(0, 5))
 def test_random_references_are_all_of_them_and_never_the_own(count, seed):
-    lines = LineSet("own", [str(n) for n in range(count)], [f"ref {n}" for n in range(count)], {})
+    lines = own_set([f"ref {n}" for n in range(count)])
     output = random_in_distribution(lines, seed)
     assert sorted(output) == sorted(lines.references)
     assert all(mine != own for mine, own in zip(output, lines.references, strict=True))
 
 
+@given(
+    st.lists(st.sampled_from("stu"), min_size=2, max_size=12).filter(lambda texts: len(set(texts)) > 1),
+    st.integers(0, 5),
+)
+def test_random_references_are_never_the_own_text_where_some_come_twice(references, seed):
+    output = random_in_distribution(own_set(references), seed)
+    assert all(mine != own for mine, own in zip(output, references, strict=True))
+
+
 def test_a_single_line_has_no_random_reference():
-    with pytest.raises(ValueError, match="'own' has no two lines"):
-        random_in_distribution(LineSet("own", ["a"], ["x"], {}), 1)
+    for references in (["x"], ["x", "x"]):
+        with pytest.raises(ValueError, match="'own' has one reference alone"):
+            random_in_distribution(own_set(references), 1)
 
 
 def test_outputs_from_files_have_a_line_for_each_line(tmp_path):
-    sets = {"own": LineSet("own", ["a", "b"], ["x", "y"], {})}
+    sets = {"own": own_set(["x", "y"])}
     good, bad = TextFile(**write(tmp_path / "good", "q", "")), TextFile(**write(tmp_path / "bad", "q"))
     assert outputs_from_files({"google": {"own": good}}, sets) == {("own", "google"): ["q", ""]}
     with pytest.raises(UserError, match=r"bad has 1 lines, test set 'own' has 2: translate .*sets/own.source.txt"):

@@ -8,7 +8,7 @@ from stages.shared.decoding.settings import BeamSettings, GreedySettings, Minimu
 from stages.shared.hydra.loading import load_translator
 from stages.shared.translation.prompts import Line, Prompt, make_batches, make_prompts
 from stages.shared.translation.settings import Language, Languages, TranslationSettings
-from stages.shared.translation.translate import translate_lines
+from stages.shared.translation.translate import first_line, translate_lines
 
 ENGLISH, TATAR = (Language(code=code, english_name=name) for code, name in (("en", "English"), ("tt", "Tatar")))
 INTO_TATAR = Languages(source=ENGLISH, target=TATAR)
@@ -74,6 +74,34 @@ def test_where_the_limit_does_not_fit_it_is_what_is_left_if_that_is_twice_the_li
     assert "reading lines: 100%" in capsys.readouterr().err
 
 
+def test_backwards_only_the_line_is_written_in_its_own_vocabulary(folders):
+    processor = load_translator(folders[2])[1]
+    processor.swap_head("en")
+    text = "бу йорт"
+    (prompt,), _ = make_prompts([Line(text)], processor, None, INTO_TATAR.backwards(), settings())
+    parts = [("en", "Tatar:"), ("tt", f" {text}"), ("en", "\nEnglish:")]
+    assert list(prompt.ids) == processor.encode(parts)
+    assert {processor.vocabulary_at(number) for number in processor.encode([("tt", text)])} == {"tt"}
+    plain = load_translator(folders[1])[1]
+    (prompt,), _ = make_prompts([Line(text)], plain, None, INTO_TATAR.backwards(), settings())
+    assert list(prompt.ids) == plain.encode([("tt", f"Tatar: {text}\nEnglish:")])
+
+
+def test_backwards_a_prompt_of_special_tokens_refuses_the_names_of_both_vocabularies(folders):
+    processor = load_translator(folders[2])[1]
+    processor.swap_head("en")
+    chat = settings(prompt="</s>{text}</s>")
+    lines = [
+        Line("бу йорт"),
+        *(Line(f"бу {token}") for name in ("en", "tt") for token in processor.special_tokens(name)),
+    ]
+    prompts, flags = make_prompts(lines, processor, None, INTO_TATAR.backwards(), chat)
+    assert [prompt.number for prompt in prompts] == [0]
+    assert set(flags[1:]) == {("special_token",)}
+    end = processor.tokenizers["en"].eos_token_id + processor.offset("en")
+    assert prompts[0].ids.count(end) == 2
+
+
 def test_the_adapted_model_alone_and_the_source_model_translate_as_well(folders):
     for folder in folders[:2]:
         made = translate_lines(*load_translator(folder), LINES, INTO_TATAR, settings())
@@ -102,6 +130,19 @@ def test_the_model_stops_at_the_end_of_a_line(loaded):
     ends = {processor.tokenizers["tt"].decode([number]) for number in processor.stop_ids()}
     assert any("\n" in end for end in ends)
     assert {"<s>", "</s>"} <= ends
+
+
+@pytest.mark.parametrize("first", ["", "\u2028", "\x85", " \u2028\x85 "])
+def test_a_line_that_begins_with_another_break_is_not_lost(loaded, first):
+    _, processor = loaded
+    end = processor.tokenizers["tt"].eos_token_id
+
+    def read(text):
+        ids = processor.tokenizers["tt"](text, add_special_tokens=False).input_ids
+        return first_line(processor, [*ids, end], processor.stop_ids())
+
+    assert read(f"{first}бу йорт\u2028зур") == ("бу йорт", ())
+    assert read(f"{first}\nбу йорт") == ("", ("nothing_written",))
 
 
 def test_batches_have_one_limit_and_no_more_tokens_than_asked():
