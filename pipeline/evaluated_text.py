@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from stages.answer_questions.settings import FileQuestionAnswering
+from stages.answer_questions.settings import FileQuestionAnswering, QuestionSet
+from stages.evaluate_translation.settings import LineSetSettings
 from stages.shared.duplicates.settings import BenchmarkFile, DecontaminationSettings
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ def evaluated_text(config: "Config", side: Side) -> dict[str, BenchmarkFile]:
     if not config.translates:
         return {}
     asked = config.question_answering
-    sets = {f"translation_scoring.{name}": given for name, given in config.translation_scoring.sets.items()}
+    sets: dict[str, LineSetSettings | QuestionSet] = {
+        f"translation_scoring.{name}": given for name, given in config.translation_scoring.sets.items()
+    }
     if isinstance(asked, FileQuestionAnswering):
         sets |= {f"question_answering.{name}": given for name, given in asked.sets.items()}
     texts = {name: given.source_text if side == "source" else given.target_text for name, given in sets.items()}

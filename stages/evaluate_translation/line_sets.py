@@ -52,8 +52,8 @@ def read_lines(settings: LineSetSettings, bitext: Path) -> list[SetLine]:
     """Return the lines of a set, empty ones among them. Raises UserError where its files do not fit together."""
     if isinstance(settings, HeldOutSet):
         rows = read_rows(bitext / "test.parquet", ["group", "source_text", "target_text"])
-        pairs = ((pair, group) for group, *texts in rows for pair in _lines_of(*texts))
-        return [SetLine(*pair, group) for pair, group in pairs if _words(pair) >= settings.least_words]
+        lines = [SetLine(*pair, group) for group, *texts in rows for pair in _lines_of(*texts)]
+        return [line for line in lines if _words(line) >= settings.least_words]
     if isinstance(settings, FilesSet):
         first, step = {"odd": (0, 2), "even": (1, 2), "all": (0, 1)}[settings.lines]
         pairs = paired_lines(settings.source, settings.target)
@@ -71,8 +71,8 @@ def _lines_of(source_text: str, target_text: str) -> Iterator[Pair]:
         yield " ".join(source), " ".join(target)
 
 
-def _words(pair: Pair) -> int:
-    return min(len(text.split()) for text in pair)
+def _words(line: SetLine) -> int:
+    return min(len(line.source.split()), len(line.target.split()))
 
 
 def _table_rows(settings: TableSet) -> Iterator[SetLine]:

@@ -11,7 +11,7 @@ from typing import Any
 from stages.shared.readers.broken import BrokenInput, Skipped
 
 HASH_BYTES = 8
-MODULUS = 2 ** (8 * HASH_BYTES)
+MODULUS = 1 << 8 * HASH_BYTES
 
 
 def id_sum(names: Iterable[str]) -> int:

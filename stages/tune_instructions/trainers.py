@@ -54,7 +54,8 @@ def sft_trainer(
     )
     if markers:
         # trl (1.16) asks the head for its bias, which peft (0.21) does not hand on from within; no head here has one.
-        trainer.model.get_output_embeddings().bias = None
+        adapted: Any = trainer.model
+        adapted.get_output_embeddings().bias = None
     return trainer
 
 
