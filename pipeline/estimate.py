@@ -13,9 +13,8 @@ from pipeline.plan import Step
 from pipeline.roofline import checkpoint_bytes
 from pipeline.settings import Config
 from pipeline.training_plan import TrainingPlan, plan_training, planned_rate, training_tokens
-from pipeline.translation_cost import back_translated_line, prompted_line
+from pipeline.translation_cost import back_translation_tokens, prompted_line, translator_parameters
 from pipeline.tuning_plan import TUNING_CHECKPOINTS, TuningPlan, has_reference, tuning_tokens
-from stages.back_translate.settings import DrawnLines, FetchedBackTranslation
 
 # Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
 USUAL = {
@@ -115,14 +114,12 @@ def estimate(step: Step, config: Config) -> Estimate:
 
 def _back_translation_cost(step: Step, config: Config, seconds: float, disk: int) -> Estimate:
     """Return what fetching a translator or translating with one costs, where a model translates."""
-    given = config.back_translation
-    parameters = given.parameters if isinstance(given, FetchedBackTranslation) else config.base_model.parameters
+    parameters = translator_parameters(config)
     if step.stage.name == "fetch_translator":
         disk += FLOAT32_BYTES * parameters
         seconds += disk / FETCHED_BYTES_PER_SECOND
-    elif isinstance(given, DrawnLines):
-        work = given.lines * back_translated_line(config) * FORWARD
-        seconds += work / _speed(step, config, parameters)
+    else:
+        seconds += back_translation_tokens(config) * FORWARD / _speed(step, config, parameters)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
 
 

@@ -1,7 +1,7 @@
 """What translating lines costs, in tokens that a model reads."""
 
 from pipeline.settings import Config
-from stages.back_translate.settings import Seq2SeqBackTranslation
+from stages.back_translate.settings import DrawnLines, FetchedBackTranslation, Seq2SeqBackTranslation
 from stages.shared.decoding.settings import BeamSettings, DecodingSettings, MinimumBayesRiskSettings
 
 LINE_TOKENS = 20
@@ -24,12 +24,23 @@ def prompted_line(config: Config) -> float:
     return _texts(asked.decoding) * (read + WRITTEN * written)
 
 
-def back_translated_line(config: Config) -> float:
-    """Return the cost of one line that is translated back; a translation model ends it where the line does."""
+def back_translation_tokens(config: Config) -> float:
+    """Return the cost of translating lines back, 0 where a file has them.
+
+    A translation model ends a line where its translation ends.
+    """
     given = config.back_translation
+    if not isinstance(given, DrawnLines):
+        return 0
     if isinstance(given, Seq2SeqBackTranslation):
-        return LINE_TOKENS + given.beams * WRITTEN * LINE_TOKENS
-    return prompted_line(config)
+        return given.lines * (LINE_TOKENS + given.beams * WRITTEN * LINE_TOKENS)
+    return given.lines * prompted_line(config)
+
+
+def translator_parameters(config: Config) -> int:
+    """Return the size of what translates back: a model that is fetched, else the base model or a Hydra model of it."""
+    given = config.back_translation
+    return given.parameters if isinstance(given, FetchedBackTranslation) else config.base_model.parameters
 
 
 def _texts(decoding: DecodingSettings) -> int:

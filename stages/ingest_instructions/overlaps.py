@@ -31,11 +31,9 @@ def known_answers(conversations: Sequence[Conversation], corpus: Path, least_wor
     """
     lines = [answer_lines(found) for found in conversations]
     whose = np.repeat(np.arange(len(lines)), [len(part) for part in lines])
-    known = in_training_text(
-        [line for part in lines for line in part], [(corpus / "train.parquet", "text")], least_words
-    )
+    flat = [line for part in lines for line in part]
     found = np.zeros(len(lines), bool)
-    found[whose[known]] = True
+    found[whose[in_training_text(flat, [(corpus / "train.parquet", "text")], least_words).shares]] = True
     return [bool(one) for one in found]
 
 

@@ -51,4 +51,4 @@ def test_a_signal_while_it_waits_for_anothers_lock_has_it_started_again(tmp_path
         signal.signal(signal.SIGUSR1, before)
     said = capsys.readouterr().err
     assert "waiting for adapted_model" in said
-    assert "Slurm job 17 could not be requeued: there is no scontrol here" in said
+    assert "Slurm job 17 is left to its script to requeue: there is no scontrol here" in said

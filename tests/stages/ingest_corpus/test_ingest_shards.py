@@ -179,7 +179,7 @@ def test_hits_that_are_not_listed_are_counted(tmp_path, monkeypatch):
     files = [tmp_path / name for name in "ab"]
     for path in files:
         path.write_text(json.dumps([{"benchmark": name} for name in ("quiz", "exam")]))
-    found = benchmark_files.summary(files)
+    found = benchmark_files.summary(benchmark_files.saved_hits(files))
     assert (found["lines"], len(found["listed"]), found["unlisted"]) == ({"exam": 2, "quiz": 2}, 3, 1)
 
 
