@@ -1,11 +1,13 @@
 """Pairs of vectors whose cosine may matter, among very many: bounds for all, exact products for the few that pass."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from stages.map_embeddings.screen import Screen, make_screen
 
@@ -23,8 +25,8 @@ SLACK = 1e-5
 """By which a float32 cosine may be off; what is nearer to the bound is computed again."""
 NOTHING = -4.0
 """Below every cosine, and below every threshold of sparsemax (which is at least the largest cosine - 1)."""
-THREADS = 2
-"""Blocks in work: one is sifted while another is multiplied. Blocks know nothing of each other."""
+MOST_THREADS = 8
+"""Blocks in work at once, where there are that many cores: each takes 20 MB. Blocks know nothing of each other."""
 
 
 class Candidates(NamedTuple):
@@ -69,8 +71,9 @@ def for_candidates(
     rest = _filled(screen.right_rest[None], tiles).reshape(tiles, DEPTH, LANES).max(axis=1)
     search = Search(left, right, screen, rest, lower_bound)
     step = max(1, min(BLOCK_ROWS, len(left), BLOCK_NUMBERS // max(len(right), 1)))
+    workers = min(MOST_THREADS, len(os.sched_getaffinity(0)))
     memories: SimpleQueue[Memory] = SimpleQueue()
-    for _ in range(THREADS):
+    for _ in range(workers):
         products = np.full((step, tiles * DEPTH * LANES), NOTHING, dtype=np.float32)
         memories.put(Memory(products, np.empty((step, tiles, LANES), dtype=np.float32)))
 
@@ -81,7 +84,8 @@ def for_candidates(
         finally:
             memories.put(memory)
 
-    with ThreadPoolExecutor(THREADS) as threads:
+    # Products that are divided among threads besides would wait for each other: for seconds on a machine with other work.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as threads:
         return list(threads.map(work, range(0, len(left), step)))
 
 

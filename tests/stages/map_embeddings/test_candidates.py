@@ -46,7 +46,7 @@ def test_neither_the_order_of_rows_nor_blocks_change_a_bit(monkeypatch):
     left, right = drawn(60, 0.0, 2), drawn(5000, 0.0, 3)
     first = sparsemax_of_cosines(left, right)
     monkeypatch.setattr(candidates, "BLOCK_ROWS", 7)
-    monkeypatch.setattr(candidates, "THREADS", 1)
+    monkeypatch.setattr(candidates, "MOST_THREADS", 1)
     order = np.random.default_rng(4).permutation(60)
     second = sparsemax_of_cosines(left[order], right)
     assert np.array_equal(second.toarray(), first[order].toarray())
