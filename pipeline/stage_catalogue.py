@@ -165,6 +165,7 @@ ANSWER_QUESTIONS = Stage(
     "answer_questions",
     "question_answering",
     AnswerQuestionsSettings,
+    version=2,
     libraries=(*TORCH, "tokenizers", "numpy"),
     uses_gpus=True,
 )

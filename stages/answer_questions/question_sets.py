@@ -68,8 +68,8 @@ def select(
     """
     if len({bool(one.choices) for one in questions}) > 1:
         raise UserError(f"question set '{name}': only some of its questions have choices; make two sets of it")
-    known = in_training_text([one.question for one in questions], trained_on, drawing.least_words).shares
-    unseen = [one for one, seen in zip(questions, known, strict=True) if not seen]
+    known = in_training_text([one.question for one in questions], trained_on, drawing.least_words)
+    unseen = [one for one, seen in zip(questions, known.shares | known.repeats, strict=True) if not seen]
     drawn = set(sorted(unseen, key=lambda one: _draw(drawing.seed, one))[: drawing.questions])
     asked = [one for one in unseen if one in drawn]
     counts = {"questions": len(questions), "in_training_text": len(questions) - len(unseen)}

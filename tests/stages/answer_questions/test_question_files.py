@@ -126,6 +126,15 @@ def test_questions_in_training_text_are_left_out(tmp_path):
     assert select("own", questions, trained_on, Drawing(3, 0, 1, 5)) == few
 
 
+def test_short_questions_in_training_text_are_left_out(tmp_path):
+    questions = read(kind="jsonl", file=OWN / "en-nl.jsonl")
+    short = min(questions, key=lambda one: len(one.question.split()))
+    assert len(short.question.split()) < 5
+    write_rows(tmp_path / "train.parquet", ("id", "group", "card", "text"), [("1", "g", "c", short.question)])
+    asked = select("own", questions, [(tmp_path / "train.parquet", "text")], Drawing(100, 1, 1, 5))
+    assert set(questions) - set(asked.questions) == {short}
+
+
 def test_examples_are_on_other_texts_and_grow():
     questions = read(kind="jsonl", file=OWN / "en-nl.jsonl")
     for one in questions:
