@@ -112,7 +112,7 @@ EVALUATE_MODEL = Stage(
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )
-WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=6, libraries=("matplotlib",))
+WRITE_REPORT = Stage("write_report", "report", WriteReportSettings, version=7, libraries=("matplotlib",))
 
 PROBE_INITIALIZATION = Stage(
     "probe_initialization",

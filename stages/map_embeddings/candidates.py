@@ -84,7 +84,7 @@ def for_candidates(
         finally:
             memories.put(memory)
 
-    # Products that are divided among threads besides would wait for each other: for seconds on a machine with other work.
+    # Products divided among threads besides would wait for each other, for many seconds on a machine with other work.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as threads:
         return list(threads.map(work, range(0, len(left), step)))
 

@@ -65,7 +65,8 @@ def translation_section(inputs: Mapping[str, Path]) -> dict[str, Any] | None:
     best = {name: max(_trained(found, name), default=None) for name in names}
     return {
         **found,
-        "summary": summary(found, names),
+        "floor": above_the_floor(found, names),
+        "statements": statements(found),
         "labels": SYSTEMS,
         "tables": [{"name": name, "rows": _rows(found, name), "best": best[name]} for name in names],
         "lines_each": sum(size["sentences"] for size in found["lines"]),
@@ -98,65 +99,58 @@ def _examples(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     return [line for name in names for line in islice((one for one in lines if one["set"] == name), EXAMPLES)]
 
 
-def summary(found: Mapping[str, Any], names: Sequence[str]) -> Sentence:
-    """Return the sentences of the section, each statement from a paired interval of ChrF."""
-    sentences: Sentence = []
-    for system, other in COMPARED:
-        compared = [one for one in found["comparisons"] if (one["system"], one["against"]) == (system, other)]
-        if compared:
-            sentences += _against(found, compared, first=not sentences)
-    if not sentences:
-        sentences = [("No two systems were compared that were made alike. ", None)]
-    return sentences + _above_the_floor(found, names)
-
-
-def _against(found: Mapping[str, Any], compared: Sequence[dict[str, Any]], first: bool) -> Sentence:
-    languages = f"Translating {found['source_language']} into {found['target_language']}, "
-    system, other = (CALLED[compared[0][key]] for key in ("system", "against"))
-    begin = f"{languages}{system}" if first else f"{system[0].upper()}{system[1:]}"
-    sentence: Sentence = [(f"{begin} is ", None)]
-    ordered = sorted(compared, key=lambda one: ORDER.index(one["verdict"]))
-    for number, entry in enumerate(ordered):
-        opposed = number and {ordered[number - 1]["verdict"], entry["verdict"]} == {WORSE, BETTER}
-        if number:
-            sentence.append((", but " if opposed else ", and ", None))
-        sentence.append((PHRASES[entry["verdict"]], entry["verdict"]))
-        whom = f" {other}" if number == 0 else " it"
-        sentence.append((f"{whom} on {_plain(entry['set'])} ({_evidence(found, entry)})", None))
-    return [*sentence, (". ", None)]
-
-
-def _evidence(found: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    values = {one["system"]: one["chrf"] for one in found["sets"] if one["set"] == entry["set"]}
-    figures = f"ChrF {values[entry['system']]:.1f} against {values[entry['against']]:.1f}"
-    if entry["verdict"] == UNKNOWN:
-        return f"{figures}; lines of one origin give no interval"
-    zero = ", which holds 0" if entry["verdict"] == TIE else ""
-    ends = f"{signed(entry['difference_low'])} to {signed(entry['difference_high'])}"
-    return f"{figures}; {found['confidence'] * 100:g} % interval of the difference {ends}{zero}"
-
-
-def _above_the_floor(found: Mapping[str, Any], names: Sequence[str]) -> Sentence:
+def above_the_floor(found: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return on which sets which systems write nothing that is nearer to the reference than another's reference.
 
     Nothing is said of a set of one line, which has no such reference.
     """
     compared = [one for one in found["comparisons"] if one["against"] == FLOOR]
-    failed = {
-        name: [
-            CALLED.get(one["system"], one["system"])
-            for one in compared
-            if one["set"] == name and one["verdict"] in (WORSE, TIE)
-        ]
-        for name in names
-    }
-    clauses = [f"on {_plain(name)}: {_listed(systems)}" for name, systems in failed.items() if systems]
-    if not clauses:
-        if not compared or any(one["verdict"] == UNKNOWN for one in compared):
-            return []
-        each = "every set" if {one["set"] for one in compared} == set(names) else "every set of several lines"
-        return [(f"Every model is better than a random reference on {each}.", None)]
-    return [(f"Not better than a random reference are, {'; '.join(clauses)}.", None)]
+    clauses = []
+    for name in names:
+        models = [one for one in compared if one["set"] == name and one["system"] not in WITHOUT_MODEL]
+        failed = [CALLED.get(one["system"], one["system"]) for one in models if one["verdict"] in (WORSE, TIE)]
+        if failed:
+            who = "every system" if len(failed) == len(models) > 1 else _listed(failed)
+            clauses.append(f"on {_plain(name)} {who}")
+    if clauses:
+        return f"Not better than a random reference, so hardly translating: {'; '.join(clauses)}."
+    if not compared or any(one["verdict"] == UNKNOWN for one in compared):
+        return ""
+    each = "every set" if {one["set"] for one in compared} == set(names) else "every set of several lines"
+    return f"Every model is better than a random reference on {each}."
+
+
+def statements(found: Mapping[str, Any]) -> list[Sentence]:
+    """Return a sentence for each two systems that stand side by side, each from the paired intervals of ChrF."""
+    sides = [
+        [one for one in found["comparisons"] if (one["system"], one["against"]) == (system, other)]
+        for system, other in COMPARED
+    ]
+    return [_against(found, compared) for compared in sides if compared]
+
+
+def _against(found: Mapping[str, Any], compared: Sequence[dict[str, Any]]) -> Sentence:
+    system, other = (CALLED[compared[0][key]] for key in ("system", "against"))
+    sentence: Sentence = [(f"{system[0].upper()}{system[1:]} is ", None)]
+    ordered = sorted(compared, key=lambda one: ORDER.index(one["verdict"]))
+    for number, entry in enumerate(ordered):
+        verdict, before = entry["verdict"], ordered[number - 1]["verdict"] if number else None
+        if verdict != before:
+            link = "" if before is None else ", but " if {before, verdict} == {WORSE, BETTER} else ", and "
+            whom = other if before is None else "it"
+            sentence += [(link, None), (PHRASES[verdict], verdict), (f" {whom} ", None)]
+        else:
+            sentence.append((" and ", None))
+        sentence.append((f"on {_plain(entry['set'])} ({_evidence(found, entry)})", None))
+    return [*sentence, (".", None)]
+
+
+def _evidence(found: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    values = {one["system"]: one["chrf"] for one in found["sets"] if one["set"] == entry["set"]}
+    figures = f"{values[entry['system']]:.1f} against {values[entry['against']]:.1f}"
+    if entry["verdict"] == UNKNOWN:
+        return f"{figures}; lines of one origin give no interval"
+    return f"{figures}; {signed(entry['difference_low'])} to {signed(entry['difference_high'])}"
 
 
 def _listed(names: Sequence[str]) -> str:

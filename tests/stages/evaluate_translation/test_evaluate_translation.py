@@ -20,7 +20,7 @@ from stages.shared.text_table import PAIR, write_rows
 from stages.shared.words import comparable
 from stages.write_report.page import TEMPLATES
 from stages.write_report.table import number
-from stages.write_report.translation import CALLED, summary, translation_section
+from stages.write_report.translation import CALLED, above_the_floor, statements, translation_section
 
 LINES = 6
 TATAR = LanguageSettings(name="tatar", english_name="Tatar", code="tt", script="Cyrl", source_code="en")
@@ -271,14 +271,33 @@ def test_the_sentences_follow_from_the_intervals():
         comparison("own", "hydra", "random_in_distribution", 1.0, 2.0, "better"),
     ]
     found = {"source_language": "English", "target_language": "Dutch", "confidence": 0.95}
-    pieces = summary({**found, "sets": entries, "comparisons": compared}, ["own", "flores"])
+    found |= {"sets": entries, "comparisons": compared}
+    (pieces,) = statements(found)
     assert "".join(text for text, _ in pieces) == (
-        "Translating English into Dutch, the Hydra model is tied with the base model prompted on flores (ChrF 20.0 "
-        "against 10.0; 95 % interval of the difference −1.0 to +2.0, which holds 0), and better than it on own "
-        "(ChrF 20.0 against 10.0; 95 % interval of the difference +8.0 to +12.0). Not better than a random reference "
-        "are, on flores: the base model prompted and the Hydra model."
+        "The Hydra model is tied with the base model prompted on flores (20.0 against 10.0; −1.0 to +2.0), and better "
+        "than it on own (20.0 against 10.0; +8.0 to +12.0)."
     )
     assert [verdict for _, verdict in pieces if verdict] == ["tie", "better"]
+    floor = "Not better than a random reference, so hardly translating: "
+    assert above_the_floor(found, ["own", "flores"]) == f"{floor}on flores every system."
+    compared[2] |= {"verdict": "better"}
+    assert above_the_floor(found, ["own", "flores"]) == f"{floor}on flores the Hydra model."
+    compared[3] |= {"verdict": "better"}
+    assert above_the_floor(found, ["own", "flores"]) == "Every model is better than a random reference on every set."
+
+
+def test_one_verdict_on_several_sets_is_said_once():
+    ends = {"difference_low": 1.0, "difference_high": 2.0, "verdict": "better"}
+    names = ("own", "flores")
+    found = {
+        "sets": [{"set": name, "system": system, "chrf": 9.0} for name in names for system in ("base", "hydra")],
+        "comparisons": [{"set": name, "system": "hydra", "against": "base", **ends} for name in names],
+    }
+    (pieces,) = statements(found)
+    assert "".join(text for text, _ in pieces) == (
+        "The Hydra model is better than the base model prompted on own (9.0 against 9.0; +1.0 to +2.0) and on "
+        "flores (9.0 against 9.0; +1.0 to +2.0)."
+    )
 
 
 def test_every_two_systems_that_the_papers_order_puts_side_by_side_are_said():
@@ -291,8 +310,7 @@ def test_every_two_systems_that_the_papers_order_puts_side_by_side_are_said():
         for other in systems[:place]
     ]
     found = {"source_language": "English", "target_language": "Tatar", "confidence": 0.95}
-    pieces = summary({**found, "sets": sets, "comparisons": compared}, ["own"])
-    said = "".join(text for text, _ in pieces)
+    said = "".join(text for one in statements(found | {"sets": sets, "comparisons": compared}) for text, _ in one)
     order = ("base", "base_parft", "hydra_parft", "hydra", "hydra_backft")
     for one, other in pairwise(order):
         assert any(
@@ -305,7 +323,7 @@ def test_every_two_systems_that_the_papers_order_puts_side_by_side_are_said():
 
 def test_of_one_sentence_nothing_is_said_about_the_floor():
     found = {"sets": [{"set": "own", "system": "base", "chrf": 9.0}], "comparisons": []}
-    assert not any("random" in text for text, _ in summary(found, ["own"]))
+    assert above_the_floor(found, ["own"]) == ""
     better = {"set": "flores", "system": "base", "against": "random_in_distribution", "verdict": "better"}
-    said = "".join(text for text, _ in summary(found | {"comparisons": [better]}, ["own", "flores"]))
-    assert said.endswith("Every model is better than a random reference on every set of several lines.")
+    said = above_the_floor(found | {"comparisons": [better]}, ["own", "flores"])
+    assert said == "Every model is better than a random reference on every set of several lines."
