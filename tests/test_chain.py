@@ -33,7 +33,9 @@ def test_one_command_makes_all_that_the_contract_names(finished):
     names = ["base_model", "corpus", "bitext", "tokenizer", "alignment", "initialized_model", "adapted_model", "report"]
     for name in names:
         assert store.read_manifest(latest / name) is not None
-    assert (latest / "report.html").read_text().startswith("<!DOCTYPE html>")
+    page = (latest / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<dt>Mapping</dt><dd>aligned, calibrated</dd>" in page
     assert "Report:" in done.stdout
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
+from threadpoolctl import threadpool_limits
 
 from pipeline.errors import UserError
 from stages.map_embeddings.initialization import Initialization, MappingTask
@@ -72,7 +73,8 @@ def rotation(source: Vectors, target: Vectors, dictionary: Path) -> np.ndarray:
         raise UserError(f"{dictionary}: no pair has a vector on both sides: give a larger one, or more text")
     left, right = np.array(pairs).T
     known = source.words[left].astype(np.float64), target.words[right].astype(np.float64)
-    turn: np.ndarray = orthogonal_procrustes(*known)[0]
+    with threadpool_limits(1, "blas"):  # the matrices are small: threads would wait for each other most of the time
+        turn: np.ndarray = orthogonal_procrustes(*known)[0]
     return turn
 
 

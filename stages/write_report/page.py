@@ -102,7 +102,7 @@ def _watched(report: Report) -> dict[str, str]:
 def _facts(report: Report, manifests: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return the run at a glance, as far as the manifests say it."""
     by_name = {system.name: system.evaluation for system in report.systems}
-    mapping = manifests.get("initialized_model", {}).get("recipe", {}).get("settings", {}).get("mapping", {})
+    made = manifests.get("initialized_model", {}).get("recipe", {}).get("settings", {})
     sample = report.results["sample"]
     facts = [("Base model", report.settings.base_model_name)]
     if "source" in by_name:
@@ -110,8 +110,9 @@ def _facts(report: Report, manifests: Mapping[str, Mapping[str, Any]]) -> list[t
         facts.append(("Its vocabulary", f"{by_name['source']['vocabulary_size']:,}"))
     if "adapted" in by_name and "tokenizer" in report.inputs:
         facts.append(("New vocabulary", f"{by_name['adapted']['vocabulary_size']:,}"))
-    if "method" in mapping:
-        facts.append(("Mapping", str(mapping["method"])))
+    if "mapping" in made:
+        calibrated = made.get("calibration", {}).get("method", "none") != "none"
+        facts.append(("Mapping", f"{made['mapping']['method']}{', calibrated' if calibrated else ''}"))
     trained = next((system.tokens_trained for system in report.systems if system.name == "adapted"), 0)
     facts.append(("Trained on", f"{trained:,} tokens"))
     facts.append(("Measured on", f"{sample['documents']:,} documents, {sample['bytes'] / 1000:,.1f} kB"))

@@ -10,9 +10,9 @@ from pipeline.errors import UserError
 from stages.shared.training.batches import IGNORED
 from stages.shared.training.plain_head import rescaled_logits
 
-CHUNK_BYTES = {"cpu": 32 * 1024 * 1024, "cuda": 256 * 1024 * 1024}
-"""Logits held at a time; on CPU small ones are faster than all at once, since they stay in the cache. A GPU wants more:
-each chunk reads and writes the gradient of the whole head."""
+CHUNK_BYTES = {"cpu": 64 * 1024 * 1024, "cuda": 256 * 1024 * 1024}
+"""Logits held at a time, as float32. Each chunk reads and writes the gradient of the whole head, so that few are faster,
+on a GPU above all; small ones stay in a processor's cache and take a tenth of the memory."""
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -30,7 +30,8 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         # The table's copy is let go of after the last chunk, and its gradient is never rounded to `dtype`.
         rounded = weight.to(dtype)
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
+        begun = torch.empty_like if len(hidden) else torch.zeros_like  # without a token no chunk fills it in
+        grad_weight = begun(weight, dtype=torch.float32) if wants_weight else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for first in range(0, len(hidden), chunk):
             part = hidden[first : first + chunk].to(dtype)
@@ -39,7 +40,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             if grad_hidden is not None:
                 _write_product(grad_hidden[first : first + chunk], error, rounded)
             if grad_weight is not None:
-                _add_product(grad_weight, error, part)
+                _add_product(grad_weight, error, part, first == 0)
         ctx.grad_hidden, ctx.grad_weight, ctx.weight_dtype = grad_hidden, grad_weight, weight.dtype
         return total
 
@@ -78,9 +79,12 @@ def _write_product(target: Tensor, error: Tensor, weight: Tensor) -> None:
         target.copy_(error @ weight)
 
 
-def _add_product(total: Tensor, error: Tensor, part: Tensor) -> None:
+def _add_product(total: Tensor, error: Tensor, part: Tensor, first: bool) -> None:
+    """Add to the sum, or begin it: filling it with zeros before would be one more way through the memory."""
     if error.dtype == total.dtype:
-        total.addmm_(error.T, part)
+        total.addmm_(error.T, part, beta=0 if first else 1)
+    elif first:
+        total.copy_(error.T @ part)
     else:
         total += error.T @ part
 
