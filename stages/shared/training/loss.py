@@ -12,7 +12,7 @@ from stages.shared.training.plain_head import rescaled_logits
 
 CHUNK_BYTES = {"cpu": 64 * 1024 * 1024, "cuda": 256 * 1024 * 1024}
 """Logits held at a time, as float32. Each chunk reads and writes the gradient of the whole head, so that few are faster,
-on a GPU above all; small ones stay in a processor's cache and take a tenth of the memory."""
+on a GPU above all; small ones stay in a processor's cache and take little memory."""
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
