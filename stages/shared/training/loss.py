@@ -11,7 +11,7 @@ from stages.shared.training.batches import IGNORED
 from stages.shared.training.plain_head import rescaled_logits
 
 CHUNK_BYTES = {"cpu": 64 * 1024 * 1024, "cuda": 256 * 1024 * 1024}
-"""Logits held at a time, as float32. Each chunk reads and writes the gradient of the whole head, so that few are faster,
+"""Logits held at a time, as float32. Each chunk reads and writes the gradient of the whole head, so few are faster,
 on a GPU above all; small ones stay in a processor's cache and take little memory."""
 
 
