@@ -69,10 +69,14 @@ def enter(config: Config, overrides: Sequence[str]) -> Entrants:
 
 
 def with_seeds(entrants: Entrants, config: Config, found: dict[str, Any]) -> Entrants:
-    """Return the same with every seed for the best methods, by the end of the first seed, and for the default."""
-    ranked = [row["method"] for row in found["methods"] if row["method"] in entrants.rivals]
-    best = ranked[: config.leaderboard.contenders]
-    chosen = {*best, entrants.default} if best else set()
+    """Return the same with every seed for the best methods, by the end of the first seed, and for the default.
+
+    The best ones are those of the corpus's own domain and the first of the other domain.
+    """
+    ranked = [row for row in found["methods"] if row["method"] in entrants.rivals]
+    elsewhere = sorted((row for row in ranked if row["other_domain"]), key=lambda row: row["other_domain"]["end"])
+    best = {row["method"] for row in (*ranked[: config.leaderboard.contenders], *elsewhere[:1])}
+    chosen = {*best, entrants.default} if config.leaderboard.contenders else set()
     seeds = {name: config.leaderboard.seeds if name in chosen else first for name, first in entrants.seeds.items()}
     return replace(entrants, seeds=seeds)
 

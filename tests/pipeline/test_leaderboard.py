@@ -48,12 +48,24 @@ def test_a_warmed_up_mapping_says_so_and_shares_the_evidence():
 def test_the_best_and_the_default_get_every_seed_and_keep_their_learning_rate():
     methods = "leaderboard.methods=[mean,subtoken_mean,focus,calibrated]"
     config, entrants, _ = planned(methods, "leaderboard.contenders=1")
-    found = {"methods": [{"method": name} for name in ("source", "focus", "calibrated", "mean", "subtoken_mean")]}
+    names = ("source", "focus", "calibrated", "mean", "subtoken_mean")
+    found = {"methods": [{"method": name, "other_domain": None} for name in names]}
     again = with_seeds(entrants, config, found)
     assert {name for name, seeds in again.seeds.items() if len(seeds) == 3} == {"focus", "calibrated"}
     steps = {step.name: step for step in leaderboard(config, current_lock(config), again)}
     assert steps["probe_focus_2"].inputs["chosen"].fingerprint == steps["probe_focus_1"].fingerprint
     assert steps["probe_focus_2"].inputs["tokens"].fingerprint != steps["probe_focus_1"].inputs["tokens"].fingerprint
+
+
+def test_who_is_first_in_the_other_domain_gets_every_seed_too():
+    methods = "leaderboard.methods=[mean,subtoken_mean,focus,calibrated]"
+    config, entrants, _ = planned(methods, "leaderboard.contenders=1")
+    ends = {"source": 1.0, "calibrated": 2.1, "focus": 2.3, "mean": 2.0, "subtoken_mean": 2.2}
+    found = {"methods": [{"method": name, "other_domain": {"end": end}} for name, end in ends.items()]}
+    again = with_seeds(entrants, config, found)
+    assert {name for name, seeds in again.seeds.items() if len(seeds) == 3} == {"calibrated", "mean"}
+    none = load_config(["language=dutch", "leaderboard.contenders=0"])
+    assert all(len(seeds) == 1 for seeds in with_seeds(entrants, none, found).seeds.values())
 
 
 def test_a_method_that_lacks_something_is_left_out_with_the_reason():
