@@ -123,7 +123,9 @@ PROBE_INITIALIZATION = Stage(
     uses_gpus=True,
 )
 COMPARE_INITIALIZATIONS = Stage("compare_initializations", "leaderboard", CompareInitializationsSettings, version=3)
-COMPARE_TRAINING = Stage("compare_training", "training_curves", CompareTrainingSettings, libraries=("scipy",))
+COMPARE_TRAINING = Stage(
+    "compare_training", "training_curves", CompareTrainingSettings, version=2, libraries=("scipy",)
+)
 INGEST_INSTRUCTIONS = Stage(
     "ingest_instructions",
     "instructions",

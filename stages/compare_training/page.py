@@ -24,10 +24,15 @@ def render_page(found: Mapping[str, Any]) -> str:
     environment.filters |= {"signed": signed}
     environment.globals |= {"labels": LABELS, "quantity": quantity, "variant_name": variant_name}
     sections = [
-        (text_name(text, found), size, list(plots(found, text)), *(_of(text, found[name]) for name in TABLES))
+        (_heading(text, found), size, list(plots(found, text)), *(_of(text, found[name]) for name in TABLES))
         for text, size in found["texts"].items()
     ]
     return environment.get_template("page.html.j2").render(found=found, sections=sections)
+
+
+def _heading(text: str, found: Mapping[str, Any]) -> str:
+    name = text_name(text, found)
+    return f"{name[0].upper()}{name[1:]}"
 
 
 def plots(found: Mapping[str, Any], text: str) -> Iterator[Plot]:

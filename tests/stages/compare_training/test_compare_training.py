@@ -162,6 +162,7 @@ def test_the_page_draws_every_training_over_both_axes(training, tmp_path):
     assert parser.open == []
     assert parser.lines == 2 * 2 * 2 * 2 * 3  # texts, axes, replays, systems, seeds
     assert "The learning rate falls (cosine)" in page
+    assert ">Text of the source language (en)</h2>" in page
     assert page.count("key line source_finetuned dashed") == 4  # once a chart, not once a seed
 
 
