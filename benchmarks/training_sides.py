@@ -32,7 +32,7 @@ def run_ours(end: Connection, config: Any, model_folder: str, steps: int) -> Non
     from stages.shared.training.step import start_phase, take_step
 
     settings, execution = config.training, config.execution()
-    accelerator = make_accelerator(settings, execution)
+    accelerator = make_accelerator(settings.precision, settings.threads, execution)
     model = load_model(Path(model_folder), settings, accelerator.device)
     tokens = _tokens(settings, model.config.vocab_size, steps)
     blocks = Blocks(tokens, np.zeros(1, dtype=np.int64), settings.sequence_length, by_document=False)

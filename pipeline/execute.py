@@ -6,7 +6,7 @@ from pipeline import explain, runs
 from pipeline.chain import carry_out
 from pipeline.console import console
 from pipeline.estimate import check_disk
-from pipeline.gpu_memory import check_memory
+from pipeline.gpu_memory import check_trainings
 from pipeline.plan import Step, unique
 from pipeline.runner import Outcome
 from pipeline.settings import Config
@@ -34,7 +34,7 @@ def execute(
     where a step fails.
     """
     planned = planned or with_config(plans, configs)
-    check_memory(planned)
+    check_trainings(planned)
     check_disk(planned)
     for config, plan in zip(configs, plans, strict=True):
         for line in explain.check_code(plan, config.run.strict):

@@ -1,4 +1,4 @@
-"""Whether the trainings and tunings of a plan fit into the cluster's GPUs, and if not, what would."""
+"""Whether the trainings and tunings of a plan can be shared by the processes and fit the GPUs; if not, what would."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -9,6 +9,7 @@ from pipeline.roofline import Memory
 from pipeline.settings import Config
 from pipeline.training_plan import GB, TrainingPlan, plan_training
 from pipeline.tuning_plan import TuningPlan, plan_instructions, plan_translation_tuning
+from stages.shared.training.share import make_share
 
 AnyPlan = TrainingPlan | TuningPlan
 PLANS: dict[str, Callable[[Step, Config], AnyPlan]] = {
@@ -26,10 +27,10 @@ def trainings(steps: Sequence[tuple[Step, Config]]) -> Iterator[tuple[AnyPlan, C
             yield PLANS[step.stage.name](step, config), config
 
 
-def check_memory(steps: Sequence[tuple[Step, Config]]) -> None:
-    """Raise UserError with a line for each training that cannot be sharded or cannot fit into the cluster's GPUs.
+def check_trainings(steps: Sequence[tuple[Step, Config]]) -> None:
+    """Raise UserError with a line for each training that its processes cannot share or that the GPUs cannot hold.
 
-    A line says what would fit.
+    A line says what would do.
     """
     problems = [problem for plan, config in trainings(steps) if (problem := _problem(plan, config))]
     if problems:
@@ -37,7 +38,13 @@ def check_memory(steps: Sequence[tuple[Step, Config]]) -> None:
 
 
 def _problem(plan: AnyPlan, config: Config) -> str | None:
-    cluster, needed = config.cluster, plan.memory()
+    cluster, batches = config.cluster, plan.batches
+    if plan.section:
+        try:
+            make_share(batches.global_batch, cluster.micro_batch, 0, batches.processes, plan.section)
+        except UserError as error:
+            return f"{plan.name}: {error}"
+    needed = plan.memory()
     if plan.sharded and plan.unshardable:
         return f"{plan.name}: {plan.unshardable}"
     if cluster.device == "cpu" or cluster.gpu is None:

@@ -7,7 +7,7 @@ from rich.table import Table
 from pipeline import explain
 from pipeline.console import console
 from pipeline.estimate import check_disk, estimate
-from pipeline.gpu_memory import check_memory
+from pipeline.gpu_memory import check_trainings
 from pipeline.plan import Step
 from pipeline.settings import Config
 from pipeline.sources import overlay_notes
@@ -35,7 +35,7 @@ def show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
         console.print(trained)
     for line in memory_lines(steps):
         console.print(line)
-    check_memory(steps)
+    check_trainings(steps)
     needed, free = check_disk(steps)
     waiting = sum(not step.finished for step, _ in steps)
     console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")

@@ -138,9 +138,10 @@ TUNE_INSTRUCTIONS = Stage(
     "tune_instructions",
     "tuned_model",
     TuneInstructionsSettings,
-    version=2,
+    version=3,
     libraries=(*TORCH, "trl", "peft"),
     uses_gpus=True,
+    parallel=True,
     resumes=True,
 )
 FETCH_TRANSLATOR = Stage("fetch_translator", "translator", FetchTranslatorSettings, uses_network=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from pipeline import roofline
 from pipeline.plan import Step
@@ -22,6 +23,9 @@ HINTS = {"2x2": ", as in training=tweety_two_stage"}
 @dataclass(frozen=True)
 class TrainingPlan:
     """One training of a plan."""
+
+    section: ClassVar[str] = "training"
+    """Of the configuration."""
 
     name: str
     shape: Shape

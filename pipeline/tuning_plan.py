@@ -1,4 +1,4 @@
-"""What tunings cost on a GPU: on conversations, on preferences and on sentence pairs, each in one process."""
+"""What tunings cost on GPUs: on conversations, on preferences and, in one process, on sentence pairs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -106,7 +106,7 @@ def plan_instructions(step: Step, config: Config) -> TuningPlan:
         most=ALL if whole else roofline.ADAPTERS,
         tokens=tuning_tokens(step, config),
         row_tokens=_row_tokens(step, config),
-        batches=Batches(longest, tuning.global_batch, config.cluster.micro_batch, processes=1),
+        batches=Batches(longest, tuning.global_batch, config.cluster.micro_batch, config.cluster.processes),
         facts=replace(facts, reference=compared and whole),
         precision=tuning.precision,
         checkpointing=tuning.gradient_checkpointing,

@@ -9,7 +9,7 @@ from pipeline.config import CONF, load_config
 from pipeline.curves import pair
 from pipeline.curves_graph import curves
 from pipeline.errors import UserError
-from pipeline.gpu_memory import check_memory
+from pipeline.gpu_memory import check_trainings
 from pipeline.plan import step_file, unique
 from pipeline.provenance import ROOT
 from pipeline.sources import current_lock
@@ -143,14 +143,14 @@ def test_a_recipe_is_planned_for_its_language_with_what_it_is_about(recipe):
 def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
     steps, config = planned(recipe, "cluster=slurm")
     assert config.cluster.gpu == ("h200" if recipe in LARGER_GPU else "h100")
-    check_memory([(step, config) for step in steps])
+    check_trainings([(step, config) for step in steps])
 
 
 def test_what_the_user_says_of_the_cluster_counts_more_than_the_recipe():
     steps, config = planned("tweety_dutch", "cluster=one_gpu", "cluster.processes=1")
     assert (config.cluster.processes, config.cluster.micro_batch) == (1, 2)
     with pytest.raises(UserError, match=r"adapted_model needs about .*would fit: cluster\.processes=2"):
-        check_memory([(step, config) for step in steps])
+        check_trainings([(step, config) for step in steps])
 
 
 @pytest.mark.parametrize("recipe", OWN_DATA)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm import tqdm
 
-from pipeline.errors import OutOfTime, UserError
+from pipeline.errors import UserError
 from stages.continue_pretraining.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -26,10 +25,11 @@ from stages.continue_pretraining.journal import Journal
 from stages.continue_pretraining.speed import Speedometer, flops_per_token
 from stages.continue_pretraining.spikes import highest_loss, remember
 from stages.continue_pretraining.watcher import Watcher
-from stages.shared.interruption import TIME_IS_UP, Interruption
+from stages.shared.interruption import Interruption
 from stages.shared.saving_clock import SavingClock
 from stages.shared.training.sharding import like, whole
 from stages.shared.training.step import StepResult, Training, start_phase, take_step
+from stages.shared.training.stopping import agree, stopped
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,16 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
             line = _step(training, progress, journal, phase)
             bar.set_postfix(loss=line["loss"], lr=f"{line['embedding_learning_rate']:.1e}", refresh=False)
             bar.update(line["tokens"] - bar.n)
-            save, stop, time_is_up = _agreed(training.accelerator, clock.due, interruption)
+            wishes = agree(training.accelerator, clock.due, interruption)
             # Not after the last: to finish the model writes a sixth of a checkpoint's bytes (in bfloat16), so that what
             # it could save, rarely and at most `checkpoint_seconds`, is less than what it always costs.
-            if (save or stop) and progress.step < steps:
+            if (wishes.save or wishes.stop) and progress.step < steps:
                 clock.begin()
                 _save(training, progress, number, journal)
                 clock.end()
-                if stop:
-                    kind = OutOfTime if time_is_up else UserError
-                    raise kind(_stopped(training, progress, interruption, time_is_up))
+                if wishes.stop:
+                    done = progress.step, steps
+                    raise stopped("training", interruption, wishes.time_is_up, done, training.checkpoints)
 
 
 def _look(training: SavedTraining, progress: Progress, journal: Journal) -> None:
@@ -218,18 +218,6 @@ def _save(training: SavedTraining, progress: Progress, phase: int, journal: Jour
     training.accelerator.wait_for_everyone()
 
 
-def _agreed(accelerator: Accelerator, save: bool, interruption: Interruption) -> tuple[bool, bool, bool]:
-    """Return whether to save (as the first process' clock says), to stop, and for want of time (if any was told)."""
-    stop, time_is_up = interruption.wanted, interruption.time_is_up
-    if accelerator.num_processes == 1:
-        return save, stop, time_is_up
-    wishes = [save and accelerator.is_main_process, stop, time_is_up]
-    totals = accelerator.reduce(
-        torch.tensor(wishes, dtype=torch.int64, device=accelerator.device), reduction="sum"
-    ).tolist()
-    return totals[0] > 0, totals[1] > 0, totals[2] > 0
-
-
 def _progress_bar(training: SavedTraining, progress: Progress) -> Any:
     return tqdm(
         total=training.total_tokens,
@@ -251,13 +239,4 @@ def _diverged(training: SavedTraining, progress: Progress, result: StepResult, m
         "cluster, which helps where the machine was at fault. Whatever is changed in training begins a new one: lower "
         "learning rates in training.phases, a lower training.max_grad_norm, training.precision=float32, or a larger "
         "training.skipping.most_in_a_row"
-    )
-
-
-def _stopped(training: SavedTraining, progress: Progress, interruption: Interruption, time_is_up: bool) -> str:
-    name = interruption.signal_name or (TIME_IS_UP.name if time_is_up else "a signal")
-    whose = "" if interruption.wanted else " to another process"
-    return (
-        f"training was stopped by {name}{whose} after step {progress.step} of {training.schedule.steps}; it is saved "
-        f"in {training.checkpoints}, and the same command goes on from there"
     )

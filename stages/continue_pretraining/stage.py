@@ -26,7 +26,6 @@ from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.model_folder import open_model, tensor_files, write_model
 from stages.shared.training.acceleration import accelerate_model, is_sent_weights, load_device
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
-from stages.shared.training.batches import make_share
 from stages.shared.training.masking import MaskedBlocks
 from stages.shared.training.optimizers import make_optimizer
 from stages.shared.training.parameters import Group, make_groups
@@ -34,6 +33,7 @@ from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import TrainingSettings, optimizer_steps
 from stages.shared.training.setup import TrainingData, hide_tokens, load_data, load_model, make_accelerator
 from stages.shared.training.sharding import whole
+from stages.shared.training.share import make_share
 from stages.shared.training.step import mean_loss
 
 
@@ -47,7 +47,7 @@ def continue_pretraining(
     prompts. Goes on from the checkpoints that an interrupted run left in `out`.
     """
     began = perf_counter()
-    accelerator = make_accelerator(settings.training, execution)
+    accelerator = make_accelerator(settings.training.precision, settings.training.threads, execution)
     place = Place(out, accelerator, execution)
     training, data = set_up(settings.training, inputs, place)
     progress, earlier = resume(training)

@@ -46,7 +46,7 @@ def probe_initialization(
     matched = read_tokens(inputs["match"], "train") if "match" in inputs else None
     blocks = cut_evenly(read_tokens(inputs["tokens"], "train"), probe, positions, inputs["tokens"], matched)
     first = training_settings(settings, probe.learning_rates[0], blocks)
-    accelerator = make_accelerator(first, execution)
+    accelerator = make_accelerator(first.precision, first.threads, execution)
     model = load_model(inputs["model"], first, accelerator.device)
     texts = read_held_out(inputs["corpus"], settings.other_domain, probe, load_encoder(inputs["model"]))
     rates = chosen_rate(inputs["chosen"]) if "chosen" in inputs else probe.learning_rates

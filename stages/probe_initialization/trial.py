@@ -15,11 +15,12 @@ from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.probe_initialization.settings import ProbeInitializationSettings, ProbeSettings
 from stages.shared.token_shard import TokenShard
-from stages.shared.training.batches import Blocks, make_share
+from stages.shared.training.batches import Blocks
 from stages.shared.training.optimizers import make_optimizer
 from stages.shared.training.parameters import make_groups
 from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import AdamW, NoAdapter, PhaseSettings, TrainingSettings
+from stages.shared.training.share import make_share
 from stages.shared.training.step import Training, start_phase, take_step
 from stages.shared.training.watching import SkippingSettings
 

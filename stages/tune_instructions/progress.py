@@ -4,8 +4,9 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from accelerate import Accelerator
 from transformers import TrainerCallback
 
 from pipeline.errors import UserError
@@ -13,6 +14,7 @@ from pipeline.tracking import Tracker
 from stages.shared.interruption import Interruption
 from stages.shared.saving_clock import SavingClock
 from stages.shared.sealing import is_sealed, newest_sound, seal
+from stages.shared.training.stopping import agree
 
 KEPT = 2
 NAMES = {
@@ -30,20 +32,32 @@ NAMES = {
 
 
 class Progress(TrainerCallback):
-    """Writes a line of metrics an optimizer step, saves when it is time, and stops when a signal came."""
+    """Writes a line of metrics an optimizer step, saves when it is time, and stops when a signal came.
 
-    def __init__(self, metrics: TextIO, tracker: Tracker, interruption: Interruption, clock: SavingClock) -> None:
-        self.metrics = metrics
+    The first process alone writes; each of the others has a callback of its own, for what they agree on.
+    """
+
+    def __init__(
+        self, metrics: Path | None, tracker: Tracker, stopping: tuple[Accelerator, Interruption], clock: SavingClock
+    ) -> None:
+        self.metrics = metrics.open("w", encoding="utf-8", newline="\n") if metrics else None
         self.tracker = tracker
-        self.interruption = interruption
+        self.accelerator, self.interruption = stopping
         self.clock = clock
         self.tokens_before = 0
         """Tokens of the steps before this process; trl counts its own only."""
+        self.time_is_up = False
+        """Whether it was a scheduler's signal that stopped it."""
+
+    def close(self) -> None:
+        """Close the file of metrics."""
+        if self.metrics:
+            self.metrics.close()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the lines of the steps before a checkpoint, which the trainer's history holds."""
         for line in state.log_history:
-            self.metrics.write(json.dumps(line) + "\n")
+            self._write(line)
         self.tokens_before = state.log_history[-1]["tokens"] if state.log_history else 0
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
@@ -59,26 +73,34 @@ class Progress(TrainerCallback):
                 f"the loss of step {state.global_step} is not finite; lower the learning_rate of tuning.sft or "
                 "tuning.dpo, or use precision: float32"
             )
-        self.metrics.write(json.dumps(line) + "\n")
-        self.metrics.flush()
+        self._write(line)
         self.tracker.log(state.global_step, line)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Ask for a checkpoint, and for the end, where it is time."""
-        stop = self.interruption.signal_name is not None
-        if (stop or self.clock.due) and state.global_step < state.max_steps:
+        wishes = agree(self.accelerator, self.clock.due, self.interruption)
+        if (wishes.stop or wishes.save) and state.global_step < state.max_steps:
             self.clock.begin()
-            control.should_save, control.should_training_stop = True, stop
+            self.time_is_up = wishes.time_is_up
+            control.should_save, control.should_training_stop = True, wishes.stop
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Seal the checkpoint, whose files transformers wrote one by one, and remove the oldest ones."""
-        folder = Path(args.output_dir)
-        seal(folder / f"checkpoint-{state.global_step}")
+        self.accelerator.wait_for_everyone()  # each has written the state of its random numbers
+        if self.accelerator.is_main_process:
+            folder = Path(args.output_dir)
+            seal(folder / f"checkpoint-{state.global_step}")
+            kept = [path for path in checkpoints(folder) if is_sealed(path)][-KEPT:]
+            for path in checkpoints(folder):
+                if path not in kept:
+                    shutil.rmtree(path)
+        self.accelerator.wait_for_everyone()  # none runs ahead of what is safe
         self.clock.end()
-        kept = [path for path in checkpoints(folder) if is_sealed(path)][-KEPT:]
-        for path in checkpoints(folder):
-            if path not in kept:
-                shutil.rmtree(path)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self.metrics:
+            self.metrics.write(json.dumps(line) + "\n")
+            self.metrics.flush()
 
 
 def checkpoints(folder: Path) -> list[Path]:

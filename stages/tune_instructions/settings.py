@@ -25,7 +25,9 @@ class LoraSettings(Section):
 class TrainerSettings(Section):
     """What both methods of tuning have in common."""
 
+    method: str
     epochs: PositiveFloat
+    """The last global batch is filled from the epoch after."""
     learning_rate: PositiveFloat
     """Peak."""
     global_batch: PositiveInt

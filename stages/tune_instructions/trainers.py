@@ -1,10 +1,13 @@
 """trl's trainers, set up from our settings."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from accelerate import Accelerator
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import TrainerCallback, TrainingArguments
@@ -13,9 +16,9 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from pipeline.errors import UserError
 from pipeline.stage import Execution
 from stages.shared.model_folder import module_name
+from stages.shared.training.share import make_share
 from stages.tune_instructions.chat import Chat
 from stages.tune_instructions.encoding import Encoded, Pair
 from stages.tune_instructions.settings import DpoSettings, LoraSettings, SftSettings, TrainerSettings
@@ -26,6 +29,7 @@ class Place:
     """Where a training runs and writes."""
 
     checkpoints: Path
+    accelerator: Accelerator
     execution: Execution
     callback: TrainerCallback
 
@@ -56,6 +60,7 @@ def sft_trainer(
         # trl (1.16) asks the head for its bias, which peft (0.21) does not hand on from within; no head here has one.
         adapted: Any = trainer.model
         adapted.get_output_embeddings().bias = None
+    put_in_order(trainer, settings)
     return trainer
 
 
@@ -73,7 +78,7 @@ def dpo_trainer(
         "loss_type": [settings.loss],
         "max_length": settings.max_length,
     }
-    return DPOTrainer(
+    trainer = DPOTrainer(
         model=model,
         ref_model=reference,
         args=on_one_gpu(DPOConfig(**options)),
@@ -82,22 +87,27 @@ def dpo_trainer(
         peft_config=lora_config(settings.lora),
         callbacks=[place.callback],
     )
+    put_in_order(trainer, settings)
+    return trainer
 
 
 def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
     """Return what the trainers of both methods are told; no tracker of transformers' own is started."""
-    execution = place.execution
-    micro_batch = min(execution.micro_batch, settings.global_batch)
-    if settings.global_batch % micro_batch:
-        raise UserError(
-            f"cluster.micro_batch={micro_batch} does not divide the tuning's global_batch={settings.global_batch}; "
-            "allowed are its divisors"
-        )
+    execution, processes = place.execution, place.accelerator
+    share = make_share(
+        settings.global_batch,
+        execution.micro_batch,
+        processes.process_index,
+        processes.num_processes,
+        f"tuning.{settings.method}",
+        "rows",
+    )
     return {
         "output_dir": str(place.checkpoints),
-        "per_device_train_batch_size": micro_batch,
-        "gradient_accumulation_steps": settings.global_batch // micro_batch,
-        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": share.micro_batch,
+        "gradient_accumulation_steps": share.accumulation,
+        "num_train_epochs": 1,  # of rows that are in the order of all epochs
+        "train_sampling_strategy": "sequential",
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": settings.schedule,
         "warmup_steps": settings.warmup_share,  # a number below 1 is a share
@@ -107,6 +117,8 @@ def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
         "seed": settings.seed,
         "data_seed": settings.seed,
         "use_cpu": execution.device == "cpu",
+        "accelerator_config": {"use_configured_state": True},  # the processes have joined already
+        "ddp_find_unused_parameters": False,
         "bf16": settings.precision == "bfloat16",
         "activation_checkpointing": settings.gradient_checkpointing,
         "save_strategy": "no",  # the callback says when
@@ -117,6 +129,27 @@ def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
         "disable_tqdm": False,
         "push_to_hub": False,
     }
+
+
+def put_in_order(trainer: Any, settings: TrainerSettings) -> None:
+    """Give a trainer, whose rows may be packed by now, all epochs' rows one after the other."""
+    rows = trainer.train_dataset
+    trainer.train_dataset = rows.select(row_order(len(rows), settings.epochs, settings.global_batch, settings.seed))
+
+
+def row_order(rows: int, epochs: float, global_batch: int, seed: int) -> np.ndarray:
+    """Return the numbers of the rows of a whole training, int64: epochs one after the other, each shuffled anew.
+
+    Only full global batches, the last filled from the epoch after: one that is not full would be filled by transformers
+    with rows that depend on the number of processes.
+
+    >>> row_order(3, epochs=1, global_batch=2, seed=0).tolist()
+    [2, 0, 1, 0]
+    """
+    steps = math.ceil(round(rows * epochs, 6) / global_batch)
+    generator = np.random.default_rng(seed)
+    order = [generator.permutation(rows) for _ in range(math.ceil(steps * global_batch / rows))]
+    return np.concatenate(order)[: steps * global_batch]
 
 
 def on_one_gpu(options: TrainingArguments) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from pipeline import graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
-from pipeline.gpu_memory import check_memory, trainings
+from pipeline.gpu_memory import check_trainings, trainings
 from pipeline.planning_settings import GpuFacts
 from pipeline.sources import current_lock
 from pipeline.training_plan import make_gpu
@@ -54,7 +54,7 @@ def test_adapters_have_neither_gradients_of_the_weights_nor_a_second_model():
         needed = small[name].memory()
         assert (needed.gradients, needed.optimizer, needed.reference) == (0, 0, 0)
         assert needed.total < 60e9
-    check_memory(steps("tuning=chocollama_lora", *TUNED))
+    check_trainings(steps("tuning=chocollama_lora", *TUNED))
 
 
 def test_the_reference_reads_what_the_model_is_trained_on():
@@ -71,7 +71,7 @@ def test_the_reference_reads_what_the_model_is_trained_on():
 
 def test_what_cannot_be_tuned_is_refused_with_what_would_fit():
     with pytest.raises(UserError) as raised:
-        check_memory(steps("tuning=chocollama", *TUNED))
+        check_trainings(steps("tuning=chocollama", *TUNED))
     sft, dpo = str(raised.value).splitlines()
     assert sft.startswith("instruct_model needs about ")
     assert "would fit: tuning.sft.lora (as in tuning=chocollama_lora) (" in sft
@@ -80,7 +80,7 @@ def test_what_cannot_be_tuned_is_refused_with_what_would_fit():
     assert "reference 27.0" in dpo
     assert "h200" not in dpo  # a second copy is too much for that as well
     with pytest.raises(UserError, match=r"fit: cluster\.micro_batch=16 .*or tuning\.sft\.lora") as raised:
-        check_memory(steps("tuning=sft", *TUNED, "tuning.sft.precision=bfloat16", *SMALL))
+        check_trainings(steps("tuning=sft", *TUNED, "tuning.sft.precision=bfloat16", *SMALL))
     assert "gradient_checkpointing" not in str(raised.value)
 
 
@@ -93,7 +93,7 @@ def test_tuning_for_translation_by_hand():
     assert hydra.shape.multiplied == body + 16_000 * WIDTH
     assert base.memory().activations == 256 * WIDTH * LAYERS * 59  # the longest pair
     with pytest.raises(UserError) as raised:
-        check_memory(steps(*TRANSLATING))
+        check_trainings(steps(*TRANSLATING))
     assert [line.partition(" needs")[0] for line in str(raised.value).splitlines()] == [
         "base_parft_model",
         "hydra_parft_model",

@@ -7,7 +7,7 @@ import pytest
 from pipeline import commands, graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
-from pipeline.gpu_memory import check_memory
+from pipeline.gpu_memory import check_trainings
 from pipeline.sources import current_lock
 from pipeline.training_plan import plan_training, planned_rate
 
@@ -30,18 +30,18 @@ def with_gpu(steps, name):
 def test_all_of_7b_on_one_gpu_of_80_gb_is_refused_with_what_would_fit():
     steps = planned("cluster=one_gpu", "cluster.gpu=h100", "training.global_batch=8")
     with pytest.raises(UserError) as raised:
-        check_memory(steps)
+        check_trainings(steps)
     (line,) = str(raised.value).splitlines()
     assert "adapted_model needs about " in line
     assert "cluster.gpu=h100 has 80.0 GB" in line
     assert "cluster.sharding=full cluster.processes=2" in line
     assert "train: 2x2" in line
-    check_memory(with_gpu(steps, None))
+    check_trainings(with_gpu(steps, None))
 
 
 def refused(*overrides):
     with pytest.raises(UserError) as raised:
-        check_memory([adapted("cluster.gpu=h100", *overrides)])
+        check_trainings([adapted("cluster.gpu=h100", *overrides)])
     return str(raised.value).partition("what would fit: ")[2].split("; or ")
 
 
@@ -70,12 +70,12 @@ def test_what_a_remedy_names_fits():
     for way in refused(*sizes):
         settings = [word for word in way.split() if word.startswith("cluster.")]
         if "training.phases" not in way:
-            check_memory([adapted("cluster.gpu=h100", *sizes, *settings)])
+            check_trainings([adapted("cluster.gpu=h100", *sizes, *settings)])
 
 
 def test_what_fits_is_not_refused_and_the_rate_is_that_of_the_gpu():
     steps = planned("cluster=one_gpu", "training=tweety_two_stage")
-    check_memory(steps)
+    check_trainings(steps)
     (training,) = (place for place, (step, _) in enumerate(steps) if step.name == "adapted_model")
     plan = plan_training(*steps[training])
     assert plan.tokens == pytest.approx(106_500_000)
@@ -111,10 +111,10 @@ def test_what_cannot_be_shared_is_told_before_anything_runs():
     with pytest.raises(
         UserError, match=r"adapted_model: cluster\.sharding=full does not go with training\.optimizer=muon"
     ):
-        check_memory(steps)
-    check_memory([adapted("optimizer=muon", "cluster.sharding=full", "cluster.gpu=h200")])  # one shares with nobody
+        check_trainings(steps)
+    check_trainings([adapted("optimizer=muon", "cluster.sharding=full", "cluster.gpu=h200")])  # one shares with nobody
     with pytest.raises(UserError, match="adapted_model needs about") as raised:
-        check_memory([adapted("optimizer=muon")])
+        check_trainings([adapted("optimizer=muon")])
     assert "sharding" not in str(raised.value)
 
 
@@ -135,3 +135,19 @@ def test_the_plan_shows_what_trainings_cost(tmp_path, capsys):
     assert "h200 hours" in shown
     for name in ("adapted_model", "instruct_model", "hydra_parft_model"):
         assert f"{name}, GB on one GPU: weights 0.0" in shown
+
+
+def test_batches_that_the_processes_cannot_share_are_told_before_anything_runs():
+    shared = (
+        "cluster=multi_gpu",
+        "cluster.gpu=null",
+        "training.global_batch=12",
+        "tuning=sft",
+        "instructions=packaged",
+    )
+    with pytest.raises(UserError) as raised:
+        check_trainings(planned(*shared))
+    first, second = str(raised.value).splitlines()
+    assert first.startswith("adapted_model: training.global_batch=12 cannot be shared by 8 processes")
+    assert second.startswith("instruct_model: tuning.sft.global_batch=4 cannot be shared by 8 processes")
+    check_trainings(planned(*shared, "cluster.processes=4", "cluster.micro_batch=3"))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import UserError
 from stages.shared.training.settings import blocks
 
 IGNORED = -100
@@ -68,46 +67,3 @@ class Blocks:
         begins[inside] = inside
         # A document cut by the block's edge counts from the edge: what came before it is not in view.
         return places - np.maximum.accumulate(begins)
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which blocks of a global batch one process takes, and how many at a time."""
-
-    global_batch: int
-    micro_batch: int
-    rank: int
-    ranks: int
-
-    def rows(self, step: int, available: int) -> list[list[int]]:
-        """Return the block numbers of each micro-batch of this process in an optimizer step (from 0).
-
-        Only the last step may lack blocks; a process that has fewer than the first one gets rows past the end, so
-        that all processes take part in each exchange of weights and gradients.
-        """
-        first = step * self.global_batch
-        end = min(first + self.global_batch, available)
-        most = len(range(first, end, self.ranks))
-        mine = list(range(first + self.rank, end, self.ranks))
-        mine += [available] * (most - len(mine))
-        return [mine[place : place + self.micro_batch] for place in range(0, most, self.micro_batch)]
-
-
-def make_share(global_batch: int, micro_batch: int, rank: int, ranks: int) -> Share:
-    """Check that global batch = micro-batch x accumulation x processes.
-
-    A micro-batch larger than a process' part is cut to it. Raises UserError where the numbers do not go together.
-    """
-    if global_batch % ranks:
-        raise UserError(
-            f"training.global_batch={global_batch} cannot be shared by {ranks} processes: choose a multiple of {ranks}"
-        )
-    part = global_batch // ranks
-    micro_batch = min(micro_batch, part)
-    if part % micro_batch:
-        raise UserError(
-            f"cluster.micro_batch={micro_batch} does not divide the {part} sequences that each of {ranks} processes "
-            f"has of training.global_batch={global_batch}; allowed are "
-            + ", ".join(str(size) for size in range(1, part + 1) if part % size == 0)
-        )
-    return Share(global_batch, micro_batch, rank, ranks)

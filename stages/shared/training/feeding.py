@@ -8,7 +8,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from stages.shared.training.batches import Batch, Blocks, Share
+from stages.shared.training.batches import Batch, Blocks
+from stages.shared.training.share import Share
 
 Tensors = tuple[Tensor, Tensor, Tensor]
 """Inputs, labels and positions, all of shape (sequences, sequence length), int64."""

@@ -26,8 +26,8 @@ LONGEST_WAIT = timedelta(hours=2)
 bytes a weight and reads them again, and writes the model, maybe over a slow network."""
 
 
-def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accelerator:
-    """Join the processes and set torch's threads.
+def make_accelerator(precision: str, threads: int, execution: Execution) -> Accelerator:
+    """Join the processes and set torch's threads; `precision` of the matrix products, float32 or bfloat16.
 
     Raises UserError where the device is missing, or where fewer processes joined than were started.
     """
@@ -35,7 +35,7 @@ def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accele
         raise UserError("cluster.device=cuda, but torch sees no GPU; choose cluster=local, or set up the GPU's driver")
     accelerator = Accelerator(
         cpu=execution.device == "cpu",
-        mixed_precision=MIXED[settings.precision],
+        mixed_precision=MIXED[precision],
         gradient_accumulation_steps=1,  # the loop divides by the global batch's tokens itself
         kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )
@@ -46,7 +46,7 @@ def make_accelerator(settings: TrainingSettings, execution: Execution) -> Accele
             f"{started} processes were started, but {accelerator.num_processes} joined the training; start it with "
             "torchrun (`python -m torch.distributed.run --nproc_per_node=...`)"
         )
-    torch.set_num_threads(settings.threads)  # after Accelerate, which sets them too
+    torch.set_num_threads(threads)  # after Accelerate, which sets them too
     return accelerator
 
 

@@ -11,13 +11,14 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.shared.training.batches import Blocks, Share
+from stages.shared.training.batches import Blocks
 from stages.shared.training.encoders import loss_model
 from stages.shared.training.feeding import Feeder, to_device
 from stages.shared.training.loss import LossModel
 from stages.shared.training.parameters import Group, enter_phase
 from stages.shared.training.schedule import Schedule
 from stages.shared.training.sharding import let_train, number, release
+from stages.shared.training.share import Share
 
 SEED_STRIDE = 1_000_003
 

@@ -13,8 +13,9 @@ from training_case import hashes, run_case, signalling
 
 from pipeline.errors import UserError
 from stages.continue_pretraining import loop
-from stages.shared.training.batches import Blocks, make_share
+from stages.shared.training.batches import Blocks
 from stages.shared.training.feeding import Feeder, to_device
+from stages.shared.training.share import make_share
 
 CPU = torch.device("cpu")
 

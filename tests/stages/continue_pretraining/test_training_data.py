@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from training_case import TRAINING
 
-from stages.shared.training.batches import IGNORED, Blocks, make_share
+from stages.shared.training.batches import IGNORED, Blocks
 from stages.shared.training.schedule import make_schedule
 from stages.shared.training.settings import TrainingSettings, blocks, optimizer_steps
+from stages.shared.training.share import make_share
 
 
 def settings(**values) -> TrainingSettings:

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from execution_here import here
 from safetensors.torch import load_file
-from training_case import TRAINING, hashes, losses, run_case
 from training_case import __file__ as script
+from training_case import hashes, losses, run_case
 
 from pipeline.errors import UserError
-from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.setup import make_accelerator
 
 
@@ -47,12 +46,12 @@ def test_processes_that_did_not_join_are_noticed(tiny_model, tiny_tokens, tmp_pa
 
 
 def test_processes_wait_while_the_first_one_writes_a_large_checkpoint():
-    joining = make_accelerator(TrainingSettings(**TRAINING), here()).init_handler
+    joining = make_accelerator("float32", 1, here()).init_handler
     assert joining.timeout >= timedelta(hours=1)
 
 
 def test_a_batch_that_two_processes_cannot_share_is_refused():
-    from stages.shared.training.batches import make_share
+    from stages.shared.training.share import make_share
 
     with pytest.raises(UserError, match="global_batch=3 cannot be shared by 2"):
         make_share(3, 1, 0, 2)

@@ -60,7 +60,7 @@ def test_it_loads_without_us_and_stops_at_the_end_of_its_answers(instruct):
 
 def test_dpo_of_adapters_raises_margins_and_merges_them(instruct, case, tmp_path):
     inputs = {"model": instruct[0], "data": case["preferences"], "instructions": case["instructions"]}
-    metrics = run_case(inputs, tmp_path / "out", DPO | {"lora": LORA, "epochs": 2, "learning_rate": 0.01})
+    metrics = run_case(inputs, tmp_path / "out", DPO | {"lora": LORA, "epochs": 4, "learning_rate": 0.01})
     assert metrics["reward_margin"] > 0.02
     assert metrics["reward_accuracy"] > 0.5
     steps = lines(tmp_path / "out")
@@ -190,7 +190,8 @@ def test_rows_that_are_all_too_long_are_no_training(case, tmp_path):
 
 
 def test_a_micro_batch_that_does_not_divide_the_batch_is_refused(sft_inputs, tmp_path):
-    with pytest.raises(UserError, match=r"micro_batch=3 does not divide the tuning's global_batch=4"):
+    told = r"micro_batch=3 does not divide the 4 rows that each of 1 processes has of tuning.sft.global_batch=4"
+    with pytest.raises(UserError, match=told):
         run_case(sft_inputs, tmp_path / "out", SFT, {"micro_batch": 3})
 
 

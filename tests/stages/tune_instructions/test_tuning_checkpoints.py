@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from accelerate import Accelerator
 
 from pipeline.tracking import NoTracker
 from stages.shared.interruption import Interruption
@@ -58,7 +59,7 @@ def test_torn_ones_are_named_and_the_sound_one_before_them_is_taken(saved, harm,
 def test_saving_seals_and_keeps_the_two_newest(saved):
     (saved / "checkpoint-15").mkdir()
     (saved / "checkpoint-15" / "optimizer.pt").write_bytes(b"moments")
-    progress = Progress(None, NoTracker(), Interruption(), SavingClock(60, 20))
+    progress = Progress(None, NoTracker(), (Accelerator(cpu=True), Interruption()), SavingClock(60, 20))
     progress.on_save(SimpleNamespace(output_dir=str(saved)), SimpleNamespace(global_step=15), None)
     assert sorted(path.name for path in saved.iterdir()) == ["checkpoint-12", "checkpoint-15"]
     assert newest_checkpoint(saved) == saved / "checkpoint-15"

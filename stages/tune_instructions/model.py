@@ -1,4 +1,4 @@
-"""The tuned model as a plain folder."""
+"""The model to tune, and the tuned one as a plain folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +8,20 @@ import torch
 
 from pipeline.errors import UserError
 from stages.shared.carried_files import carry_over
+from stages.shared.loading import load_causal_model, load_tokenizer
 from stages.shared.model_folder import open_model, write_configs, write_model
 from stages.shared.tokenizer_class import keep_tokenizer_class
 from stages.shared.tokenizer_conventions import conventions_of
 from stages.shared.tokenizer_folder import write_tokenizer_folder
 from stages.tune_instructions.chat import Chat
+
+
+def load(folder: Path, device: torch.device) -> tuple[Any, Any]:
+    """Load a model in float32 on a device, and its tokenizer."""
+    model = load_causal_model(folder, torch.float32, attn_implementation="sdpa")
+    for weight in model.parameters():
+        weight.data = weight.data.clone()  # as in continued pretraining: the mapped file lies at any address
+    return model.to(device), load_tokenizer(folder)
 
 
 def write_tuned(weights: Mapping[str, torch.Tensor], tokenizer: Any, chat: Chat, source: Path, out: Path) -> None:
