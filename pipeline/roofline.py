@@ -273,7 +273,7 @@ def memory(shape: Shape, train: str, batches: Batches, facts: MemoryFacts, savin
         activations=batches.micro_tokens * shape.hidden * kept,
         logits=CHUNK_COPIES * facts.chunk_bytes + GRADIENT_BYTES * min(shape.head, trained),
         copies=copies,
-        reference=WEIGHT_BYTES * shape.parameters if facts.reference else 0,
+        reference=WEIGHT_BYTES * shape.parameters / parts if facts.reference else 0,
         reserved=facts.reserved_bytes,
     )
 

@@ -20,6 +20,12 @@ FEWER = ("2x2", "embeddings")
 HINTS = {"2x2": ", as in training=tweety_two_stage"}
 
 
+def more_shared(batches: Batches, sharded: bool) -> list[Batches]:
+    """Return the batches of a model that as many processes share, or more where they do so now, and so on."""
+    numbers = [number for number in PROCESSES if number >= batches.processes + sharded]
+    return [replace(batches, processes=number) for number in numbers if batches.global_batch % number == 0]
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """One training of a plan."""
@@ -96,13 +102,8 @@ class TrainingPlan:
         In each group the smallest change comes first.
         """
         yield self._leaner()
-        now, shared = self.batches.processes, replace(self, sharding=True)
-        yield [
-            form
-            for processes in (() if self.unshardable else PROCESSES)
-            if processes >= now + self.sharded and self.batches.global_batch % processes == 0
-            for form in replace(shared, batches=replace(self.batches, processes=processes))._leaner()
-        ]
+        more = [] if self.unshardable else more_shared(self.batches, self.sharded)
+        yield [form for batches in more for form in replace(self, sharding=True, batches=batches)._leaner()]
         fewer = [replace(self, phases=((train, self.tokens),)) for train in FEWER]
         yield [form for form in fewer if self.shape.trained(form.most) < self.shape.trained(self.most)]
 

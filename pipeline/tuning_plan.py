@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from pipeline import roofline
 from pipeline.plan import Step
 from pipeline.planning_settings import Precision
 from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Saving, Shape
 from pipeline.settings import Config
-from pipeline.training_plan import MOMENTS, adapted_shape, memory_facts, source_shape
-from stages.tune_instructions.settings import DpoSettings, SftSettings, TuneInstructionsSettings
+from pipeline.training_plan import MOMENTS, adapted_shape, memory_facts, more_shared, source_shape
+from stages.tune_instructions.settings import ON_GPUS_ONLY, DpoSettings, SftSettings, TuneInstructionsSettings
 from stages.tune_translation.settings import TuneTranslationSettings
 
 ALL = "all"
@@ -23,9 +22,6 @@ LORA_PRESET = "as in tuning=chocollama_lora"
 class TuningPlan:
     """One tuning of a plan. Its optimizer is AdamW, and its loss holds few logits at a time, trl's too."""
 
-    sharded: ClassVar[bool] = False
-    unshardable: ClassVar[str | None] = None
-
     name: str
     shape: Shape
     most: str
@@ -37,6 +33,10 @@ class TuningPlan:
     """Rows as long as they may be."""
     facts: MemoryFacts
     precision: Precision
+    sharding: bool
+    """Shall its processes share the model? Adapters are trained with the whole in each."""
+    unshardable: str | None
+    """Why its model cannot be shared by processes; None where it can."""
     checkpointing: bool
     compared: bool
     """Does the model that it began with, the reference, read each row as well?"""
@@ -44,6 +44,11 @@ class TuningPlan:
     """Of the configuration, where checkpointing and adapters may be chosen; None where they may not."""
     checkpoints: int
     """On the disk at a time, with the one that is being written."""
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each GPU has a part of the model."""
+        return self.sharding and self.most == ALL and self.batches.processes > 1
 
     @property
     def flops(self) -> float:
@@ -62,10 +67,15 @@ class TuningPlan:
         return self.tokens / (usual.global_batch * usual.sequence_length) * step
 
     def memory(self) -> Memory:
-        """Return the bytes on the GPU with the longest rows."""
-        return roofline.memory(
-            self.shape, self.most, self.batches, self.facts, Saving(checkpointing=self.checkpointing)
+        """Return the bytes on the GPU with the longest rows, or where that is more, of what is shared only then.
+
+        That is the model, which is measured whole, and after it the reference.
+        """
+        needed = roofline.memory(
+            self.shape, self.most, self.batches, self.facts, Saving(self.sharded, self.checkpointing)
         )
+        whole = roofline.WEIGHT_BYTES * self.shape.parameters + needed.reference + needed.reserved
+        return replace(needed, copies=needed.copies + max(0, whole - needed.total))
 
     def settings(self) -> tuple[str, ...]:
         """Return what decides its memory and may be chosen otherwise, as settings to give."""
@@ -74,14 +84,21 @@ class TuningPlan:
             return (micro_batch,)
         return (
             f"{self.section}.lora=null" if self.most == ALL else f"{self.section}.lora ({LORA_PRESET})",
+            f"cluster.sharding={'full' if self.sharding else 'none'}",
+            f"cluster.processes={self.batches.processes}",
             micro_batch,
             f"{self.section}.gradient_checkpointing={str(self.checkpointing).lower()}",
         )
 
     def forms(self) -> Iterator[list["TuningPlan"]]:
-        """Yield groups of forms that need less, all weights and adapters; in each the smallest change comes first."""
+        """Yield groups of forms that need less: on as many GPUs, shared by more, adapters alone.
+
+        In each group the smallest change comes first.
+        """
         yield self._leaner()
         if self.section and self.most == ALL:
+            more = more_shared(self.batches, self.sharded)
+            yield [form for batches in more for form in replace(self, sharding=True, batches=batches)._leaner()]
             # The reference is then the model without its adapters.
             facts = replace(self.facts, reference=False)
             yield replace(self, most=roofline.ADAPTERS, facts=facts)._leaner()
@@ -109,6 +126,8 @@ def plan_instructions(step: Step, config: Config) -> TuningPlan:
         batches=Batches(longest, tuning.global_batch, config.cluster.micro_batch, config.cluster.processes),
         facts=replace(facts, reference=compared and whole),
         precision=tuning.precision,
+        sharding=config.cluster.sharding == "full",
+        unshardable=ON_GPUS_ONLY if config.cluster.device == "cpu" else None,
         checkpointing=tuning.gradient_checkpointing,
         compared=compared,
         section=f"tuning.{tuning.method}",
@@ -133,6 +152,8 @@ def plan_translation_tuning(step: Step, config: Config) -> TuningPlan:
         batches=Batches(longest, tuning.step_pairs, config.cluster.micro_batch, processes=1),
         facts=memory_facts(MOMENTS["adamw"], tuning.precision, config.planning),
         precision=tuning.precision,
+        sharding=False,
+        unshardable=None,
         checkpointing=False,
         compared=False,
         section=None,

@@ -37,3 +37,13 @@ def finished(tmp_path_factory):
     done = run(artifacts, prefix=without_network())
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-2000:]
     return artifacts, done
+
+
+@pytest.fixture
+def fresh_accelerator():
+    """Let this process train in another precision than before, and forget it after: Accelerate keeps the first one."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)

@@ -92,16 +92,6 @@ def artifacts(tmp_path_factory):
     return tmp_path_factory.mktemp("recipes")
 
 
-@pytest.fixture
-def fresh_accelerator():
-    """Let this process train in another precision than before, and forget it after: Accelerate keeps the first one."""
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
 def planned(recipe, *overrides):
     """Return the steps of a recipe in its language, and its config; for conversations of one's own, tests/data's."""
     data = ["instructions=tests"] if recipe in OWN_DATA else []

@@ -1,13 +1,39 @@
-"""Work that the processes of a tuning share."""
+"""What the processes of a tuning share: work, and where they are told to, the model."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, gather_object, get_int_from_env
+
+from pipeline.errors import UserError
+from pipeline.stage import Execution
+from stages.shared.training.setup import make_accelerator
+from stages.tune_instructions.settings import ON_GPUS_ONLY, TrainerSettings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def join(tuning: TrainerSettings, execution: Execution) -> Accelerator:
+    """Join the processes of a tuning. Raises UserError as `make_accelerator`, and where Accelerate cannot shard.
+
+    Adapters need no sharding: all else is frozen, and each process has the whole of it.
+    """
+    shared = execution.sharding == "full" and tuning.lora is None and get_int_from_env(["WORLD_SIZE"], 1) > 1
+    # The modules are ours to choose (`shard`); Accelerate and transformers only have to know that they are sharded.
+    plugin = FullyShardedDataParallelPlugin(
+        fsdp_version=2, auto_wrap_policy="no_wrap", state_dict_type="FULL_STATE_DICT"
+    )
+    accelerator = make_accelerator(tuning.precision, tuning.threads, execution, plugin if shared else None)
+    if shared and not is_sharded(accelerator):
+        raise UserError(ON_GPUS_ONLY)
+    return accelerator
+
+
+def is_sharded(accelerator: Accelerator) -> bool:
+    """Tell whether each process has a part of the model."""
+    return bool(accelerator.distributed_type == DistributedType.FSDP)
 
 
 def each_its_part(

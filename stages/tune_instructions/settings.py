@@ -6,6 +6,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from pipeline.section import Section
 
+ON_GPUS_ONLY = "cluster.sharding=full: a tuning shares its model among GPUs only; give cluster.sharding=none"
+
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 

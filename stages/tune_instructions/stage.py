@@ -11,12 +11,12 @@ from accelerate import Accelerator
 from pipeline.stage import Execution, Metrics
 from stages.shared.artifact import write_json
 from stages.shared.leftovers import keep_checkpoints_only
-from stages.shared.training.setup import make_accelerator
+from stages.shared.training.sharding import whole
 from stages.tune_instructions.chat import Chat, prepare_chat
 from stages.tune_instructions.data import Data, read_data
 from stages.tune_instructions.measure import answer_nll, answers, mean_nll, pair_nll, reward_figures
 from stages.tune_instructions.model import load, write_tuned
-from stages.tune_instructions.processes import each_its_part
+from stages.tune_instructions.processes import each_its_part, join
 from stages.tune_instructions.settings import DpoSettings, SftSettings, TuneInstructionsSettings
 from stages.tune_instructions.training import train
 
@@ -31,7 +31,7 @@ def tune_instructions(
     for a stop, once the state is saved (OutOfTime where it was a scheduler's).
     """
     began, tuning = perf_counter(), settings.tuning
-    accelerator = make_accelerator(tuning.precision, tuning.threads, execution)
+    accelerator = join(tuning, execution)
     main = accelerator.is_main_process
     if main:
         keep_checkpoints_only(out)
@@ -40,7 +40,7 @@ def tune_instructions(
     data = read_data(settings, inputs, tokenizer, tell=main)
     before = measure((model, tokenizer, chat), data, settings, accelerator)
     run = train(settings, (model, tokenizer, chat), data, (inputs["model"], out), accelerator, execution)
-    weights = run.pop("weights")
+    weights = whole(run.pop("weights"), keep=main)
     if main:
         write_tuned(weights, tokenizer, chat, inputs["model"], out)
     del model, weights

@@ -48,6 +48,26 @@ def test_tuning_all_weights_by_hand():
     assert (sft.reference, dpo.reference) == (0, 4 * WEIGHTS)
 
 
+def test_processes_that_share_the_model_have_its_parts_but_measure_it_whole():
+    four = ("cluster.processes=4", "cluster.sharding=full")
+    dpo = plans("tuning=chocollama", *TUNED, *four)["preferred_model"]
+    needed = dpo.memory()
+    assert needed.weights + needed.gradients + needed.optimizer == 16 * WEIGHTS / 4
+    assert needed.reference == 4 * WEIGHTS / 4
+    assert needed.total < 60e9  # on the four GPUs of 80 GB that its authors had
+    many = plans("tuning=chocollama", *TUNED, "cluster.processes=64", "cluster.sharding=full")["preferred_model"]
+    assert many.memory().total == pytest.approx((4 + 4 / 64) * WEIGHTS + many.facts.reserved_bytes)
+    adapters = plans("tuning=chocollama_lora", *TUNED, *four)["preferred_model"]
+    assert not adapters.sharded
+    assert adapters.memory().weights == 4 * WEIGHTS
+
+
+def test_a_tuning_on_processors_cannot_share_its_model():
+    shared = ("cluster=local", "cluster.processes=2", "cluster.sharding=full", "training.global_batch=2")
+    with pytest.raises(UserError, match=r"instruct_model: .*shares its model among GPUs only.*cluster\.sharding=none"):
+        check_trainings(steps("tuning=sft", *TUNED, *shared))
+
+
 def test_adapters_have_neither_gradients_of_the_weights_nor_a_second_model():
     small = plans("tuning=chocollama_lora", *TUNED)
     for name in ("instruct_model", "preferred_model"):
@@ -74,7 +94,8 @@ def test_what_cannot_be_tuned_is_refused_with_what_would_fit():
         check_trainings(steps("tuning=chocollama", *TUNED))
     sft, dpo = str(raised.value).splitlines()
     assert sft.startswith("instruct_model needs about ")
-    assert "would fit: tuning.sft.lora (as in tuning=chocollama_lora) (" in sft
+    assert "would fit: cluster.sharding=full cluster.processes=2 (" in sft
+    assert "or tuning.sft.lora (as in tuning=chocollama_lora) (" in sft
     assert sft.endswith("or cluster.gpu=h200 where you have one")
     assert dpo.startswith("preferred_model needs about ")
     assert "reference 27.0" in dpo

@@ -52,7 +52,7 @@ def accelerate_model(
     if settings.unshardable:
         raise UserError(settings.unshardable)
     loss_model = LossModel(model, settings.attention == "document")
-    shard(loss_model, settings, accelerator)
+    shard(loss_model, settings.precision, accelerator)
     return loss_model
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, get_int_from_env
+from accelerate.utils import FullyShardedDataParallelPlugin, InitProcessGroupKwargs, get_int_from_env
 from transformers import AutoConfig
 
 from pipeline.errors import UserError
@@ -26,8 +26,12 @@ LONGEST_WAIT = timedelta(hours=2)
 bytes a weight and reads them again, and writes the model, maybe over a slow network."""
 
 
-def make_accelerator(precision: str, threads: int, execution: Execution) -> Accelerator:
+def make_accelerator(
+    precision: str, threads: int, execution: Execution, plugin: FullyShardedDataParallelPlugin | None = None
+) -> Accelerator:
     """Join the processes and set torch's threads; `precision` of the matrix products, float32 or bfloat16.
+
+    `plugin`: for a trainer that shares the model by Accelerate; there must be several processes then.
 
     Raises UserError where the device is missing, or where fewer processes joined than were started.
     """
@@ -36,6 +40,7 @@ def make_accelerator(precision: str, threads: int, execution: Execution) -> Acce
     accelerator = Accelerator(
         cpu=execution.device == "cpu",
         mixed_precision=MIXED[precision],
+        fsdp_plugin=plugin,
         gradient_accumulation_steps=1,  # the loop divides by the global batch's tokens itself
         kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )

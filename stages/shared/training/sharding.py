@@ -18,7 +18,6 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pipeline.errors import UserError
-from stages.shared.training.settings import TrainingSettings
 
 Shapes = list[tuple[str, tuple[int, ...]]]
 """Of a model's weights, by name and in order; a tied one is there once."""
@@ -29,11 +28,11 @@ def layers(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
-def shard(loss_model: nn.Module, settings: TrainingSettings, accelerator: Accelerator) -> None:
+def shard(loss_model: nn.Module, precision: str, accelerator: Accelerator) -> None:
     """Spread the first process' model over all of them, in place; weights become DTensors, on the processes' devices.
 
-    To be done before the optimizer is made, which would keep the whole weights otherwise. Raises UserError where the
-    others' models have other weights.
+    `precision` of the matrix products, float32 or bfloat16. To be done before the optimizer is made, which would keep
+    the whole weights otherwise. Raises UserError where the others' models have other weights.
     """
     mine: Shapes = [(name, tuple(weight.shape)) for name, weight in loss_model.named_parameters()]
     told = [mine]
@@ -44,7 +43,7 @@ def shard(loss_model: nn.Module, settings: TrainingSettings, accelerator: Accele
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
     # What autocast would round goes over the wire rounded; what it keeps - the residual stream, which begins in the
     # embeddings, and the final norm - stays float32, so that the losses are those of one process.
-    rounded = torch.bfloat16 if settings.precision == "bfloat16" else None
+    rounded = torch.bfloat16 if precision == "bfloat16" else None
     inner = MixedPrecisionPolicy(param_dtype=rounded, reduce_dtype=torch.float32, cast_forward_inputs=False)
     outer = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
     for layer in layers(loss_model):
@@ -102,9 +101,9 @@ def whole(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
     """
     gathered = {}
     for name, tensor in tensors.items():
-        full = tensor.full_tensor().cpu() if isinstance(tensor, DTensor) else tensor
+        full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
         if keep:
-            gathered[name] = full
+            gathered[name] = full.cpu() if isinstance(tensor, DTensor) else full
     return gathered
 
 

@@ -1,4 +1,4 @@
-"""Two processes tune as one does, stop at the same step, and leave checkpoints that one can go on from."""
+"""Two processes tune as one does, each with the model or sharing it, and stop at the same step to be gone on with."""
 
 import json
 import shutil
@@ -10,12 +10,16 @@ from safetensors.torch import load_file
 from tuning_case import DPO, LORA, SFT, run_case
 from tuning_processes import __file__ as script
 
+from pipeline.errors import UserError
 from pipeline.stage import CHECKPOINTS
+from stages.tune_instructions import processes
 
 pytestmark = pytest.mark.timeout(900)  # two processes that wait for each other crawl on a busy machine
 
 PREFERRED = DPO | {"epochs": 1}
 ADAPTED = DPO | {"epochs": 1, "lora": LORA}
+ROUNDED = SFT | {"epochs": 1, "precision": "bfloat16", "gradient_checkpointing": True}
+SHARDED = {"execution": {"sharding": "full"}}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,12 @@ def two(case, sft_inputs, instruct, tmp_path_factory):
         {"inputs": preferences, "out": top / "dpo", "tuning": PREFERRED},
         {"inputs": preferences, "out": top / "adapted", "tuning": ADAPTED},
         stopped | {"stop": 3},
+        {"inputs": sft_inputs, "out": top / "sharded_sft", "tuning": SFT} | SHARDED,
+        {"inputs": preferences, "out": top / "sharded_dpo", "tuning": PREFERRED} | SHARDED,
+        {"inputs": sft_inputs, "out": top / "sharded_rounded", "tuning": ROUNDED} | SHARDED,
+        {"inputs": sft_inputs, "out": top / "sharded_stopped", "tuning": SFT, "stop": 3} | SHARDED,
+        {"inputs": sft_inputs, "out": top / "left", "tuning": SFT, "stop": 3} | SHARDED,
+        {"inputs": sft_inputs, "out": top / "sharded_stopped", "tuning": SFT} | SHARDED,
     ]
     (top / "cases.json").write_text(json.dumps(cases, default=str), encoding="utf-8")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -54,15 +64,23 @@ def assert_alike(ours, theirs):
     assert told[0]["held_out"] == pytest.approx(told[1]["held_out"], abs=1e-4)
 
 
-def test_sft_in_two_is_that_in_one(two, instruct):
-    assert_alike(two / "sft", instruct[0])
+@pytest.mark.parametrize("out", ["sft", "sharded_sft", "sharded_stopped"])
+def test_sft_in_two_is_that_in_one(two, instruct, out):
+    assert_alike(two / out, instruct[0])
 
 
-@pytest.mark.parametrize(("out", "tuning"), [("dpo", PREFERRED), ("adapted", ADAPTED)])
-def test_dpo_in_two_is_that_in_one(two, case, instruct, tmp_path, out, tuning):
+@pytest.mark.parametrize(("outs", "tuning"), [(["dpo", "sharded_dpo"], PREFERRED), (["adapted"], ADAPTED)])
+def test_dpo_in_two_is_that_in_one(two, case, instruct, tmp_path, outs, tuning):
     inputs = {"model": instruct[0], "data": case["preferences"], "instructions": case["instructions"]}
     run_case(inputs, tmp_path / "one", tuning)
-    assert_alike(two / out, tmp_path / "one")
+    for out in outs:
+        assert_alike(two / out, tmp_path / "one")
+
+
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_with_rounded_products_the_sharded_model_is_close_too(two, sft_inputs, tmp_path):
+    run_case(sft_inputs, tmp_path / "one", ROUNDED)
+    assert column(two / "sharded_rounded", "loss") == pytest.approx(column(tmp_path / "one", "loss"), abs=0.01)
 
 
 def test_a_signal_to_one_stops_both_and_one_alone_goes_on(two, sft_inputs, instruct, tmp_path):
@@ -72,3 +90,15 @@ def test_a_signal_to_one_stops_both_and_one_alone_goes_on(two, sft_inputs, instr
     shutil.copytree(two / "stopped", tmp_path / "out")
     assert run_case(sft_inputs, tmp_path / "out", SFT)["resumed_at_step"] == 4
     assert_alike(tmp_path / "out", instruct[0])
+
+
+def test_what_was_tuned_sharded_does_not_go_on_unsharded(two, sft_inputs):
+    told = r"checkpoint-4 the model is shared by its processes; go on with cluster.sharding=full and several processes"
+    with pytest.raises(UserError, match=told):
+        run_case(sft_inputs, two / "left", SFT)
+
+
+def test_sharding_is_refused_where_accelerate_has_none(sft_inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "get_int_from_env", lambda names, default: 2)
+    with pytest.raises(UserError, match=r"shares its model among GPUs only; give cluster.sharding=none"):
+        run_case(sft_inputs, tmp_path / "out", SFT, {"sharding": "full"})

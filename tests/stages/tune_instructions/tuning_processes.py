@@ -1,4 +1,8 @@
-"""Several tiny tunings, one after the other, in each process of a torchrun: `python tuning_processes.py CASES.json`."""
+"""Several tiny tunings, one after the other, in each process of a torchrun: `python tuning_processes.py CASES.json`.
+
+Accelerate shards models on GPUs only. fully_shard itself takes gloo on CPUs as well, so here the processes are made
+known to Accelerate as if they had GPUs, where a case asks for sharding.
+"""
 
 import json
 import os
@@ -10,27 +14,48 @@ ROOT = Path(__file__).resolve().parents[3]
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from accelerate import Accelerator  # noqa: E402
+from accelerate import Accelerator, PartialState  # noqa: E402
+from accelerate.state import AcceleratorState  # noqa: E402
+from accelerate.utils import DistributedType  # noqa: E402
+from torch.distributed.tensor import DTensor  # noqa: E402
 from tuning_case import run_case  # noqa: E402
 
 from pipeline.errors import OutOfTime  # noqa: E402
 from stages.tune_instructions.progress import Progress  # noqa: E402
 
 ON_LOG = Progress.on_log
+JOIN = PartialState.__init__
+
+
+def join_anew(as_gpus: bool) -> None:
+    """Have the processes join anew, and tell Accelerate that they have GPUs."""
+
+    def join(state, *args, **options):
+        JOIN(state, *args, **options)
+        if as_gpus and state.distributed_type == DistributedType.MULTI_CPU:
+            PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+
+    AcceleratorState._reset_state(reset_partial_state=True)  # of the tuning before
+    PartialState.__init__ = join
 
 
 def run_until(case: dict) -> None:
     """Run a tuning; with a `stop`, the last process alone is sent a scheduler's signal after that step."""
+    sharded = case.get("execution", {}).get("sharding") == "full"
+    join_anew(as_gpus=sharded)
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)  # ignored once it has ended a tuning
 
     def signalled(self, args, state, control, logs=None, **more):
         ON_LOG(self, args, state, control, logs, **more)
+        kinds = {isinstance(weight, DTensor) for weight in more["model"].parameters()}
+        assert kinds == {sharded}
         if state.global_step == case.get("stop") and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGUSR1)
 
     Progress.on_log = signalled
     inputs = {name: Path(folder) for name, folder in case["inputs"].items()}
     try:
-        metrics = run_case(inputs, Path(case["out"]), case["tuning"])
+        metrics = run_case(inputs, Path(case["out"]), case["tuning"], case.get("execution"))
         assert metrics["processes"] == 2
         assert "stop" not in case
     except OutOfTime as error:
