@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from transformers import get_cosine_schedule_with_warmup
 
 from pipeline import graph, runs, store, worker
 from pipeline.config import CONF, load_config
@@ -14,6 +16,8 @@ from pipeline.plan import step_file, unique
 from pipeline.provenance import ROOT
 from pipeline.sources import current_lock
 from pipeline.translate import Request, translate
+from stages.shared.training.schedule import make_schedule
+from stages.shared.training.settings import optimizer_steps
 from stages.write_report.translation import SYSTEMS
 
 RECIPES = {
@@ -134,6 +138,17 @@ def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
     steps, config = planned(recipe, "cluster=slurm")
     assert config.cluster.gpu == ("h200" if recipe in LARGER_GPU else "h100")
     check_trainings([(step, config) for step in steps])
+
+
+def test_the_baseline_of_own_tokens_has_the_usual_cosine_after_its_warm_up():
+    _, config = planned("mistral_ft_dutch")
+    steps = optimizer_steps(config.training.tokens, config.training)
+    schedule = make_schedule(config.training, steps)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    rise = round(0.1 * steps)
+    usual = get_cosine_schedule_with_warmup(optimizer, rise, steps).lr_lambdas[0]
+    for step in (0, 100, rise - 1, rise, steps // 2, steps - 1):
+        assert schedule.factor(step, since=0) == pytest.approx(usual(step), abs=2 / rise)
 
 
 def test_what_the_user_says_of_the_cluster_counts_more_than_the_recipe():

@@ -38,7 +38,10 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
-    """Write a checkpoint into `folder`, keep the newest `kept`, and return its place."""
+    """Write a checkpoint into `folder`, keep the newest `kept` with it, and return its place.
+
+    Later ones go: they were torn when this training was resumed, and are to take no sound one's room.
+    """
     folder.mkdir(exist_ok=True)
     final = folder / f"step-{checkpoint.state['step']:08d}"
     part = final.with_suffix(UNFINISHED)
@@ -53,7 +56,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, kept: int) -> Path:
     seal(part)
     part.rename(final)
     sync_folder(folder)
-    for old in sorted(folder.glob("step-*[0-9]"))[:-kept]:
+    found = sorted(folder.glob("step-*[0-9]"))
+    end = found.index(final) + 1
+    for old in found[: max(0, end - kept)] + found[end:]:
         old.rename(old.with_suffix(DELETING))
         shutil.rmtree(old.with_suffix(DELETING))
     return final

@@ -6,6 +6,9 @@ from statistics import fmean, stdev
 
 from stages.shared.training.watching import SpikeSettings
 
+LEAST_DEVIATION = 1e-3
+"""Of the mean: losses that are all but equal, as with a learning rate of 0, make no spike of what rounding does."""
+
 
 def highest_loss(recent: Sequence[float], settings: SpikeSettings | None) -> float:
     """Return the loss above which a step is left out, given those of the last steps, the newest at the end.
@@ -22,7 +25,8 @@ def highest_loss(recent: Sequence[float], settings: SpikeSettings | None) -> flo
     if settings is None or 2 * len(recent) < settings.window_steps:
         return math.inf
     window = recent[-settings.window_steps :]
-    return fmean(window) + settings.deviations * stdev(window)
+    mean = fmean(window)
+    return mean + settings.deviations * max(stdev(window), LEAST_DEVIATION * mean)
 
 
 def remember(recent: Sequence[float], loss: float, settings: SpikeSettings) -> list[float]:

@@ -1,6 +1,7 @@
 """continue_pretraining: train a model on packed text."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,8 @@ def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place)
     watcher = make_watcher(inputs, settings)
     training = prepare(settings, model, data, watcher, place)
     trained_weights(model, training.groups, inputs["model"])  # before hours are spent on what cannot be written
+    if training.sharded is not None and watcher.writes and training.accelerator.is_main_process:
+        print("no samples of text: they would need the whole model, and cluster.sharding=full", file=sys.stderr)
     return training, data
 
 

@@ -49,6 +49,12 @@ class Watcher:
     """None where nothing is watched."""
     texts: tuple[HeldOut, ...]
 
+    @property
+    def writes(self) -> bool:
+        """Tell whether samples of its own text are asked of the model."""
+        wanted = self.settings
+        return wanted is not None and bool(wanted.prompts) and wanted.max_new_tokens > 0
+
     def due(self, step: int, steps: int) -> bool:
         """Tell whether to look after `step` optimizer steps of `steps`."""
         return self.settings is not None and (step % self.settings.every_steps == 0 or step == steps)
@@ -71,7 +77,7 @@ class Watcher:
 
     def _continued(self, training: Training) -> list[dict[str, str]]:
         settings, encoder = self.settings, self.encoder
-        if settings is None or encoder is None or settings.max_new_tokens == 0:
+        if settings is None or encoder is None or not self.writes:
             return []
         if training.sharded is not None:  # what writes needs the whole model on one device
             return []

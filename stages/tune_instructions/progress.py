@@ -69,9 +69,11 @@ class Progress(TrainerCallback):
         line["tokens"] = self.tokens_before + int(logs["num_tokens"])
         state.log_history[-1] = line
         if not math.isfinite(logs["loss"]):
+            good = [path for path in checkpoints(Path(args.output_dir)) if is_sealed(path)]
+            where = f"the last good checkpoint is {good[-1]}" if good else "there is no checkpoint yet"
             raise UserError(
-                f"the loss of step {state.global_step} is not finite; lower the learning_rate of tuning.sft or "
-                "tuning.dpo, or use precision: float32"
+                f"the loss of step {state.global_step} is not finite; {where}. Lower the learning_rate of tuning.sft "
+                "or tuning.dpo, or use precision: float32, which begins a new tuning"
             )
         self._write(line)
         self.tracker.log(state.global_step, line)

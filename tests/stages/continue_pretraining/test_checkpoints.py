@@ -1,10 +1,11 @@
-"""What a killed training left beside its checkpoints, and what is said when none is sound."""
+"""What a killed training left beside its checkpoints, which of these are kept, and what is said when none is sound."""
 
 import pytest
+import torch
 from training_case import run_case
 
 from stages.continue_pretraining import loop
-from stages.continue_pretraining.checkpoints import newest_checkpoint
+from stages.continue_pretraining.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from stages.shared.sealing import seal
 
 
@@ -37,3 +38,19 @@ def test_where_all_are_torn_none_is_said_to_be_gone_back_to(tmp_path, capsys):
     newer, older = capsys.readouterr().err.splitlines()
     assert newer.endswith("going back to step-00000001")
     assert older.endswith("there is none before it to go on from")
+
+
+def test_torn_ones_take_no_sound_ones_room(tmp_path):
+    def save(step, kept):
+        tensors = {"weight": torch.zeros(2)}
+        return save_checkpoint(tmp_path, Checkpoint(tensors, tensors, {}, {"step": step}), kept)
+
+    for step in (100, 200):
+        save(step, kept=2)
+    (tmp_path / "step-00000200" / "weights.safetensors").write_bytes(b"half of it")
+    saved = save(150, kept=1)  # gone on from 100
+    assert list(tmp_path.iterdir()) == [saved]
+    assert newest_checkpoint(tmp_path) == saved
+    for step in (160, 170):
+        save(step, kept=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000160", "step-00000170"]
