@@ -1,14 +1,16 @@
-"""Weights & Biases behind two calls; offline where there is no key, and not even imported where tracking is off."""
+"""Weights & Biases behind two calls; it never stops a training, and is not even imported where tracking is off."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from pipeline.errors import UserError
 from pipeline.stage import Execution
 
 STEP = "step"
 """The optimizer step among the values of a line."""
+INIT_SECONDS = 30.0
+"""How long W&B's server may take to answer: GPUs wait meanwhile (wandb's own limit is 90)."""
 
 
 class Tracker(Protocol):
@@ -68,18 +70,32 @@ class WandbTracker:
 def start_tracking(execution: Execution, settings: Mapping[str, Any], main_process: bool = True) -> Tracker:
     """Start or resume the run named `execution.run_name`; its files lie below `execution.tracking`.
 
-    Raises UserError where tracking is wanted and wandb is not installed.
+    It is offline where there is no key, where the server does not answer and where it refuses; where wandb is not
+    installed, nobody is told. Of all but the missing key a line on stderr says so.
     """
     if execution.tracking is None or not main_process:
         return NoTracker()
     try:
         import wandb
-    except ImportError:
-        raise UserError(
-            "tracking is on, but the package wandb is not installed; set machine.tracking=false or install it"
-        ) from None
+    except ImportError as error:
+        _note(f"nothing goes to Weights & Biases ({error}); metrics.jsonl holds the figures")
+        return NoTracker()
     execution.tracking.mkdir(parents=True, exist_ok=True)
-    run = wandb.init(
+    try:
+        has_key = wandb.login(prompt=False, verify=False)
+        run = _init(execution, settings, os.environ.get("WANDB_MODE") or ("online" if has_key else "offline"))
+    except wandb.errors.CommError as error:
+        wandb.teardown()  # else its service takes the run's id for one in use
+        folder, reason = execution.tracking / "wandb", " ".join(str(error).split())
+        _note(f"Weights & Biases: {reason}. The run is kept offline; `wandb sync {folder}` uploads it later")
+        run = _init(execution, settings, "offline")
+    return WandbTracker(run)
+
+
+def _init(execution: Execution, settings: Mapping[str, Any], mode: Any) -> Any:
+    import wandb
+
+    return wandb.init(
         project=execution.tracking_project,
         entity=execution.tracking_entity,
         name=execution.run_name,
@@ -87,12 +103,12 @@ def start_tracking(execution: Execution, settings: Mapping[str, Any], main_proce
         resume="allow",
         dir=execution.tracking,
         config=dict(settings),
-        mode=_mode(wandb.login(prompt=False, verify=False)),
-        settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True),
+        mode=mode,
+        settings=wandb.Settings(
+            silent=True, console="off", disable_git=True, disable_code=True, init_timeout=INIT_SECONDS
+        ),
     )
-    return WandbTracker(run)
 
 
-def _mode(has_key: bool) -> Any:
-    """Return the mode that the environment asks for, else offline where there is no key: init would raise."""
-    return os.environ.get("WANDB_MODE") or ("online" if has_key else "offline")
+def _note(what: str) -> None:
+    print(f"note: {what}", file=sys.stderr, flush=True)

@@ -1,11 +1,14 @@
-"""Tracking: nothing where it is off, offline where there is no key, and one run across a resume."""
+"""Tracking: nothing where it is off, offline where there is no key or no server, and one run across a resume."""
 
+import os
+import socket
 import subprocess
 import sys
 
 from execution_here import HERE
 from wandb_records import offline, records, rows
 
+from pipeline.provenance import ROOT
 from pipeline.stage import Execution
 from pipeline.tracking import NoTracker, start_tracking
 
@@ -25,6 +28,39 @@ def test_only_the_main_process_reports(tmp_path):
     execution = Execution(**WHERE, tracking=tmp_path / "wandb")
     assert isinstance(start_tracking(execution, {}, main_process=False), NoTracker)
     assert not (tmp_path / "wandb").exists()
+
+
+def test_without_wandb_a_training_goes_on_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as Python has it for what cannot be imported
+    assert isinstance(start_tracking(Execution(**WHERE, tracking=tmp_path / "wandb"), {}), NoTracker)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("note: nothing goes to Weights & Biases")
+    assert "metrics.jsonl" in said
+
+
+def test_where_the_server_cannot_be_reached_a_run_is_kept_offline_and_says_how_to_upload_it(tmp_path):
+    """In a process of its own: wandb reads its variables once."""
+    code = (
+        "from pathlib import Path; from pipeline import tracking; from pipeline.stage import Execution;"
+        "tracking.INIT_SECONDS = 2.0;"
+        f"execution = Execution(**{WHERE!r}, tracking=Path('wandb').resolve());"
+        "tracker = tracking.start_tracking(execution, {'tokens': 10});"
+        "tracker.log(1, {'loss': 1.0}); tracker.finish()"
+    )
+    with socket.socket() as closed:  # bound, so that nobody else listens there
+        closed.bind(("127.0.0.1", 0))
+        key = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": f"http://127.0.0.1:{closed.getsockname()[1]}"}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        environment = {**others, **key, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 0, done.stderr
+    (note,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    assert note.startswith("note: Weights & Biases: ")
+    assert f"`wandb sync {tmp_path}/wandb/wandb`" in note
+    (kept,) = (tmp_path / "wandb" / "wandb").glob("offline-run-*-test")  # the attempt has left one that it skips
+    assert [(row["step"], row["loss"]) for row in rows(kept)] == [(1, 1.0)]
 
 
 def test_without_a_key_a_run_is_kept_on_the_disk_and_goes_on_as_the_same(tmp_path, monkeypatch):
