@@ -5,10 +5,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline.provenance import git_state, hardware
 from pipeline.stage import Execution
 
 STEP = "step"
 """The optimizer step among the values of a line."""
+TAGS = ("language", "base_model", "mapping", "experiment")
+"""Of the labels, those that are tags as well."""
+TAG_LENGTH = 64
+"""Characters that W&B takes."""
 INIT_SECONDS = 30.0
 """How long W&B's server may take to answer: GPUs wait meanwhile (wandb's own limit is 90)."""
 
@@ -68,7 +73,7 @@ class WandbTracker:
 
 
 def start_tracking(execution: Execution, settings: Mapping[str, Any], main_process: bool = True) -> Tracker:
-    """Start or resume the run named `execution.run_name`; its files lie below `execution.tracking`.
+    """Start or resume the run `execution.tracking_id`; its files lie below `execution.tracking`.
 
     It is offline where there is no key, where the server does not answer and where it refuses; where wandb is not
     installed, nobody is told. Of all but the missing key a line on stderr says so.
@@ -95,19 +100,33 @@ def start_tracking(execution: Execution, settings: Mapping[str, Any], main_proce
 def _init(execution: Execution, settings: Mapping[str, Any], mode: Any) -> Any:
     import wandb
 
+    labels = execution.tracking_labels
     return wandb.init(
         project=execution.tracking_project,
         entity=execution.tracking_entity,
-        name=execution.run_name,
-        id=execution.run_name or None,
+        group=execution.tracking_group,
+        name=execution.tracking_name,
+        id=execution.tracking_id,
+        tags=[str(labels[name])[:TAG_LENGTH] for name in TAGS if name in labels],
         resume="allow",
         dir=execution.tracking,
-        config=dict(settings),
+        config={**labels, **_place(execution), **settings},
         mode=mode,
         settings=wandb.Settings(
             silent=True, console="off", disable_git=True, disable_code=True, init_timeout=INIT_SECONDS
         ),
     )
+
+
+def _place(execution: Execution) -> dict[str, Any]:
+    """Return where it runs and with which code."""
+    return {
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),  # torchrun's
+        "micro_batch": execution.micro_batch,
+        "device": execution.device,
+        "gpus": hardware()["gpus"],
+        **git_state(),
+    }
 
 
 def _note(what: str) -> None:

@@ -65,7 +65,9 @@ def test_where_the_server_cannot_be_reached_a_run_is_kept_offline_and_says_how_t
 
 def test_without_a_key_a_run_is_kept_on_the_disk_and_goes_on_as_the_same(tmp_path, monkeypatch):
     offline(monkeypatch, tmp_path)
-    execution = Execution(**WHERE, tracking=tmp_path / "wandb")
+    labels = {"language": "dutch", "mapping": "a" * 65, "corpus": ["one", "two"]}
+    told = {"tracking_name": "dutch adapted_model f35d01", "tracking_group": "dutch report", "tracking_labels": labels}
+    execution = Execution(**WHERE | told, tracking=tmp_path / "wandb")
     for step in (1, 2):  # the second is the run resumed
         tracker = start_tracking(execution, {"tokens": 10})
         tracker.log(step, {"loss": 1.0})
@@ -74,7 +76,13 @@ def test_without_a_key_a_run_is_kept_on_the_disk_and_goes_on_as_the_same(tmp_pat
     runs = [run[0] for run in records(tmp_path / "wandb", "run")]
     assert len(runs) == 2
     assert [(run["run_id"], run["resume"]) for run in runs] == [("test", True)] * 2  # by which `wandb sync` joins them
-    assert runs[0]["config"]["update"]["tokens"] == 10
+    for run in runs:
+        config = run["config"]["update"]
+        assert labels.items() <= config.items()
+        assert (config["tokens"], config["processes"], config["micro_batch"], config["device"]) == (10, 1, 1, "cpu")
+        assert {"gpus", "commit", "dirty"} < config.keys()
+        assert (run["display_name"], run["run_group"]) == (told["tracking_name"], told["tracking_group"])
+        assert sorted(run["tags"]) == ["a" * 64, "dutch"]
 
 
 def test_a_look_at_a_step_that_is_past_is_kept(tmp_path, monkeypatch):
