@@ -16,6 +16,8 @@ TAG_LENGTH = 64
 """Characters that W&B takes."""
 INIT_SECONDS = 30.0
 """How long W&B's server may take to answer: GPUs wait meanwhile (wandb's own limit is 90)."""
+FINISH_SECONDS = 60.0
+"""How long it may take with what is left at the end (wandb's own limit is none), before a scheduler's time is up."""
 
 
 class Tracker(Protocol):
@@ -68,8 +70,12 @@ class WandbTracker:
         self.log(step, {name: wandb.Table(columns, [list(row.values()) for row in rows])})
 
     def finish(self) -> None:
-        """Write what is left and close the run."""
-        self.run.finish()
+        """Write what is left and close the run; what the server does not take in time stays on the disk."""
+        try:
+            self.run.finish()
+        except TimeoutError:
+            command = f"wandb sync --include-online {self.run.settings.sync_dir}"
+            _note(f"Weights & Biases has not taken all of the run; `{command}` uploads the rest")
 
 
 def start_tracking(execution: Execution, settings: Mapping[str, Any], main_process: bool = True) -> Tracker:
@@ -113,7 +119,13 @@ def _init(execution: Execution, settings: Mapping[str, Any], mode: Any) -> Any:
         config={**labels, **_place(execution), **settings},
         mode=mode,
         settings=wandb.Settings(
-            silent=True, console="off", disable_git=True, disable_code=True, init_timeout=INIT_SECONDS
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            init_timeout=INIT_SECONDS,
+            finish_timeout=FINISH_SECONDS,
+            finish_timeout_raises=True,
         ),
     )
 
