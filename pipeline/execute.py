@@ -8,6 +8,7 @@ from pipeline.console import console
 from pipeline.estimate import check_disk
 from pipeline.gpu_memory import check_trainings
 from pipeline.plan import Step, unique
+from pipeline.run_labels import with_group
 from pipeline.runner import Outcome
 from pipeline.settings import Config
 
@@ -41,4 +42,4 @@ def execute(
             console.print(f"note: {line}")
     for config, plan in zip(configs, plans, strict=True):
         runs.begin_run(plan, config, overrides)
-    return carry_out(plans, configs[0])
+    return carry_out(plans, with_group(configs, plans[0][-1], overrides))

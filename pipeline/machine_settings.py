@@ -92,3 +92,7 @@ class RunSettings(Section):
 
     strict: bool
     """Stop where a stage's code changed since its artifact was made."""
+    group: str | None
+    """Group of the trainings in Weights & Biases; null for one named after the language and the overrides."""
+    labels: dict[str, str]
+    """What the trainings are found by there, beside what is known of each of them."""

@@ -15,6 +15,7 @@ from pipeline import store
 from pipeline.errors import GO_ON, UserError
 from pipeline.plan import Step, step_file
 from pipeline.provenance import ROOT
+from pipeline.run_labels import tracked
 from pipeline.settings import Config
 from pipeline.signals import Relay, relayed_signals
 from pipeline.warm_workers import WarmWorker, WarmWorkers
@@ -127,7 +128,7 @@ def prepare_step(step: Step, config: Config) -> list[str]:
     logs = step.work / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     file = _step_file(step)
-    execution = config.execution().model_copy(update={"run_name": step.folder.name, "logs": logs})
+    execution = config.execution().model_copy(update={**tracked(step, config.run.labels), "logs": logs})
     store.write_json(file, step_file(step, execution, config.cluster.processes, config.cluster.nodes))
     (step.work / store.BEGUN).touch()
     return [*config.launcher(step.stage.uses_gpus), sys.executable, "-m", "pipeline.worker", str(file)]

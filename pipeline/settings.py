@@ -213,7 +213,10 @@ class Config(Section):
             tracking=(self.artifacts / self.language.name / "wandb") if machine.tracking else None,
             tracking_project=machine.wandb_project,
             tracking_entity=machine.wandb_entity,
-            run_name="",
+            tracking_id="",
+            tracking_name="",
+            tracking_group=self.run.group,
+            tracking_labels={},
             logs=None,
             debian_mirror=machine.debian_mirror,
         )

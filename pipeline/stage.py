@@ -70,8 +70,14 @@ class Execution(Section):
     """Folder for Weights & Biases run files; None switches tracking off."""
     tracking_project: str
     tracking_entity: str | None
-    run_name: str
-    """Name of the step in Weights & Biases."""
+    tracking_id: str
+    """The artifact's name, by which the run is the same one after a stop."""
+    tracking_name: str
+    """What people read."""
+    tracking_group: str | None
+    """Shared by the runs that are to be shown together."""
+    tracking_labels: dict[str, Any]
+    """What the run is found by: JSON values by name."""
     logs: Path | None
     """The step's folder of logs, for what differs from run to run and so is no part of the artifact."""
     debian_mirror: str | None

@@ -22,7 +22,10 @@ HERE: dict[str, Any] = {
     "tracking": None,
     "tracking_project": "test",
     "tracking_entity": None,
-    "run_name": "test",
+    "tracking_id": "test",
+    "tracking_name": "test",
+    "tracking_group": None,
+    "tracking_labels": {},
     "logs": None,
     "debian_mirror": None,
 }

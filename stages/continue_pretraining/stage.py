@@ -53,7 +53,7 @@ def continue_pretraining(
     training, data = set_up(settings.training, inputs, place)
     progress, earlier = resume(training)
     resumed_at, started = progress.step, perf_counter()
-    after = run(training, progress, data, make_journal(settings.training, inputs, place, earlier))
+    after = run(training, progress, data, make_journal(settings.training, place, earlier))
     seconds = perf_counter() - started
     write_trained(training, inputs["model"], out)
     if accelerator.is_main_process:
@@ -100,16 +100,13 @@ def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place)
     return training, data
 
 
-def make_journal(
-    settings: TrainingSettings, inputs: Mapping[str, Path], place: Place, earlier: Mapping[str, str]
-) -> Journal:
+def make_journal(settings: TrainingSettings, place: Place, earlier: Mapping[str, str]) -> Journal:
     """Return the journal of the training, begun with what an interrupted run had written.
 
-    The first process alone writes. The tracker is told the names of the inputs' folders, which hold their fingerprints.
+    The first process alone writes.
     """
     main, execution = place.accelerator.is_main_process, place.execution
-    names = {name: folder.name for name, folder in sorted(inputs.items())}
-    tracker = start_tracking(execution, {"training": settings.model_dump(mode="json"), "inputs": names}, main)
+    tracker = start_tracking(execution, {"training": settings.model_dump(mode="json")}, main)
     return Journal(place.out if main else None, execution.logs, earlier, tracker)
 
 

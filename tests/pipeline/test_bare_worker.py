@@ -1,6 +1,7 @@
 """The training stage runs on a machine that has little more than torch and transformers."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -76,6 +77,9 @@ def test_a_step_runs_without_hydra_datasets_and_wandb(tmp_path, processes):
             if not (packages / top).exists():
                 (packages / top).symlink_to(distribution.locate_file(top))
     work = make_step(tmp_path / "artifacts", processes, tokens=500)
+    step = json.loads((work / "step.json").read_text())
+    step["execution"]["tracking"] = str(tmp_path / "wandb")  # as the defaults have it
+    store.write_json(work / "step.json", step)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "PYTHON"))}
     missing = "from importlib.util import find_spec; print(*filter(find_spec, ['hydra', 'datasets', 'wandb', 'scipy']))"
     seen = subprocess.run([python, "-c", missing], env=environment, cwd=tmp_path, capture_output=True, text=True)
@@ -84,4 +88,5 @@ def test_a_step_runs_without_hydra_datasets_and_wandb(tmp_path, processes):
         [python, "-m", "pipeline.worker", str(work)], env=environment, cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("nothing goes to Weights & Biases") == 1
     assert store.read_manifest(artifact(work))["metrics"]["processes"] == processes
