@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from safetensors.torch import load_file
-from tuning_case import DPO, LORA, SFT, run_case
+from tuning_case import DPO, LORA, SFT, make_bare_model, run_case
 from tuning_processes import __file__ as script
 
 from pipeline.errors import UserError
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(900)  # two processes that wait for each other 
 PREFERRED = DPO | {"epochs": 1}
 ADAPTED = DPO | {"epochs": 1, "lora": LORA}
 ROUNDED = SFT | {"epochs": 1, "precision": "bfloat16", "gradient_checkpointing": True}
+MARKED = SFT | {"epochs": 1, "chat_template": "chatml", "lora": LORA}
 SHARDED = {"execution": {"sharding": "full"}}
 
 
@@ -27,11 +28,13 @@ def two(case, sft_inputs, instruct, tmp_path_factory):
     """Tune in two processes all that the tests compare, and return the folder with an output of each."""
     top = tmp_path_factory.mktemp("processes")
     preferences = {"model": instruct[0], "data": case["preferences"], "instructions": case["instructions"]}
+    bare = {**sft_inputs, "model": make_bare_model(top / "model", tied=True)}
     stopped = {"inputs": sft_inputs, "out": top / "stopped", "tuning": SFT}
     cases = [
         {"inputs": sft_inputs, "out": top / "sft", "tuning": SFT},
         {"inputs": preferences, "out": top / "dpo", "tuning": PREFERRED},
         {"inputs": preferences, "out": top / "adapted", "tuning": ADAPTED},
+        {"inputs": bare, "out": top / "marked", "tuning": MARKED},
         stopped | {"stop": 3},
         {"inputs": sft_inputs, "out": top / "sharded_sft", "tuning": SFT} | SHARDED,
         {"inputs": preferences, "out": top / "sharded_dpo", "tuning": PREFERRED} | SHARDED,
@@ -75,6 +78,11 @@ def test_dpo_in_two_is_that_in_one(two, case, instruct, tmp_path, outs, tuning):
     run_case(inputs, tmp_path / "one", tuning)
     for out in outs:
         assert_alike(two / out, tmp_path / "one")
+
+
+def test_rows_of_new_markers_are_trained_in_two_as_in_one(two, sft_inputs, tmp_path):
+    run_case({**sft_inputs, "model": two / "model"}, tmp_path / "one", MARKED)
+    assert_alike(two / "marked", tmp_path / "one")
 
 
 @pytest.mark.usefixtures("fresh_accelerator")
