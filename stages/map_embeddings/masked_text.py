@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 from stages.map_embeddings.calibration import CHUNK
-from stages.map_embeddings.frozen_model import check_device, frozen
+from stages.map_embeddings.frozen_model import check_device, frozen, reading_dtype
 from stages.shared.loading import load_masked_model
 from stages.shared.model_folder import padding_position
 
@@ -32,7 +32,7 @@ class MaskedReader:
                 f"{base_model} is an encoder, whose calibration masks tokens, but the new tokenizer has no CLS, SEP or "
                 "mask token; name them in its tokenizer_config.json, or choose calibration=none"
             )
-        model = load_masked_model(base_model, torch.float32 if device == "cpu" else dtype)
+        model = load_masked_model(base_model, reading_dtype(dtype, device))
         padding = padding_position(model)
         longest = model.config.max_position_embeddings - (0 if padding is None else padding + 1) - WRAPPING
         if windows.shape[1] > longest:

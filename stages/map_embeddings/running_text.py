@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from stages.map_embeddings.frozen_model import check_device, frozen
+from stages.map_embeddings.frozen_model import check_device, frozen, reading_dtype
 from stages.shared.document_encoder import DocumentEncoder
 from stages.shared.loading import load_causal_model
 from stages.shared.text_sample import sampled_texts, text_bytes
@@ -64,7 +64,7 @@ class Reader:
 
     def __init__(self, base_model: Path, windows: np.ndarray, dtype: torch.dtype, device: str) -> None:
         check_device("calibration", device)
-        model = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        model = load_causal_model(base_model, reading_dtype(dtype, device))
         check_plain_head(model)
         self.model: Any = frozen(model, device)
         self.windows = torch.from_numpy(windows)
