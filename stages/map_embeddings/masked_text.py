@@ -51,7 +51,7 @@ class MaskedReader:
     def hidden_states(self, table: torch.Tensor) -> torch.Tensor:
         """Return what the model, reading with the input table, multiplies by its head's rows where tokens are masked.
 
-        float32 on the CPU, shape (masked tokens, hidden), in the order of `labels`.
+        float32 on the model's device, shape (masked tokens, hidden), in the order of `labels`.
         """
         weight = table.to(self.model.device, self.model.dtype)
         self.model.get_input_embeddings().weight = torch.nn.Parameter(weight, requires_grad=False)
@@ -65,14 +65,15 @@ class MaskedReader:
                         masked = window.clone()
                         masked[1:-1][part] = self.mask
                         self.model(input_ids=masked[None].to(self.model.device))
-                        states.append(found.pop()[0, 1:-1][part].to("cpu", torch.float32))
+                        states.append(found.pop()[0, 1:-1][part].to(torch.float32))
         finally:
             hook.remove()
         return torch.cat(states)
 
     def loss(self, hidden: torch.Tensor, head: torch.Tensor) -> float:
-        """Return the mean cross-entropy of the masked tokens, nats."""
+        """Return the mean cross-entropy of the masked tokens, nats; `head` is where the states are."""
         weight, total = head.to(torch.float32), 0.0
-        for states, labels in zip(torch.split(hidden, CHUNK), torch.split(self.labels, CHUNK), strict=True):
+        wanted = self.labels.to(head.device)
+        for states, labels in zip(torch.split(hidden, CHUNK), torch.split(wanted, CHUNK), strict=True):
             total += float(torch.nn.functional.cross_entropy(states @ weight.T, labels, reduction="sum"))
         return total / len(self.labels)

@@ -72,7 +72,7 @@ class Reader:
     def hidden_states(self, table: torch.Tensor) -> torch.Tensor:
         """Return what the model, reading with the input table, hands to its head.
 
-        float32 on the CPU, shape (windows x window length, hidden).
+        float32 on the model's device, shape (windows x window length, hidden).
         """
         # The model's own module, which may do more than look up: Gemma's scales what it finds.
         weight = table.to(self.model.device, self.model.dtype)
@@ -81,13 +81,13 @@ class Reader:
         with torch.inference_mode():
             for window in tqdm(self.windows, desc="calibration", unit="window", mininterval=1):
                 states = decoder(input_ids=window[None].to(self.model.device), use_cache=False).last_hidden_state
-                found.append(states[0].to("cpu", torch.float32))
+                found.append(states[0].to(torch.float32))
         return torch.cat(found)
 
     def loss(self, hidden: torch.Tensor, head: torch.Tensor) -> float:
-        """Return the mean cross-entropy of the next token within the windows, nats."""
+        """Return the mean cross-entropy of the next token within the windows, nats; `head` is where the states are."""
         states = hidden.view(*self.windows.shape, -1)[:, :-1]
         weight, total = head.to(torch.float32), 0.0
-        for window, following in zip(states, self.windows[:, 1:], strict=True):
+        for window, following in zip(states, self.windows[:, 1:].to(head.device), strict=True):
             total += float(torch.nn.functional.cross_entropy(window @ weight.T, following, reduction="sum"))
         return total / self.windows[:, 1:].numel()
