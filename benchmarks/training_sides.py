@@ -93,8 +93,10 @@ SIDES = {"ours": run_ours, "trainer": run_trainer}
 def _trainer_arguments(config: Any, folder: str, steps: int) -> Any:
     from transformers import TrainingArguments
 
+    from stages.shared.training.one_gpu import on_one_gpu
+
     settings, execution = config.training, config.execution()
-    return TrainingArguments(
+    options = TrainingArguments(
         folder,
         per_device_train_batch_size=execution.micro_batch,
         gradient_accumulation_steps=settings.global_batch // execution.micro_batch,
@@ -112,6 +114,7 @@ def _trainer_arguments(config: Any, folder: str, steps: int) -> Any:
         disable_tqdm=True,
         dataloader_pin_memory=execution.device == "cuda",
     )
+    return on_one_gpu(options)  # as our side
 
 
 def _tokens(settings: Any, vocabulary: int, steps: int) -> Any:

@@ -87,7 +87,7 @@ MAP_EMBEDDINGS = Stage(
     "map_embeddings",
     "initialized_model",
     MapEmbeddingsSettings,
-    version=5,
+    version=6,
     libraries=("numpy", "scipy", "regex", *TORCH, *TOKENIZING),
     uses_gpus=True,
 )
@@ -98,6 +98,7 @@ CONTINUE_PRETRAINING = Stage(
     "continue_pretraining",
     "adapted_model",
     ContinuePretrainingSettings,
+    version=2,
     libraries=TORCH,
     uses_gpus=True,
     parallel=True,
@@ -154,7 +155,12 @@ BACK_TRANSLATE = Stage(
     uses_gpus=True,
 )
 TUNE_TRANSLATION = Stage(
-    "tune_translation", "translation_model", TuneTranslationSettings, libraries=(*TORCH, "tokenizers"), uses_gpus=True
+    "tune_translation",
+    "translation_model",
+    TuneTranslationSettings,
+    version=2,
+    libraries=(*TORCH, "tokenizers"),
+    uses_gpus=True,
 )
 EVALUATE_TRANSLATION = Stage(
     "evaluate_translation",

@@ -133,6 +133,13 @@ def test_a_recipe_is_planned_for_its_language_with_what_it_is_about(recipe):
     assert config.training.precision == "bfloat16"
 
 
+def test_a_recipe_that_translates_with_a_large_model_computes_and_answers_in_its_precision():
+    _, config = planned("hydra_tower_tatar", "question_answering=tests")
+    assert config.translation.precision == config.question_answering.precision == "bfloat16"
+    smaller = load_config(["language=tatar", "heads=hydra", "question_answering=tests"])
+    assert smaller.translation.precision == smaller.question_answering.precision == "float32"
+
+
 @pytest.mark.parametrize("recipe", ALL)
 def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
     steps, config = planned(recipe, "cluster=slurm")

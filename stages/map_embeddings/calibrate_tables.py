@@ -26,6 +26,7 @@ def calibrate(
     model, frequencies = reading.model, log_frequencies(reading.counts, settings.pseudo_count)
     bias = fitted_bias(hidden, reading.head(tables), frequencies, settings.iterations)
     direction, before = common_direction(hidden, settings.ridge), reading.loss(tables, hidden)
+    bias, direction = bias.cpu(), direction.cpu()  # where the tables are
     strength = settings.strength
     while strength >= settings.strength * SMALLEST_STRENGTH:
         moved = {**tables, **shifted(model, tables, strength * bias, direction)}

@@ -22,13 +22,13 @@ def log_frequencies(counts: torch.Tensor, pseudo_count: float) -> torch.Tensor:
 def fitted_bias(hidden: torch.Tensor, head: torch.Tensor, log_frequency: torch.Tensor, iterations: int) -> torch.Tensor:
     """Return a bias for each token's logit, with which the mean prediction is the frequency.
 
-    Shapes: hidden states (states, hidden), head (tokens, hidden), log-frequencies (tokens,); the bias is float32, its
-    mean by frequency 0.
+    Shapes: hidden states (states, hidden) and head (tokens, hidden), float32 on one device, log-frequencies (tokens,);
+    the bias is float32 on that device, its mean by frequency 0.
     """
-    bias = torch.zeros(len(head))
-    target = log_frequency.to(torch.float32)
+    bias = torch.zeros(len(head), device=head.device)
+    target = log_frequency.to(head.device, torch.float32)
     for _ in range(iterations):
-        predicted = torch.zeros(len(head))
+        predicted = torch.zeros(len(head), device=head.device)
         for part in torch.split(hidden, CHUNK):
             predicted += torch.softmax(torch.addmm(bias, part, head.T), dim=-1).sum(dim=0)
         bias += target - (predicted / len(hidden)).clamp_min(torch.finfo(torch.float32).tiny).log()
@@ -38,12 +38,12 @@ def fitted_bias(hidden: torch.Tensor, head: torch.Tensor, log_frequency: torch.T
 def common_direction(hidden: torch.Tensor, ridge: float) -> torch.Tensor:
     """Return the shortest vector whose product with each hidden state is about 1, float32, shape (hidden,).
 
-    Ridge regression onto a constant; `ridge` is a share of the mean squared norm of the states.
+    Ridge regression onto a constant; `ridge` is a share of the mean squared norm of the states. It is on their device.
     """
     states = hidden.to(torch.float64)
     gram = states.T @ states
     penalty = ridge * float(states.square().sum()) / len(states)
-    matrix = gram + penalty * torch.eye(len(gram), dtype=torch.float64)
+    matrix = gram + penalty * torch.eye(len(gram), dtype=torch.float64, device=gram.device)
     solved: torch.Tensor = torch.linalg.solve(matrix, states.sum(dim=0))
     return solved.to(torch.float32)
 

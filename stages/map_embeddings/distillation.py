@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pipeline.errors import UserError
-from stages.map_embeddings.frozen_model import check_device, frozen
+from stages.map_embeddings.frozen_model import check_device, frozen, reading_dtype
 from stages.map_embeddings.matched_text import Passage, padded
 from stages.shared.loading import load_causal_model
 from stages.shared.training.loss import check_plain_head, summed_loss
@@ -45,7 +45,7 @@ class Distiller:
 
     def __init__(self, base_model: Path, layers: int | None, dtype: torch.dtype, device: str) -> None:
         check_device("the warm-up", device)
-        model = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        model = load_causal_model(base_model, training_dtype(dtype, device))
         check_plain_head(model)
         self.model: Any = frozen(model, device)
         if layers is not None:
@@ -83,6 +83,15 @@ class Distiller:
 
     def _rows(self, ids: Sequence[Any]) -> Tensor:
         return torch.from_numpy(padded(ids)).to(self.model.device)
+
+
+def training_dtype(stored: torch.dtype, device: str) -> torch.dtype:
+    """Return what a model computes in that gradients go through: bfloat16 in the place of float16.
+
+    Gradients of 2e-7 are three of float16's smallest steps (6e-8), and smaller ones would be 0 in it.
+    """
+    dtype = reading_dtype(stored, device)
+    return torch.bfloat16 if dtype == torch.float16 else dtype
 
 
 def at_places(states: Tensor, places: Sequence[Any]) -> Tensor:

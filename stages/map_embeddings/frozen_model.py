@@ -13,6 +13,11 @@ def check_device(part: str, device: str) -> None:
         raise UserError(f"{part} is to run on cluster.device=cuda, but torch sees no GPU; choose cluster=local")
 
 
+def reading_dtype(stored: torch.dtype, device: str) -> torch.dtype:
+    """Return what a model computes in that only reads: what its files are stored in, on a processor float32."""
+    return torch.float32 if device == "cpu" else stored
+
+
 def frozen(model: Any, device: str) -> Any:
     """Return the model on the device, ready to read with an input table of any size."""
     # An id of the source vocabulary, which a smaller new one may not reach; torch then refuses to look anything up.

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pipeline.errors import UserError
 from stages.map_embeddings.calibration import CHUNK
-from stages.map_embeddings.frozen_model import check_device, frozen
+from stages.map_embeddings.frozen_model import check_device, frozen, reading_dtype
 from stages.shared.loading import load_masked_model
 from stages.shared.model_folder import padding_position
 
@@ -32,7 +32,7 @@ class MaskedReader:
                 f"{base_model} is an encoder, whose calibration masks tokens, but the new tokenizer has no CLS, SEP or "
                 "mask token; name them in its tokenizer_config.json, or choose calibration=none"
             )
-        model = load_masked_model(base_model, torch.float32 if device == "cpu" else dtype)
+        model = load_masked_model(base_model, reading_dtype(dtype, device))
         padding = padding_position(model)
         longest = model.config.max_position_embeddings - (0 if padding is None else padding + 1) - WRAPPING
         if windows.shape[1] > longest:
@@ -51,7 +51,7 @@ class MaskedReader:
     def hidden_states(self, table: torch.Tensor) -> torch.Tensor:
         """Return what the model, reading with the input table, multiplies by its head's rows where tokens are masked.
 
-        float32 on the CPU, shape (masked tokens, hidden), in the order of `labels`.
+        float32 on the model's device, shape (masked tokens, hidden), in the order of `labels`.
         """
         weight = table.to(self.model.device, self.model.dtype)
         self.model.get_input_embeddings().weight = torch.nn.Parameter(weight, requires_grad=False)
@@ -65,14 +65,15 @@ class MaskedReader:
                         masked = window.clone()
                         masked[1:-1][part] = self.mask
                         self.model(input_ids=masked[None].to(self.model.device))
-                        states.append(found.pop()[0, 1:-1][part].to("cpu", torch.float32))
+                        states.append(found.pop()[0, 1:-1][part].to(torch.float32))
         finally:
             hook.remove()
         return torch.cat(states)
 
     def loss(self, hidden: torch.Tensor, head: torch.Tensor) -> float:
-        """Return the mean cross-entropy of the masked tokens, nats."""
+        """Return the mean cross-entropy of the masked tokens, nats; `head` is where the states are."""
         weight, total = head.to(torch.float32), 0.0
-        for states, labels in zip(torch.split(hidden, CHUNK), torch.split(self.labels, CHUNK), strict=True):
+        wanted = self.labels.to(head.device)
+        for states, labels in zip(torch.split(hidden, CHUNK), torch.split(wanted, CHUNK), strict=True):
             total += float(torch.nn.functional.cross_entropy(states @ weight.T, labels, reduction="sum"))
         return total / len(self.labels)

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from stages.map_embeddings.frozen_model import check_device, frozen
+from stages.map_embeddings.frozen_model import check_device, frozen, reading_dtype
 from stages.shared.document_encoder import DocumentEncoder
 from stages.shared.loading import load_causal_model
 from stages.shared.text_sample import sampled_texts, text_bytes
@@ -64,7 +64,7 @@ class Reader:
 
     def __init__(self, base_model: Path, windows: np.ndarray, dtype: torch.dtype, device: str) -> None:
         check_device("calibration", device)
-        model = load_causal_model(base_model, torch.float32 if device == "cpu" else dtype)
+        model = load_causal_model(base_model, reading_dtype(dtype, device))
         check_plain_head(model)
         self.model: Any = frozen(model, device)
         self.windows = torch.from_numpy(windows)
@@ -72,7 +72,7 @@ class Reader:
     def hidden_states(self, table: torch.Tensor) -> torch.Tensor:
         """Return what the model, reading with the input table, hands to its head.
 
-        float32 on the CPU, shape (windows x window length, hidden).
+        float32 on the model's device, shape (windows x window length, hidden).
         """
         # The model's own module, which may do more than look up: Gemma's scales what it finds.
         weight = table.to(self.model.device, self.model.dtype)
@@ -81,13 +81,13 @@ class Reader:
         with torch.inference_mode():
             for window in tqdm(self.windows, desc="calibration", unit="window", mininterval=1):
                 states = decoder(input_ids=window[None].to(self.model.device), use_cache=False).last_hidden_state
-                found.append(states[0].to("cpu", torch.float32))
+                found.append(states[0].to(torch.float32))
         return torch.cat(found)
 
     def loss(self, hidden: torch.Tensor, head: torch.Tensor) -> float:
-        """Return the mean cross-entropy of the next token within the windows, nats."""
+        """Return the mean cross-entropy of the next token within the windows, nats; `head` is where the states are."""
         states = hidden.view(*self.windows.shape, -1)[:, :-1]
         weight, total = head.to(torch.float32), 0.0
-        for window, following in zip(states, self.windows[:, 1:], strict=True):
+        for window, following in zip(states, self.windows[:, 1:].to(head.device), strict=True):
             total += float(torch.nn.functional.cross_entropy(window @ weight.T, following, reduction="sum"))
         return total / self.windows[:, 1:].numel()

@@ -18,7 +18,11 @@ Tables = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class UntrainedReading:
-    """A model, the text that it reads, and how often each token is in the text."""
+    """A model, the text that it reads, and how often each token is in the text.
+
+    States and head are on the model's device: the sums over all tokens of the vocabulary are some 10^13 operations for
+    a model of 7 billion weights, minutes of a processor's time.
+    """
 
     model: ModelFolder
     reader: Reader | MaskedReader
@@ -28,14 +32,15 @@ class UntrainedReading:
     def states(self, tables: Tables) -> torch.Tensor:
         """Return the states that meet the head; where it has a bias, a 1 behind each, which meets that."""
         hidden = self.reader.hidden_states(tables[self.model.input_name])
-        return torch.cat([hidden, torch.ones(len(hidden), 1)], dim=1) if self.model.bias_names else hidden
+        return torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1) if self.model.bias_names else hidden
 
     def head(self, tables: Tables) -> torch.Tensor:
         """Return the rows that predict, in float32, and where the head has a bias that of each row behind it."""
-        rows = tables[self.model.head_name or self.model.input_name].to(torch.float32)
+        device = self.reader.model.device
+        rows = tables[self.model.head_name or self.model.input_name].to(device, torch.float32)
         if not self.model.bias_names:
             return rows
-        return torch.cat([rows, tables[self.model.bias_names[0]].to(torch.float32)[:, None]], dim=1)
+        return torch.cat([rows, tables[self.model.bias_names[0]].to(device, torch.float32)[:, None]], dim=1)
 
     def loss(self, tables: Tables, states: torch.Tensor | None = None) -> float:
         """Return the mean loss of a predicted token, nats; `states` spares reading again with the same input table."""

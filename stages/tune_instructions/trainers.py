@@ -10,7 +10,7 @@ import numpy as np
 from accelerate import Accelerator
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_config import SFTConfig
@@ -18,6 +18,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from pipeline.stage import Execution
 from stages.shared.model_folder import module_name
+from stages.shared.training.one_gpu import on_one_gpu
 from stages.shared.training.share import make_share
 from stages.tune_instructions.chat import Chat
 from stages.tune_instructions.encoding import Encoded, Pair
@@ -150,13 +151,6 @@ def row_order(rows: int, epochs: float, global_batch: int, seed: int) -> np.ndar
     generator = np.random.default_rng(seed)
     order = [generator.permutation(rows) for _ in range(math.ceil(steps * global_batch / rows))]
     return np.concatenate(order)[: steps * global_batch]
-
-
-def on_one_gpu(options: TrainingArguments) -> Any:
-    """Return the options for the first GPU alone: transformers takes all that one process sees, which trl refuses."""
-    if options.n_gpu > 1:
-        options._n_gpu = 1
-    return options
 
 
 def marker_rows(model: Any, tokenizer: Any, chat: Chat) -> dict[str, list[int]]:

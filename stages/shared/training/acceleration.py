@@ -1,6 +1,7 @@
 """What makes a training faster or smaller on this machine and leaves its result alone."""
 
 import shutil
+import sys
 from typing import Any
 
 import torch
@@ -38,9 +39,17 @@ def accelerate_model(
 
     Before the optimizer is made. Raises UserError for what the machine does not have.
     """
-    kernel = attention_kernel(settings, execution, getattr(model.config.get_text_config(), "sliding_window", None))
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    kernel = attention_kernel(settings, execution, window)
     if kernel != model.config._attn_implementation:
         model.set_attn_implementation(kernel)
+    if accelerator.is_main_process and lacks_flash_attention(settings, execution, window):
+        length = settings.sequence_length
+        print(
+            f"attention has a mask of {length} x {length}, with which torch's kernel is slow; FlashAttention needs "
+            "none: pip install flash-attn --no-build-isolation",
+            file=sys.stderr,
+        )
     if execution.activation_checkpointing:
         checkpoint_activations(model)
     if execution.compile:
@@ -79,14 +88,24 @@ def attention_kernel(settings: TrainingSettings, execution: Execution, window: i
     }
     problems = [reason for reason, holds in reasons.items() if holds]
     if execution.attention_kernel == "auto":
-        windowed = settings.objective == "causal" and window is not None and window <= settings.sequence_length
-        masked = settings.attention == "document" or windowed
-        return "flash_attention_2" if masked and not problems else "sdpa"
+        return "flash_attention_2" if needs_mask(settings, window) and not problems else "sdpa"
     if problems:
         raise UserError(
             f"cluster.attention_kernel=flash_attention_2: {'; '.join(problems)}. Choose cluster.attention_kernel=sdpa"
         )
     return "flash_attention_2"
+
+
+def needs_mask(settings: TrainingSettings, window: int | None) -> bool:
+    """Tell whether transformers gives torch's own kernel a mask; `window` as for `attention_kernel`."""
+    windowed = settings.objective == "causal" and window is not None and window <= settings.sequence_length
+    return settings.attention == "document" or windowed
+
+
+def lacks_flash_attention(settings: TrainingSettings, execution: Execution, window: int | None) -> bool:
+    """Tell whether `auto` would take FlashAttention, were its package installed; `window` as for `attention_kernel`."""
+    able = execution.device == "cuda" and settings.precision == "bfloat16" and not is_flash_attn_2_available()
+    return able and execution.attention_kernel == "auto" and needs_mask(settings, window)
 
 
 def check_compiler(device: str) -> None:

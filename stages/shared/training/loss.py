@@ -19,8 +19,8 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     """Summed cross-entropy of `hidden @ weight.T`, its gradients computed in the forward pass chunk by chunk.
 
     Shapes: hidden (tokens, width), weight (vocabulary, width), labels (tokens,), of which IGNORED count for nothing.
-    Products are of `dtype`, sums and the head's gradient of float32. Each chunk's logits become its gradient in place,
-    so no logits are computed twice.
+    Products are of `dtype`, sums and the head's gradient of float32. Each chunk's log-probabilities become its gradient
+    in place, so no logits are computed twice.
     """
 
     @staticmethod
@@ -33,14 +33,19 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         begun = torch.empty_like if len(hidden) else torch.zeros_like  # without a token no chunk fills it in
         grad_weight = begun(weight, dtype=torch.float32) if wants_weight else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        # Ignored tokens are left out by zeros in these two narrow matrices, not by one more way through the logits.
+        ignored = labels[:, None] == IGNORED
         for first in range(0, len(hidden), chunk):
-            part = hidden[first : first + chunk].to(dtype)
-            loss, error = _loss_and_error(part, rounded, labels[first : first + chunk, None])
-            total += loss
+            rows = slice(first, first + chunk)
+            part = hidden[rows].to(dtype).masked_fill(ignored[rows], 0)
+            losses, error = _losses_and_error(part, rounded, labels[rows, None].clamp_min(0))
+            total += losses.masked_fill_(ignored[rows], 0).sum()
             if grad_hidden is not None:
-                _write_product(grad_hidden[first : first + chunk], error, rounded)
+                _write_product(grad_hidden[rows], error, rounded)
             if grad_weight is not None:
                 _add_product(grad_weight, error, part, first == 0)
+        if grad_hidden is not None:
+            grad_hidden.masked_fill_(ignored, 0)
         ctx.grad_hidden, ctx.grad_weight, ctx.weight_dtype = grad_hidden, grad_weight, weight.dtype
         return total
 
@@ -59,17 +64,16 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         )
 
 
-def _loss_and_error(part: Tensor, weight: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed loss of a chunk and the gradient of its logits; label (tokens, 1)."""
-    logits = (part @ weight.T).float()
-    normalizer = torch.logsumexp(logits, dim=1, keepdim=True)
-    counted = label != IGNORED
-    label = label.clamp_min(0)
-    loss = (normalizer - logits.gather(1, label)).masked_fill_(~counted, 0).sum()
-    # Over infinity all probabilities of an ignored token are 0, at no cost for the others.
-    error = logits.sub_(normalizer.masked_fill(~counted, torch.inf)).exp_()
-    error.scatter_add_(1, label, -counted.float())
-    return loss, error.to(part.dtype)
+def _losses_and_error(part: Tensor, weight: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each token's loss, float32, and the gradient of a chunk's logits; losses and label: (tokens, 1)."""
+    logits = part @ weight.T
+    if not logits.is_cuda:
+        logits = logits.float()  # CUDA's kernel reads bfloat16; others would hold this copy beside what it was made of
+    log_shares = torch.log_softmax(logits, dim=1, dtype=torch.float32)
+    del logits
+    losses = -log_shares.gather(1, label)
+    error = log_shares.exp_().scatter_add_(1, label, torch.full_like(losses, -1))
+    return losses, error.to(part.dtype)
 
 
 def _write_product(target: Tensor, error: Tensor, weight: Tensor) -> None:
@@ -81,8 +85,11 @@ def _write_product(target: Tensor, error: Tensor, weight: Tensor) -> None:
 
 def _add_product(total: Tensor, error: Tensor, part: Tensor, first: bool) -> None:
     """Add to the sum, or begin it: filling it with zeros before would be one more way through the memory."""
+    kept = 0 if first else 1
     if error.dtype == total.dtype:
-        total.addmm_(error.T, part, beta=0 if first else 1)
+        total.addmm_(error.T, part, beta=kept)
+    elif total.is_cuda:  # no other kernel adds to a wider sum than its factors; a product would be rounded before
+        torch.addmm(total, error.T, part, out_dtype=total.dtype, beta=kept, out=total)
     elif first:
         total.copy_(error.T @ part)
     else:

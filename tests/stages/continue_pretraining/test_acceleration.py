@@ -82,6 +82,27 @@ def test_flash_attention_is_taken_where_else_there_would_be_a_mask(monkeypatch, 
     assert (masks is not None) is (kernel == "flash_attention_2"), "what transformers gives torch's own kernel"
 
 
+@pytest.mark.parametrize(
+    ("attention", "first", "chosen", "device", "said"),
+    [
+        ("document", True, "auto", "cuda", True),
+        ("document", False, "auto", "cuda", False),
+        ("document", True, "sdpa", "cuda", False),
+        ("document", True, "auto", "cpu", False),
+        ("causal", True, "auto", "cuda", False),
+    ],
+)
+def test_one_process_says_where_flash_attention_is_missed(
+    tmp_path, monkeypatch, capsys, attention, first, chosen, device, said
+):
+    monkeypatch.setattr(acceleration, "is_flash_attn_2_available", lambda: False)
+    monkeypatch.setattr(Accelerator, "is_main_process", first)
+    model, given = make_model(tmp_path / "model"), settings(attention=attention, precision="bfloat16")
+    loaded = load_model(model, given, torch.device("cpu"))
+    accelerate_model(loaded, given, Accelerator(cpu=True), execution(attention_kernel=chosen, device=device))
+    assert ("mask of 8 x 8" in capsys.readouterr().err) is said
+
+
 def mask_of(window, attention, length):
     """Return the mask that a Mistral's layers are given with torch's kernel, None where it is simply causal."""
     config = AutoConfig.for_model("mistral", vocab_size=40, sliding_window=window, **SHAPE)

@@ -135,6 +135,28 @@ def test_the_bias_meets_the_frequencies_to_a_per_cent(seed):
     assert float((bias * wanted.exp()).sum()) == pytest.approx(0, abs=1e-4)
 
 
+def test_the_sums_are_made_where_the_states_are():
+    """On a device that computes nothing: a tensor of the processor's among the others would be an error."""
+    hidden, head = torch.empty(600, 8, device="meta"), torch.empty(20, 8, device="meta")
+    assert fitted_bias(hidden, head, log_frequencies(torch.ones(20), 0.5), iterations=2).device.type == "meta"
+
+
+@pytest.mark.gpu
+def test_a_gpu_calibrates_as_a_processor_does(inputs, tmp_path):
+    written, figures = [], []
+    for device in ("cpu", "cuda"):
+        mapping = {"method": "subtoken_mean", "seed": 1, "options": {}}
+        (tmp_path / device).mkdir()
+        metrics = map_embeddings(
+            mapping_settings(mapping, UNIGRAM), inputs, tmp_path / device, Execution.model_construct(device=device)
+        )
+        model = open_model(tmp_path / device)
+        written.append(model.read(model.head_name))
+        figures.append([metrics["calibration_loss_before"], metrics["calibration_loss_after"]])
+    torch.testing.assert_close(*written, rtol=1e-3, atol=1e-5)
+    assert figures[0] == pytest.approx(figures[1], abs=1e-4)
+
+
 def test_the_direction_turns_a_bias_into_a_shift_of_rows():
     generator = torch.Generator().manual_seed(1)
     hidden = torch.randn(200, 16, generator=generator) + 3

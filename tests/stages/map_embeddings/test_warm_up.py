@@ -15,6 +15,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from pipeline.errors import UserError
 from pipeline.provenance import ROOT
 from pipeline.stage import Execution
+from stages.map_embeddings.distillation import training_dtype
+from stages.map_embeddings.frozen_model import reading_dtype
 from stages.map_embeddings.matched_text import Side, batches, cut, read_passages, split_at, token_ends
 from stages.map_embeddings.stage import map_embeddings
 from stages.shared.document_encoder import load_encoder
@@ -115,6 +117,20 @@ def test_a_loss_that_is_not_finite_and_too_little_text_say_what_to_do(inputs, tm
         run(inputs, tmp_path / "wild", learning_rate=1e30, next_token_weight=1)
     with pytest.raises(UserError, match=r"too few for distillation\.measured_tokens=1000000"):
         run(inputs, tmp_path / "short", measured_tokens=10**6)
+
+
+@pytest.mark.parametrize(
+    ("stored", "device", "read", "trained"),
+    [
+        (torch.float16, "cuda", torch.float16, torch.bfloat16),
+        (torch.bfloat16, "cuda", torch.bfloat16, torch.bfloat16),
+        (torch.float32, "cuda", torch.float32, torch.float32),
+        (torch.float16, "cpu", torch.float32, torch.float32),
+    ],
+)
+def test_gradients_never_go_through_float16_which_would_lose_the_smallest(stored, device, read, trained):
+    assert reading_dtype(stored, device) == read
+    assert training_dtype(stored, device) == trained
 
 
 def test_a_recipe_without_a_warm_up_does_not_name_it():

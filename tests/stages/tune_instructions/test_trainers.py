@@ -10,8 +10,9 @@ from transformers import TrainerCallback
 from trl.trainer.sft_config import SFTConfig
 from tuning_case import SFT
 
+from stages.shared.training.one_gpu import on_one_gpu
 from stages.tune_instructions.settings import SftSettings
-from stages.tune_instructions.trainers import Place, arguments, on_one_gpu, row_order
+from stages.tune_instructions.trainers import Place, arguments, row_order
 
 
 def test_of_several_gpus_one_is_taken(tmp_path, monkeypatch):
