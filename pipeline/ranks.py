@@ -14,12 +14,11 @@ from pipeline.errors import OutOfTime, UserError
 from pipeline.processes import children, die_with_parent
 from pipeline.signals import heeded
 from pipeline.stage import Metrics
-from pipeline.torchrun import torchrun_command
+from pipeline.torchrun import HANDED_ON, block_handed_on, torchrun_command
 
 RANK_METRICS, RANK_STOPPED = "metrics.json", "out_of_time"
 WORKER = "MOTHERTONGUE_WORKER"
 """Environment variable by which the ranks know their worker's host and process."""
-HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 
 def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
@@ -32,7 +31,7 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
         stale.unlink(missing_ok=True)
     command = torchrun_command(step["processes"], step["nodes"], os.environ)
     environment = {**os.environ, WORKER: f"{socket.gethostname()}:{os.getpid()}"}
-    here = step["nodes"] == 1  # else it is srun that starts torchrun, and hands signals on to all nodes
+    here = step["nodes"] == 1  # else it is srun that starts torchrun, on all nodes
     process = subprocess.Popen(
         [*command, "-m", "pipeline.worker", "--rank", str(step_path)],
         preexec_fn=_as_torchrun if here else die_with_parent,
@@ -40,14 +39,15 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
     )
     with signals_handed_on(process, here, work / RANK_METRICS) as received:
         status = process.wait()
-    if (work / RANK_STOPPED).exists():
-        raise OutOfTime((work / RANK_STOPPED).read_text(encoding="utf-8"))
-    if status != 0 and signal.SIGUSR1 in received:
+    told = signal.Signals(received[0]) if received else None
+    stopped = work / RANK_STOPPED
+    where = stopped.read_text(encoding="utf-8") if stopped.exists() else "the log says where it stands"
+    if status != 0 and told and told != signal.SIGUSR1:
+        raise UserError(f"{step['name']} was stopped by {told.name}: {where}")
+    if stopped.exists():
+        raise OutOfTime(where)
+    if status != 0 and told:
         raise OutOfTime(f"{step['name']} was stopped by SIGUSR1 before it had begun; the same command goes on")
-    if status != 0 and received:
-        raise UserError(
-            f"{step['name']} was stopped by {signal.Signals(received[0]).name}; the log says where it stands"
-        )
     if status != 0:
         raise UserError(f"{step['name']} failed in one of its {step['processes']} processes; the log says where")
     return json.loads((work / RANK_METRICS).read_text(encoding="utf-8"))
@@ -55,22 +55,23 @@ def launch_ranks(step: dict[str, Any], step_path: Path) -> Metrics:
 
 def _as_torchrun() -> None:
     die_with_parent()
-    # Blocked rather than ignored: ranks inherit either, and what comes before they are ready is kept for them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
+    block_handed_on()
 
 
 @contextmanager
 def signals_handed_on(launcher: subprocess.Popen, here: bool, metrics: Path) -> Iterator[list[int]]:
     """Give every rank the signals that come here, since whoever sends them may know this process only; list them.
 
-    A launcher without ranks is ended, as nothing has begun; but where `metrics` are there, all is done.
+    Ranks that are not all `here` get SIGUSR1 for any of them: what it was, the list alone says. A launcher without
+    ranks is ended, as nothing has begun; but where `metrics` are there, all is done.
     """
     received: list[int] = []
 
     def hand_on(number: int, _frame: object) -> None:
         received.append(number)
         if not here:
-            launcher.send_signal(number)
+            # srun hands it on to all nodes; told of another one it would kill all ranks before they have saved.
+            launcher.send_signal(signal.SIGUSR1)
             return
         ranks = children(launcher.pid)
         for rank in ranks:

@@ -79,6 +79,13 @@ def cancel(job: str) -> None:
     subprocess.run(["scancel", job], check=False, capture_output=True)
 
 
+def first_node(nodes: str) -> str:
+    """Return the first of the nodes that Slurm writes as `gpu[03-04,7]`: that of task 0, and of a job's script."""
+    check_installed("scontrol")
+    command = ["scontrol", "show", "hostnames", nodes]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[0]
+
+
 def job_states(jobs: Collection[str]) -> dict[str, JobState]:
     """Return what is known of jobs, from the queue and else from the accounting, which not every cluster has.
 

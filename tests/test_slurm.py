@@ -126,6 +126,7 @@ def test_a_corpus_is_curated_by_an_array_of_jobs_and_a_killed_one_is_replaced(tm
     assert one["ids"]["input"] == one["ids"]["kept"] + one["ids"]["dropped"] > 50
 
 
+WORKER = [sys.executable, "-m", "pipeline.worker"]
 FEW = 8_000
 """Tokens of a training of 250 steps: the signal comes after the twentieth."""
 
@@ -137,16 +138,22 @@ def state(job):
     return words["JobState"], int(words["Restarts"])
 
 
-def test_a_signalled_training_of_two_processes_is_requeued_and_ends_as_if_nothing_had_happened(tmp_path):
-    whole, work = make_step(tmp_path / "whole", tokens=FEW), make_step(tmp_path / "artifacts", processes=2, tokens=FEW)
-    command = [sys.executable, "-m", "pipeline.worker"]
-    lines = job_lines([], {}, [*command, str(work)], resumes=True)
-    submitted = submit_job(work, work.name, lines, ["--nodes=1", "--ntasks-per-node=1"], [])
-    job, log = submitted.job, Path(submitted.log)
+def submit_training(work, nodes):
+    """Submit a step as `make adapt` does; return its job and the job's log."""
+    lines = job_lines([], {}, [*WORKER, str(work)], resumes=True)
+    submitted = submit_job(work, work.name, lines, [f"--nodes={nodes}", "--ntasks-per-node=1"], [])
+    return submitted.job, Path(submitted.log)
+
+
+@pytest.mark.parametrize("nodes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_signalled_training_of_two_processes_is_requeued_and_ends_as_if_nothing_had_happened(tmp_path, nodes):
+    whole = make_step(tmp_path / "whole", tokens=FEW)
+    work = make_step(tmp_path / "artifacts", processes=2, tokens=FEW, nodes=nodes)
+    job, log = submit_training(work, nodes)
     wait_for_steps(work, 20, lambda: state(job)[0] in ("PENDING", "RUNNING"))
     # As `--signal=B:USR1@600` does before the time limit: to the script's shell alone.
     subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
-    subprocess.run([*command, str(whole)], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*WORKER, str(whole)], cwd=ROOT, check=True, capture_output=True)
     while store.read_manifest(artifact(work)) is None:
         assert state(job)[0] in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"), log.read_text()[-3000:]
         time.sleep(1)
@@ -156,3 +163,21 @@ def test_a_signalled_training_of_two_processes_is_requeued_and_ends_as_if_nothin
     assert f"Slurm job {job} was requeued" in said
     assert "going on after step" in said
     assert losses(artifact(work)) == pytest.approx(losses(artifact(whole)), abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [[], ["--batch", "--signal=TERM"], ["--signal=TERM"]], ids=["all", "script", "step"]
+)
+def test_a_training_of_two_nodes_saves_when_it_is_to_end_and_is_not_requeued(tmp_path, options):
+    work = make_step(tmp_path / "artifacts", processes=2, nodes=2)
+    job, log = submit_training(work, 2)
+    wait_for_steps(work, 20, lambda: state(job)[0] in ("PENDING", "RUNNING"))
+    subprocess.run(["scancel", *options, job], check=True)
+    wait_for(lambda: job not in jobs(), seconds=120)
+    (checkpoint,) = artifact(work).with_name(f"{work.name}.unfinished").glob("checkpoints/step-*")
+    said = log.read_text()
+    assert f"it is saved in {checkpoint.parent}" in said
+    assert "adapted_model was stopped by SIGTERM" in said or options == ["--signal=TERM"]  # the worker was not told
+    assert "death signal" not in said  # by torchrun, which then ends what has not saved within 30 seconds
+    assert state(job) in [("CANCELLED", 0), ("FAILED", 0)]

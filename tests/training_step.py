@@ -17,7 +17,7 @@ LONG = {"global_batch": 4, "validation_tokens": 0}
 """500 optimizer steps of 4 sequences on 16,000 tokens: time enough for a signal."""
 
 
-def make_step(folder: Path, processes: int = 1, tokens: int = 16_000, **training) -> Path:
+def make_step(folder: Path, processes: int = 1, tokens: int = 16_000, nodes: int = 1, **training) -> Path:
     """Write model, tokens and the step's folder, and return that; its name is the artifact's."""
     folder.mkdir(parents=True)
     inputs = {"model": make_model(folder / "model"), "tokens": make_tokens(folder / "tokens", count=tokens)}
@@ -34,7 +34,7 @@ def make_step(folder: Path, processes: int = 1, tokens: int = 16_000, **training
         "makes": "adapted_model",
         "resumes": True,
         "processes": processes,
-        "nodes": 1,
+        "nodes": nodes,
         "settings": recipe["settings"],
         "recipe": recipe,
         "fingerprint": fingerprint,

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -17,7 +16,6 @@ from pipeline.job_status import Status
 from pipeline.jobs import Job
 from pipeline.slurm import JobState
 from pipeline.sources import current_lock
-from pipeline.torchrun import torchrun_command
 
 QUEUE = """\
 7|RUNNING|None|node3|2026-11-21T10:00:00|corpus-1
@@ -85,18 +83,6 @@ def test_a_warning_as_early_as_the_job_begins_is_refused():
 def test_processes_that_nodes_cannot_share_are_refused():
     with pytest.raises(UserError, match=r"cluster\.processes=3 cannot be shared by cluster\.slurm\.nodes=2"):
         load_config(["language=dutch", "cluster=slurm", "cluster.processes=3", "cluster.slurm.nodes=2"])
-
-
-def test_one_torchrun_a_node():
-    alone = torchrun_command(4, 1, {})
-    assert alone[:3] == [sys.executable, "-m", "torch.distributed.run"]
-    assert "--nproc_per_node=4" in alone
-    assert "--standalone" in alone
-    together = torchrun_command(8, 2, {"SLURM_JOB_ID": "123", "SLURM_CPUS_PER_TASK": "32"})
-    assert together[:3] == ["srun", "--nodes=2", "--ntasks=2"]
-    assert {"--cpus-per-task=32", "--nproc_per_node=4", "--nnodes=2", "--rdzv_id=123"} <= set(together)
-    with pytest.raises(UserError, match="this is no Slurm job"):
-        torchrun_command(8, 2, {})
 
 
 def test_a_job_in_the_queue_is_kept_unless_it_waits_for_a_dead_one(monkeypatch):
