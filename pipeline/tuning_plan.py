@@ -56,16 +56,14 @@ class TuningPlan:
     def seconds(self, gpu: Gpu, utilisation: float) -> float:
         """Return the seconds on such a GPU."""
         usual, gpu = replace(self.batches, sequence_length=self.row_tokens), gpu.reaching(utilisation)
-        step = roofline.step_seconds(self.shape, self.most, usual, gpu, self.checkpointing)
+        step = roofline.step_seconds(self.shape, self.most, usual, gpu, self._saving)
         if self.compared:
             step += roofline.reading_seconds(self.shape, usual, gpu)
         return self.tokens / (usual.global_batch * usual.sequence_length) * step
 
     def memory(self) -> Memory:
         """Return the bytes on the GPU with the longest rows."""
-        return roofline.memory(
-            self.shape, self.most, self.batches, self.facts, Saving(checkpointing=self.checkpointing)
-        )
+        return roofline.memory(self.shape, self.most, self.batches, self.facts, self._saving)
 
     def settings(self) -> tuple[str, ...]:
         """Return what decides its memory and may be chosen otherwise, as settings to give."""
@@ -85,6 +83,10 @@ class TuningPlan:
             # The reference is then the model without its adapters.
             facts = replace(self.facts, reference=False)
             yield replace(self, most=roofline.ADAPTERS, facts=facts)._leaner()
+
+    @property
+    def _saving(self) -> Saving:
+        return Saving(checkpointing=self.checkpointing)
 
     def _leaner(self) -> list["TuningPlan"]:
         return [
