@@ -210,6 +210,8 @@ class Saving(NamedTuple):
     checkpointing: bool = False
     frozen_bytes: int = WEIGHT_BYTES
     """Of a weight of the body that no phase trains."""
+    bucketed: bool = False
+    """Do gradients lie in the buckets in which processes exchange them, and not beside these?"""
 
 
 PLAIN = Saving()
@@ -272,7 +274,7 @@ def memory(shape: Shape, train: str, batches: Batches, facts: MemoryFacts, savin
         copies += GRADIENT_BYTES * max(unit, shape.tables)  # not yet shared
     else:  # autocast keeps a copy of each matrix that is not held rounded until the backward pass is over
         copies = rounded * (shape.multiplied - (frozen if saving.frozen_bytes < WEIGHT_BYTES else 0))
-        if batches.processes > 1:  # DistributedDataParallel's buckets, in which gradients are exchanged
+        if batches.processes > 1 and not saving.bucketed:  # DistributedDataParallel's buckets
             copies += GRADIENT_BYTES * trained
     return Memory(
         weights=(WEIGHT_BYTES * (shape.parameters - frozen) + saving.frozen_bytes * frozen) / parts,

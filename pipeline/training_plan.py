@@ -109,7 +109,8 @@ class TrainingPlan:
     @property
     def _saving(self) -> Saving:
         # Of a model that processes share, each holds its part in float32.
-        return Saving(self.sharded, self.checkpointing, BYTES["float32" if self.sharded else self.precision])
+        frozen_bytes = BYTES["float32" if self.sharded else self.precision]
+        return Saving(self.sharded, self.checkpointing, frozen_bytes, bucketed=True)
 
     @property
     def _widest(self) -> str:

@@ -122,9 +122,11 @@ def test_sharding_and_checkpointing_by_hand():
     assert needed.copies == 2 * 2 * 202_383_488 + (4 + 4) * 262_144_000 + 2 * 131_072_000
 
 
-def test_processes_that_exchange_gradients_hold_them_twice():
+def test_processes_that_exchange_gradients_hold_them_twice_unless_in_buckets():
     alone, together = (roofline.memory(LLAMA2, "all", replace(BATCHES, processes=count), BF16) for count in (1, 8))
     assert together.total - alone.total == 4 * 6_738_415_616
+    bucketed = roofline.memory(LLAMA2, "all", BATCHES, BF16, roofline.Saving(bucketed=True))
+    assert bucketed.total == alone.total
 
 
 def test_a_checkpoint_holds_trained_weights_and_two_moments():

@@ -48,6 +48,11 @@ class Training:
         return self.accelerator.is_main_process or self.sharded is not None
 
     @property
+    def has_buckets(self) -> bool:
+        """Whether gradients lie in the buckets in which the processes exchange them."""
+        return self.accelerator.num_processes > 1 and self.sharded is None
+
+    @property
     def total_tokens(self) -> int:
         """Tokens of the whole training."""
         return len(self.data.tokens)
@@ -89,7 +94,7 @@ def take_step(
     taken = math.isfinite(loss) and math.isfinite(grad_norm) and loss <= most_loss
     if taken:
         optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=not training.has_buckets)
     return StepResult(loss, grad_norm, taken)
 
 
@@ -149,6 +154,11 @@ def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Para
         return training.sharded, weights
     # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
     training.accelerator.free_memory()
+    if training.has_buckets:
+        # Gradients that are there when a model is wrapped are moved into its buckets, and stay. Ones that are not would
+        # be made beside these in the first micro-batch, and held twice until the last one's are exchanged.
+        for weight in weights:
+            weight.grad = torch.zeros_like(weight)
     module = loss_model(training.model, training.data)
     return training.accelerator.prepare_model(module), weights
 
