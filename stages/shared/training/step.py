@@ -88,9 +88,10 @@ def take_step(
     optimizer = training.optimizer
     for group, options in zip(training.groups, optimizer.param_groups, strict=True):
         options["lr"] = group.learning_rate(training.schedule, step)
-    loss = accumulate_gradients(training, module, step)
+    mean = accumulate_gradients(training, module, step)
     norm = training.accelerator.clip_grad_norm_(weights, training.schedule.settings.max_grad_norm)
-    grad_norm = number(norm)
+    # Clipping is started before either is read: on a GPU the first read waits for all that was started.
+    loss, grad_norm = float(mean), number(norm)
     taken = math.isfinite(loss) and math.isfinite(grad_norm) and loss <= most_loss
     if taken:
         optimizer.step()
@@ -98,8 +99,8 @@ def take_step(
     return StepResult(loss, grad_norm, taken)
 
 
-def accumulate_gradients(training: Training, module: nn.Module, step: int) -> float:
-    """Add up the gradients of a global batch's mean loss over all processes, and return that loss."""
+def accumulate_gradients(training: Training, module: nn.Module, step: int) -> Tensor:
+    """Add up the gradients of a global batch's mean loss over all processes, and return that loss, float64."""
     accelerator, share, data = training.accelerator, training.share, training.data
     first = step * share.global_batch
     targets = data.targets(first, first + share.global_batch)
@@ -117,7 +118,8 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
             # Gradients are averaged over processes: multiplied back, they are those of the mean over all tokens.
             accelerator.backward(loss * (share.ranks / targets))
         total += loss.detach()
-    return _summed(accelerator, total) / targets
+    summed: Tensor = total if accelerator.num_processes == 1 else accelerator.reduce(total, reduction="sum")
+    return summed / targets
 
 
 def uncompiled() -> AbstractContextManager[None]:
@@ -161,7 +163,3 @@ def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Para
             weight.grad = torch.zeros_like(weight)
     module = loss_model(training.model, training.data)
     return training.accelerator.prepare_model(module), weights
-
-
-def _summed(accelerator: Accelerator, value: Tensor) -> float:
-    return float(value if accelerator.num_processes == 1 else accelerator.reduce(value, reduction="sum"))
