@@ -90,6 +90,10 @@ class Shape:
             return 0
         return self.tables + self.body * self.trained_layers(train) // self.layers
 
+    def frozen(self, train: str) -> int:
+        """Return the weights of the body that a phase leaves as they are, those beside adapters among them."""
+        return self.body - max(0, self.trained(train) - self.tables)
+
     def trained_layers(self, train: str) -> int:
         """Return how many layers a phase trains."""
         outer = OUTER.fullmatch(train)
@@ -199,6 +203,20 @@ class MemoryFacts:
     """Is the model that the training began with held beside it, in float32?"""
 
 
+class Saving(NamedTuple):
+    """What a training does to need less memory."""
+
+    sharded: bool = False
+    checkpointing: bool = False
+    frozen_bytes: int = WEIGHT_BYTES
+    """Of a weight of the body that no phase trains."""
+    bucketed: bool = False
+    """Do gradients lie in the buckets in which processes exchange them, and not beside these?"""
+
+
+PLAIN = Saving()
+
+
 def flops_per_token(shape: Shape, train: str, sequence_length: int, checkpointing: bool) -> float:
     """Return floating-point operations to train on one token.
 
@@ -217,11 +235,13 @@ def reading_flops_per_token(shape: Shape, sequence_length: int) -> float:
     return 2 * shape.multiplied + 4 * shape.layers * shape.hidden * sequence_length
 
 
-def step_seconds(shape: Shape, train: str, batches: Batches, gpu: Gpu, checkpointing: bool = False) -> float:
+def step_seconds(shape: Shape, train: str, batches: Batches, gpu: Gpu, saving: Saving = PLAIN) -> float:
     """Return the time of one optimizer step: its passes, limited by computing or by reading the weights; the update."""
-    flops = flops_per_token(shape, train, batches.sequence_length, checkpointing) * batches.micro_tokens
+    flops = flops_per_token(shape, train, batches.sequence_length, saving.checkpointing) * batches.micro_tokens
+    frozen = shape.frozen(train)
+    read = WEIGHT_BYTES * (shape.multiplied - frozen) + saving.frozen_bytes * frozen
     # Read forward and backward; gradients read and written.
-    moved = 2 * WEIGHT_BYTES * shape.multiplied + 2 * GRADIENT_BYTES * shape.trained(train)
+    moved = 2 * read + 2 * GRADIENT_BYTES * shape.trained(train)
     micro_step = max(flops / gpu.flops_per_second, moved / gpu.bytes_per_second)
     return batches.micro_steps * micro_step + UPDATE_BYTES * shape.trained(train) / gpu.bytes_per_second
 
@@ -238,20 +258,10 @@ def tokens_per_second(step: float, batches: Batches) -> float:
     return batches.global_batch * batches.sequence_length / step
 
 
-class Saving(NamedTuple):
-    """What a training does to need less memory."""
-
-    sharded: bool = False
-    checkpointing: bool = False
-
-
-PLAIN = Saving()
-
-
 def memory(shape: Shape, train: str, batches: Batches, facts: MemoryFacts, saving: Saving = PLAIN) -> Memory:
     """Return the bytes on each GPU when a phase trains; `train` is the phase that trains most."""
     parts = batches.processes if saving.sharded else 1
-    trained = shape.trained(train)
+    trained, frozen = shape.trained(train), shape.frozen(train)
     # An adapter's gradient needs what goes into its layer, as the layer's own would.
     layers = shape.layers if train in (LORA, ADAPTERS) else shape.trained_layers(train)
     kept = facts.activation_bytes * layers + facts.frozen_activation_bytes * (shape.layers - layers)
@@ -262,12 +272,12 @@ def memory(shape: Shape, train: str, batches: Batches, facts: MemoryFacts, savin
     if saving.sharded:  # two layers are gathered at a time, the tables in float32, and the head is rounded for the loss
         copies = facts.compute_bytes * 2 * unit + WEIGHT_BYTES * shape.tables + rounded * shape.head
         copies += GRADIENT_BYTES * max(unit, shape.tables)  # not yet shared
-    else:  # autocast keeps a copy of each matrix until the backward pass is over
-        copies = rounded * shape.multiplied
-        if batches.processes > 1:  # DistributedDataParallel's buckets, in which gradients are exchanged
+    else:  # autocast keeps a copy of each matrix that is not held rounded until the backward pass is over
+        copies = rounded * (shape.multiplied - (frozen if saving.frozen_bytes < WEIGHT_BYTES else 0))
+        if batches.processes > 1 and not saving.bucketed:  # DistributedDataParallel's buckets
             copies += GRADIENT_BYTES * trained
     return Memory(
-        weights=WEIGHT_BYTES * shape.parameters / parts,
+        weights=(WEIGHT_BYTES * (shape.parameters - frozen) + saving.frozen_bytes * frozen) / parts,
         gradients=GRADIENT_BYTES * trained / parts,
         optimizer=facts.moments.total(shape, train) / parts,
         activations=batches.micro_tokens * shape.hidden * kept,

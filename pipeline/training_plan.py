@@ -78,7 +78,7 @@ class TrainingPlan:
         return sum(
             tokens
             / step_tokens
-            * roofline.step_seconds(self.shape, train, self.batches, gpu.reaching(utilisation), self.checkpointing)
+            * roofline.step_seconds(self.shape, train, self.batches, gpu.reaching(utilisation), self._saving)
             for train, tokens in self.phases
         )
 
@@ -108,6 +108,12 @@ class TrainingPlan:
         yield [form for form in fewer if self.shape.trained(form.most) < self.shape.trained(self.most)]
 
     @property
+    def _saving(self) -> Saving:
+        # Of a model that processes share, each holds its part in float32.
+        frozen_bytes = BYTES["float32" if self.sharded else self.precision]
+        return Saving(self.sharded, self.checkpointing, frozen_bytes, bucketed=True)
+
+    @property
     def _widest(self) -> str:
         """What the phase trains that trains most weights, whatever memory that takes."""
         return max((train for train, _ in self.phases), key=self.shape.trained)
@@ -121,7 +127,7 @@ class TrainingPlan:
         ]
 
     def _memory(self, train: str) -> Memory:
-        return roofline.memory(self.shape, train, self.batches, self.facts, Saving(self.sharded, self.checkpointing))
+        return roofline.memory(self.shape, train, self.batches, self.facts, self._saving)
 
 
 def plan_training(step: Step, config: Config) -> TrainingPlan:

@@ -61,7 +61,7 @@ class TuningPlan:
     def seconds(self, gpu: Gpu, utilisation: float) -> float:
         """Return the seconds on such a GPU."""
         usual, gpu = replace(self.batches, sequence_length=self.row_tokens), gpu.reaching(utilisation)
-        step = roofline.step_seconds(self.shape, self.most, usual, gpu, self.checkpointing)
+        step = roofline.step_seconds(self.shape, self.most, usual, gpu, self._saving)
         if self.compared:
             step += roofline.reading_seconds(self.shape, usual, gpu)
         return self.tokens / (usual.global_batch * usual.sequence_length) * step
@@ -71,9 +71,7 @@ class TuningPlan:
 
         That is the model, which is measured whole, and after it the reference.
         """
-        needed = roofline.memory(
-            self.shape, self.most, self.batches, self.facts, Saving(self.sharded, self.checkpointing)
-        )
+        needed = roofline.memory(self.shape, self.most, self.batches, self.facts, self._saving)
         whole = roofline.WEIGHT_BYTES * self.shape.parameters + needed.reference + needed.reserved
         return replace(needed, copies=needed.copies + max(0, whole - needed.total))
 
@@ -102,6 +100,10 @@ class TuningPlan:
             # The reference is then the model without its adapters.
             facts = replace(self.facts, reference=False)
             yield replace(self, most=roofline.ADAPTERS, facts=facts)._leaner()
+
+    @property
+    def _saving(self) -> Saving:
+        return Saving(self.sharded, self.checkpointing)
 
     def _leaner(self) -> list["TuningPlan"]:
         return [

@@ -25,8 +25,9 @@ from stages.shared.carried_files import carry_over
 from stages.shared.interruption import noted_signals
 from stages.shared.leftovers import keep_checkpoints_only
 from stages.shared.model_folder import open_model, tensor_files, write_model
-from stages.shared.training.acceleration import accelerate_model, is_sent_weights, load_device
+from stages.shared.training.acceleration import accelerate_model, is_sent_weights
 from stages.shared.training.adapters import add_adapters, file_name, merge_adapters, plain_weights
+from stages.shared.training.frozen import round_frozen
 from stages.shared.training.masking import MaskedBlocks
 from stages.shared.training.optimizers import make_optimizer
 from stages.shared.training.parameters import Group, make_groups
@@ -86,8 +87,9 @@ class Place:
 
 def set_up(settings: TrainingSettings, inputs: Mapping[str, Path], place: Place) -> tuple[SavedTraining, TrainingData]:
     """Load model and data and put together what the loop needs, and check it."""
-    machine = place.accelerator, place.execution
-    model = load_model(inputs["model"], settings, load_device(*machine), hollow=is_sent_weights(*machine))
+    # Into main memory: what will be sharded need not fit any one device whole, and what is rounded takes half the room.
+    hollow = is_sent_weights(place.accelerator, place.execution)
+    model = load_model(inputs["model"], settings, torch.device("cpu"), hollow)
     add_adapters(model, settings.adapter, settings.seed)
     data = load_data(inputs["tokens"], settings, rows=model.get_input_embeddings().weight.shape[0])
     if settings.objective == "masked":
@@ -120,6 +122,10 @@ def prepare(
     )
     sharded = accelerate_model(model, settings, accelerator, execution)
     groups = make_groups(model, settings)
+    if sharded is None:
+        if settings.precision == "bfloat16":  # sharded weights are gathered rounded anyway
+            round_frozen(model, groups)
+        model.to(accelerator.device)
     if accelerator.is_main_process:
         keep_checkpoints_only(out)
         remove_leftovers(out / CHECKPOINTS)
@@ -178,9 +184,10 @@ def write_trained(training: SavedTraining, source: Path, out: Path) -> None:
 
     The first process writes; where the weights are spread over all processes, the others send it theirs.
     """
-    merge_adapters(training.model)
     folder = open_model(source)
     main = training.accelerator.is_main_process
+    if main:
+        merge_adapters(training.model, folder.read)
     weights = whole(trained_weights(training.model, training.groups, source), keep=main)
     if not main:
         return

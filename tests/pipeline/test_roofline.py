@@ -97,6 +97,23 @@ def test_memory_of_llama_2_on_one_gpu_by_hand():
     assert needed.total == pytest.approx(107_814_649_856 + 21_474_836_480 + 13_214_687_232 + 624_951_296)
 
 
+def test_frozen_weights_that_are_held_rounded_by_hand():
+    held = roofline.Saving(frozen_bytes=2)
+    # Of 32 layers 28 are frozen, 5,666,737,664 weights; what is left of the body and the tables is in float32
+    outer = roofline.memory(LLAMA2, "2x2", BATCHES, BF16, held)
+    assert LLAMA2.frozen("2x2") == 6_476_271_616 - 809_533_952 == 5_666_737_664
+    assert outer.weights == 2 * 5_666_737_664 + 4 * 1_071_677_952
+    plain = roofline.memory(LLAMA2, "2x2", BATCHES, BF16)
+    assert plain.copies - outer.copies == 2 * 5_666_737_664
+    for train in ("embeddings", "lora", "adapters"):
+        assert roofline.memory(LLAMA2, train, BATCHES, BF16, held).weights == 2 * 6_476_271_616 + 4 * 262_144_000
+    assert roofline.memory(LLAMA2, "all", BATCHES, BF16, held) == roofline.memory(LLAMA2, "all", BATCHES, BF16)
+    # Of 8 tokens: the body is read twice in 2 bytes, the head in 4; gradients of both tables; the update
+    few = Batches(sequence_length=8, global_batch=1, micro_batch=1, processes=1)
+    moved = 2 * (2 * 6_476_271_616 + 4 * 131_072_000) + (8 + 40) * 262_144_000
+    assert roofline.step_seconds(LLAMA2, "embeddings", few, GPU, held) == pytest.approx(moved / 1e12)
+
+
 def test_sharding_and_checkpointing_by_hand():
     needed = roofline.memory(LLAMA2, "all", BATCHES, BF16, roofline.Saving(sharded=True, checkpointing=True))
     assert needed.weights + needed.gradients + needed.optimizer == 2 * 6_738_415_616  # 16 bytes on 8 processes
@@ -105,9 +122,11 @@ def test_sharding_and_checkpointing_by_hand():
     assert needed.copies == 2 * 2 * 202_383_488 + (4 + 4) * 262_144_000 + 2 * 131_072_000
 
 
-def test_processes_that_exchange_gradients_hold_them_twice():
+def test_processes_that_exchange_gradients_hold_them_twice_unless_in_buckets():
     alone, together = (roofline.memory(LLAMA2, "all", replace(BATCHES, processes=count), BF16) for count in (1, 8))
     assert together.total - alone.total == 4 * 6_738_415_616
+    bucketed = roofline.memory(LLAMA2, "all", BATCHES, BF16, roofline.Saving(bucketed=True))
+    assert bucketed.total == alone.total
 
 
 def test_a_checkpoint_holds_trained_weights_and_two_moments():
@@ -133,7 +152,8 @@ def test_other_optimizers_and_adapters_alone_by_hand():
 def test_less_is_never_more(layers, width, tied, processes, micro_batch):
     shape = make_shape(10**6, 100, width, layers, tied)
     batches = Batches(32, 8, micro_batch, processes)
-    checkpointed = roofline.memory(shape, "all", batches, BF16, roofline.Saving(checkpointing=True))
+    checkpointing = roofline.Saving(checkpointing=True)
+    checkpointed = roofline.memory(shape, "all", batches, BF16, checkpointing)
     plain = roofline.memory(shape, "all", batches, BF16)
     assert roofline.memory(shape, "embeddings", batches, BF16).total <= plain.total
     assert layers == 1 or checkpointed.activations < plain.activations
@@ -144,4 +164,4 @@ def test_less_is_never_more(layers, width, tied, processes, micro_batch):
     for train in ("all", "embeddings"):
         seconds = roofline.step_seconds(shape, train, batches, GPU.reaching(0.5))
         assert seconds <= roofline.step_seconds(shape, train, batches, GPU.reaching(0.4))
-        assert seconds <= roofline.step_seconds(shape, train, batches, GPU.reaching(0.5), checkpointing=True)
+        assert seconds <= roofline.step_seconds(shape, train, batches, GPU.reaching(0.5), checkpointing)

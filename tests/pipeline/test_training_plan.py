@@ -48,7 +48,7 @@ def refused(*overrides):
 def test_a_remedy_is_the_smallest_change_and_names_nothing_that_is_chosen():
     staged = refused("training=tweety_two_stage", "cluster.micro_batch=32")
     assert [way.partition(" (")[0] for way in staged] == [
-        "cluster.micro_batch=8",
+        "cluster.micro_batch=16",
         "cluster.sharding=full cluster.processes=2",
         "cluster.gpu=h200 where you have one",
     ]

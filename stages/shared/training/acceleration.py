@@ -4,7 +4,6 @@ import shutil
 import sys
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch._inductor import config as inductor
 from torch.utils._triton import has_triton
@@ -20,11 +19,6 @@ from stages.shared.training.sharding import layers, shard
 def is_sharded(execution: Execution, accelerator: Accelerator) -> bool:
     """Tell whether the processes share the model; one process alone has nobody to share with."""
     return execution.sharding == "full" and accelerator.num_processes > 1
-
-
-def load_device(accelerator: Accelerator, execution: Execution) -> torch.device:
-    """Return where a model is to be loaded: what will be sharded need not fit any one device whole."""
-    return torch.device("cpu") if is_sharded(execution, accelerator) else accelerator.device
 
 
 def is_sent_weights(accelerator: Accelerator, execution: Execution) -> bool:

@@ -5,7 +5,7 @@ Names stay those of the model but for the layers that get an adapter: `X.weight`
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -40,16 +40,26 @@ def add_adapters(model: nn.Module, adapter: AdapterSettings, seed: int) -> None:
     )
     inject_adapter_in_model(config, model, PEFT_NAME)
     generator = torch.Generator().manual_seed(seed)
-    for layer in _layers(model):
+    for _, layer in _layers(model):
         first: torch.Tensor = layer.lora_A[PEFT_NAME].weight
         bound = 1 / math.sqrt(first.shape[1])
         first.data = torch.empty(first.shape).uniform_(-bound, bound, generator=generator).to(first.device)
 
 
-def merge_adapters(model: nn.Module) -> None:
-    """Add what the adapters learnt to the weights beside which they stand; the model computes what it did before."""
-    for layer in _layers(model):
+def merge_adapters(model: nn.Module, read: Callable[[str], torch.Tensor]) -> None:
+    """Add what the adapters learnt to the weights beside which they stand; the model computes what it did before.
+
+    Weights that were rounded for the training are read again, by their names in the model's files, and are in float32
+    and in the main memory from then on: a device that had room for the rounded ones need not have it for these.
+    """
+    for name, layer in _layers(model):
+        weight = layer.base_layer.weight
+        rounded = weight.dtype != torch.float32
+        if rounded:
+            weight.data = read(f"{name}.weight").to(weight.device, torch.float32)
         layer.merge(safe_merge=False)
+        if rounded:
+            weight.data = weight.data.cpu()
 
 
 def is_adapter(name: str) -> bool:
@@ -78,5 +88,8 @@ def plain_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     return {file_name(name): weight for name, weight in named if not is_adapter(name)}
 
 
-def _layers(model: nn.Module) -> Iterator[Any]:
-    return (part for part in model.modules() if hasattr(part, "lora_A") and hasattr(part, "base_layer"))
+def _layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the layers with an adapter, by name."""
+    for name, part in model.named_modules():
+        if hasattr(part, "lora_A") and hasattr(part, "base_layer"):
+            yield name, part

@@ -21,6 +21,10 @@ class Batch:
     positions: np.ndarray
     """Place of each token in its document, or in its sequence where documents are not told apart, int64."""
 
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return what the model that gives the loss is called with, in that order."""
+        return self.inputs, self.labels, self.positions
+
 
 @dataclass(frozen=True)
 class Blocks:

@@ -11,7 +11,7 @@ from transformers import AutoConfig
 from pipeline.errors import UserError
 from stages.shared.loading import load_masked_model, load_tokenizer, predicts_masked
 from stages.shared.model_folder import padding_position
-from stages.shared.training.batches import IGNORED, Blocks
+from stages.shared.training.batches import Blocks
 from stages.shared.training.loss import LossModel
 from stages.shared.training.masking import MaskedBlocks, Vocabulary
 
@@ -31,18 +31,21 @@ def read_vocabulary(folder: Path) -> Vocabulary:
 class MaskedLossModel(nn.Module):
     """An encoder that returns the summed loss of a batch's hidden tokens; the head sees these alone."""
 
-    def __init__(self, model: nn.Module, padding_id: int) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.padding_id = model, padding_id
+        self.model = model
 
-    def forward(self, inputs: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
-        """Return the sum of the cross-entropy over all labels but IGNORED, float32; shapes (sequences, length)."""
+    def forward(self, inputs: Tensor, labels: Tensor, places: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Return the sum of the cross-entropy over the hidden tokens, float32.
+
+        Shapes: inputs (sequences, length); labels, and places among all tokens, (hidden tokens,); seen as the inputs,
+        0 for padding, None where there is none.
+        """
         body: Any = self.model.base_model
-        seen = inputs != self.padding_id
-        mask = {} if bool(seen.all()) else {"attention_mask": seen.long()}
-        kept = labels != IGNORED
-        logits = head_logits(self.model, body(input_ids=inputs, **mask).last_hidden_state[kept])
-        return nn.functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
+        mask = {} if seen is None else {"attention_mask": seen}
+        hidden = body(input_ids=inputs, **mask).last_hidden_state.flatten(0, 1)
+        logits = head_logits(self.model, hidden.index_select(0, places))
+        return nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
 
 
 def head_logits(model: nn.Module, hidden: Tensor) -> Tensor:
@@ -56,7 +59,7 @@ def head_logits(model: nn.Module, hidden: Tensor) -> Tensor:
 def loss_model(model: nn.Module, data: Blocks) -> nn.Module:
     """Return the model with the loss that belongs to its sequences."""
     if isinstance(data, MaskedBlocks):
-        return MaskedLossModel(model, data.vocabulary.padding_id)
+        return MaskedLossModel(model)
     return LossModel(model, data.by_document)
 
 

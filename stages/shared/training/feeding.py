@@ -11,8 +11,8 @@ from torch import Tensor
 from stages.shared.training.batches import Batch, Blocks
 from stages.shared.training.share import Share
 
-Tensors = tuple[Tensor, Tensor, Tensor]
-"""Inputs, labels and positions, all of shape (sequences, sequence length), int64."""
+Tensors = tuple[Tensor, ...]
+"""A batch's arrays, int64."""
 
 
 class Feeder:
@@ -62,15 +62,13 @@ class Feeder:
 
 def as_tensors(batch: Batch, device: torch.device) -> Tensors:
     """Return a batch in main memory, from where a copy to a GPU waits for nothing."""
-    tensors = [torch.from_numpy(part) for part in (batch.inputs, batch.labels, batch.positions)]
-    inputs, labels, positions = [tensor.pin_memory() for tensor in tensors] if device.type == "cuda" else tensors
-    return inputs, labels, positions
+    tensors = tuple(torch.from_numpy(part) for part in batch.arrays())
+    return tuple(tensor.pin_memory() for tensor in tensors) if device.type == "cuda" else tensors
 
 
 def moved(tensors: Tensors, device: torch.device) -> Tensors:
     """Return tensors on a device; their copies need not have arrived yet."""
-    inputs, labels, positions = (tensor.to(device, non_blocking=True) for tensor in tensors)
-    return inputs, labels, positions
+    return tuple(tensor.to(device, non_blocking=True) for tensor in tensors)
 
 
 def to_device(batch: Batch, device: torch.device) -> Tensors:

@@ -22,6 +22,23 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
+class MaskedBatch(Batch):
+    """Sequences of which some tokens are hidden; an encoder has no use for `positions`."""
+
+    padding_id: int
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return the inputs, the labels of the hidden tokens and their places among all tokens of the batch.
+
+        After them a mask, 0 for padding, where there is any. They are found here, in main memory: on a GPU, to ask how
+        many there are is to wait for all that was started before.
+        """
+        places, seen = np.flatnonzero(self.labels != IGNORED), self.inputs != self.padding_id
+        mask = () if seen.all() else (seen.astype(np.int64),)
+        return self.inputs, self.labels.reshape(-1)[places], places, *mask
+
+
+@dataclass(frozen=True)
 class MaskedBlocks(Blocks):
     """A row of tokens cut into sequences of which some tokens are hidden.
 
@@ -36,7 +53,7 @@ class MaskedBlocks(Blocks):
         rows = range(first, min(last, len(self)))
         return max(1, sum(hidden_count(self._ordinary(self._read(row))) for row in rows))
 
-    def batch(self, rows: list[int]) -> Batch:
+    def batch(self, rows: list[int]) -> MaskedBatch:
         """Return the blocks with the given numbers; a number past the end gives a row without targets.
 
         Labels are the hidden tokens, IGNORED elsewhere; a block cut short by the end is filled with padding.
@@ -49,7 +66,7 @@ class MaskedBlocks(Blocks):
             inputs[place, : len(read)], labels[place, : len(read)] = self._hide(read, row)
             if not len(read):  # attention has to see something
                 inputs[place] = self.tokens[0]
-        return Batch(inputs, labels, np.zeros(shape, dtype=np.int64))
+        return MaskedBatch(inputs, labels, np.zeros(shape, dtype=np.int64), self.vocabulary.padding_id)
 
     def _read(self, row: int) -> np.ndarray:
         # The very last token may be none of any block: there are as many blocks as there are to predict the next token.

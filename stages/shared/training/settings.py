@@ -106,7 +106,7 @@ class TrainingSettings(Section):
     threads: PositiveInt
     """CPU threads of torch in each process; float sums depend on it."""
     precision: Literal["float32", "bfloat16"]
-    """Of the matrix products; weights, sums and optimizer stay in float32."""
+    """Of the matrix products; trained weights, sums and optimizer stay in float32."""
     attention: Literal["causal", "document"]
     """`document`: a token sees only what came before it in its own document."""
     max_grad_norm: PositiveFloat

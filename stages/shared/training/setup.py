@@ -7,7 +7,12 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import FullyShardedDataParallelPlugin, InitProcessGroupKwargs, get_int_from_env
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    FullyShardedDataParallelPlugin,
+    InitProcessGroupKwargs,
+    get_int_from_env,
+)
 from transformers import AutoConfig
 
 from pipeline.errors import UserError
@@ -42,7 +47,10 @@ def make_accelerator(
         mixed_precision=MIXED[precision],
         fsdp_plugin=plugin,
         gradient_accumulation_steps=1,  # the loop divides by the global batch's tokens itself
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
+        kwargs_handlers=[
+            InitProcessGroupKwargs(timeout=LONGEST_WAIT),
+            DistributedDataParallelKwargs(gradient_as_bucket_view=True),
+        ],
     )
     started = get_int_from_env(["WORLD_SIZE"], 1)
     if accelerator.num_processes != started:

@@ -48,6 +48,11 @@ class Training:
         return self.accelerator.is_main_process or self.sharded is not None
 
     @property
+    def has_buckets(self) -> bool:
+        """Whether gradients lie in the buckets in which the processes exchange them."""
+        return self.accelerator.num_processes > 1 and self.sharded is None
+
+    @property
     def total_tokens(self) -> int:
         """Tokens of the whole training."""
         return len(self.data.tokens)
@@ -83,18 +88,19 @@ def take_step(
     optimizer = training.optimizer
     for group, options in zip(training.groups, optimizer.param_groups, strict=True):
         options["lr"] = group.learning_rate(training.schedule, step)
-    loss = accumulate_gradients(training, module, step)
+    mean = accumulate_gradients(training, module, step)
     norm = training.accelerator.clip_grad_norm_(weights, training.schedule.settings.max_grad_norm)
-    grad_norm = number(norm)
+    # Clipping is started before either is read: on a GPU the first read waits for all that was started.
+    loss, grad_norm = float(mean), number(norm)
     taken = math.isfinite(loss) and math.isfinite(grad_norm) and loss <= most_loss
     if taken:
         optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=not training.has_buckets)
     return StepResult(loss, grad_norm, taken)
 
 
-def accumulate_gradients(training: Training, module: nn.Module, step: int) -> float:
-    """Add up the gradients of a global batch's mean loss over all processes, and return that loss."""
+def accumulate_gradients(training: Training, module: nn.Module, step: int) -> Tensor:
+    """Add up the gradients of a global batch's mean loss over all processes, and return that loss, float64."""
     accelerator, share, data = training.accelerator, training.share, training.data
     first = step * share.global_batch
     targets = data.targets(first, first + share.global_batch)
@@ -112,7 +118,8 @@ def accumulate_gradients(training: Training, module: nn.Module, step: int) -> fl
             # Gradients are averaged over processes: multiplied back, they are those of the mean over all tokens.
             accelerator.backward(loss * (share.ranks / targets))
         total += loss.detach()
-    return _summed(accelerator, total) / targets
+    summed: Tensor = total if accelerator.num_processes == 1 else accelerator.reduce(total, reduction="sum")
+    return summed / targets
 
 
 def uncompiled() -> AbstractContextManager[None]:
@@ -149,9 +156,10 @@ def start_phase(training: Training, phase: int) -> tuple[nn.Module, list[nn.Para
         return training.sharded, weights
     # DistributedDataParallel looks at requires_grad once: so each phase has a wrapper of its own.
     training.accelerator.free_memory()
+    if training.has_buckets:
+        # Gradients that are there when a model is wrapped are moved into its buckets, and stay. Ones that are not would
+        # be made beside these in the first micro-batch, and held twice until the last one's are exchanged.
+        for weight in weights:
+            weight.grad = torch.zeros_like(weight)
     module = loss_model(training.model, training.data)
     return training.accelerator.prepare_model(module), weights
-
-
-def _summed(accelerator: Accelerator, value: Tensor) -> float:
-    return float(value if accelerator.num_processes == 1 else accelerator.reduce(value, reduction="sum"))

@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from stages.continue_pretraining import loop
 from stages.shared.training.batches import IGNORED
 from stages.shared.training.encoders import MaskedLossModel, load_encoder, read_vocabulary
+from stages.shared.training.feeding import to_device
 from stages.shared.training.masking import MaskedBlocks, Vocabulary
 
 MASK, PADDING, SIZE = 1, 2, 50
@@ -93,10 +94,11 @@ def test_the_loss_is_the_models_own(encoder):
     data = MaskedBlocks(text, np.array([0]), 16, by_document=False, vocabulary=vocabulary, seed=1)
     batch = data.batch([0, 1, 2, 3])  # the last one is cut short, and filled
     inputs, labels = torch.from_numpy(batch.inputs), torch.from_numpy(batch.labels)
+    assert len(data.batch([0, 1, 2]).arrays()) == 3, "no mask where nothing is padding"
     assert (inputs == vocabulary.padding_id).any()
     mask = (inputs != vocabulary.padding_id).long()
     with torch.no_grad():
-        found = MaskedLossModel(model, vocabulary.padding_id)(inputs, labels, inputs)
+        found = MaskedLossModel(model)(*to_device(batch, torch.device("cpu")))
         expected = model(input_ids=inputs, attention_mask=mask, labels=labels).loss * data.targets(0, 4)
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
 

@@ -23,10 +23,10 @@ def launch(out: Path, case: dict, *launcher: str) -> subprocess.CompletedProcess
 
 
 def test_two_gloo_processes_give_the_losses_of_one(tiny_model, tiny_tokens, tmp_path):
-    # 500 tokens are 63 sequences of 8: in the last step the second process has none.
-    training = {"global_batch": 2}
+    # 500 tokens are 63 sequences of 8: in the last step the second process has one, and the first two.
+    training = {"global_batch": 4}
     (tmp_path / "two" / "checkpoints" / "step-00000001").mkdir(parents=True)
-    case = {"model": tiny_model, "tokens": tiny_tokens, "execution": {}, "training": training}
+    case = {"model": tiny_model, "tokens": tiny_tokens, "execution": {"micro_batch": 1}, "training": training}
     done = launch(tmp_path / "two", case, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr.count("is torn") == 1, "the first process alone looks for a checkpoint to go on from"

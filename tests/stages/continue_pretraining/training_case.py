@@ -18,6 +18,7 @@ from execution_here import HERE  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 from pipeline.stage import CHECKPOINTS, Execution  # noqa: E402
+from stages.continue_pretraining import loop  # noqa: E402
 from stages.continue_pretraining.settings import ContinuePretrainingSettings  # noqa: E402
 from stages.continue_pretraining.stage import continue_pretraining  # noqa: E402
 from stages.shared.training.step import take_step  # noqa: E402
@@ -140,6 +141,23 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+def gradients_held_once(training, module, weights, at, most_loss):
+    """Take a step, before and after which gradients lie in the buckets of their exchange and nowhere else."""
+
+    def check():
+        buckets = [weight.grad.untyped_storage() for weight in weights]
+        sizes = {bucket.data_ptr(): bucket.nbytes() for bucket in buckets}
+        assert len(weights) == 1 or len(sizes) < len(weights)
+        assert sum(sizes.values()) == sum(weight.numel() * 4 for weight in weights)
+
+    check()
+    result = take_step(training, module, weights, at, most_loss)
+    check()
+    return result
+
+
 if __name__ == "__main__":
     case = json.loads(Path(sys.argv[2]).read_text())
+    if "RANK" in os.environ:
+        loop.take_step = gradients_held_once
     run_case(Path(case["model"]), Path(case["tokens"]), Path(sys.argv[1]), case["execution"], **case["training"])
