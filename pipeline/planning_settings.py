@@ -24,6 +24,10 @@ class PlanningSettings(Section):
 
     source_token_ratio: PositiveFloat
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
+    packed_tokens_per_s: PositiveFloat
+    """Tokens that a machine packs in a second."""
+    ingested_bytes_per_s: PositiveFloat
+    """Of text, by one process or job."""
     conversations: PositiveInt
     """Of instruction tuning, as long as they are not ingested."""
     preferences: PositiveInt

@@ -9,6 +9,7 @@ from pipeline.plan import Step
 from pipeline.planning_settings import GpuFacts, PlanningSettings, Precision
 from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Saving, Shape
 from pipeline.settings import Config
+from pipeline.text_cost import packed_tokens
 
 GB = 1e9
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -128,7 +129,7 @@ def plan_training(step: Step, config: Config) -> TrainingPlan:
     """Return what a step of `continue_pretraining` is planned as."""
     training, planning, cluster = config.training, config.planning, config.cluster
     source = "match" in step.inputs["tokens"].inputs
-    tokens = training_tokens(step, config)
+    tokens = packed_tokens(step.inputs["tokens"], config)
     return TrainingPlan(
         name=step.name,
         shape=source_shape(config) if source else adapted_shape(config),
@@ -178,15 +179,6 @@ def _trained(train: str, config: Config) -> str:
     if adapter.method == "none" or train == "embeddings":
         return train
     return roofline.LORA if adapter.embeddings else roofline.ADAPTERS
-
-
-def training_tokens(step: Step, config: Config) -> int:
-    """Return the tokens of a training step: the packed ones once they are made, else the budget."""
-    packed = step.inputs["tokens"]
-    if packed.finished:
-        return packed.metrics()["tokens"]
-    ratio = config.planning.source_token_ratio if "match" in packed.inputs else 1.0
-    return round(config.training.tokens * ratio)
 
 
 def make_gpu(facts: GpuFacts, precision: Precision) -> Gpu:
