@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipeline.machine_settings import ONE_GPU
 from pipeline.plan import SHARED
 from pipeline.registry import unknown
 from stages.answer_questions.settings import NoQuestionAnswering
@@ -61,6 +62,11 @@ def _language_problems(config: "Config") -> Iterator[str]:
 
 
 def _cluster_problems(config: "Config") -> Iterator[str]:
+    if config.cluster.name == ONE_GPU and config.cluster.processes > 1:
+        yield (
+            f"cluster=one_gpu is one GPU, but cluster.processes={config.cluster.processes} (from the experiment, where "
+            "you gave none); give cluster.processes=1 as well, or cluster=multi_gpu"
+        )
     if config.cluster.gpu is not None and config.cluster.gpu not in config.planning.gpus:
         yield unknown("GPU (cluster.gpu)", config.cluster.gpu, list(config.planning.gpus))
 

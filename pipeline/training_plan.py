@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pipeline import roofline
+from pipeline.machine_settings import ONE_GPU
 from pipeline.plan import Step
 from pipeline.planning_settings import GpuFacts, PlanningSettings, Precision
 from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Saving, Shape
@@ -48,6 +49,8 @@ class TrainingPlan:
     """Why its model cannot be shared by processes; None where it can."""
     checkpoints: int
     """On the disk at a time, with the one that is being written."""
+    one_gpu: bool
+    """Is a cluster chosen that is one GPU, so that more processes want another?"""
 
     @property
     def sharded(self) -> bool:
@@ -90,6 +93,7 @@ class TrainingPlan:
     def settings(self) -> tuple[str, ...]:
         """Return what decides its memory and may be chosen otherwise, as settings to give."""
         return (
+            *([f"cluster={'multi_gpu' if self.batches.processes > 1 else 'one_gpu'}"] if self.one_gpu else []),
             f"cluster.sharding={'full' if self.sharding else 'none'}",
             f"cluster.processes={self.batches.processes}",
             f"cluster.micro_batch={self.batches.micro_batch}",
@@ -143,6 +147,7 @@ def plan_training(step: Step, config: Config) -> TrainingPlan:
         checkpointing=cluster.activation_checkpointing,
         unshardable=training.unshardable,
         checkpoints=cluster.kept_checkpoints + 1,
+        one_gpu=cluster.name == ONE_GPU,
     )
 
 

@@ -139,7 +139,9 @@ def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
 def test_what_the_user_says_of_the_cluster_counts_more_than_the_recipe():
     steps, config = planned("tweety_dutch", "cluster=one_gpu", "cluster.processes=1")
     assert (config.cluster.processes, config.cluster.micro_batch) == (1, 2)
-    with pytest.raises(UserError, match=r"adapted_model needs about .*would fit: cluster\.processes=2"):
+    with pytest.raises(
+        UserError, match=r"adapted_model needs about .*would fit: cluster=multi_gpu cluster\.processes=2"
+    ):
         check_trainings([(step, config) for step in steps])
 
 

@@ -34,7 +34,7 @@ def test_all_of_7b_on_one_gpu_of_80_gb_is_refused_with_what_would_fit():
     (line,) = str(raised.value).splitlines()
     assert "adapted_model needs about " in line
     assert "cluster.gpu=h100 has 80.0 GB" in line
-    assert "cluster.sharding=full cluster.processes=2" in line
+    assert "cluster=multi_gpu cluster.sharding=full cluster.processes=2" in line
     assert "train: 2x2" in line
     check_trainings(with_gpu(steps, None))
 
@@ -49,18 +49,23 @@ def test_a_remedy_is_the_smallest_change_and_names_nothing_that_is_chosen():
     staged = refused("training=tweety_two_stage", "cluster.micro_batch=32")
     assert [way.partition(" (")[0] for way in staged] == [
         "cluster.micro_batch=8",
-        "cluster.sharding=full cluster.processes=2",
+        "cluster=multi_gpu cluster.sharding=full cluster.processes=2",
         "cluster.gpu=h200 where you have one",
     ]
     long = ("training.sequence_length=4096", "training.global_batch=64", "cluster.micro_batch=8")
     checkpointed = refused(*long, "cluster.activation_checkpointing=true")
     assert [way.partition(" (")[0] for way in checkpointed] == [
-        "cluster.sharding=full cluster.processes=2 cluster.micro_batch=4",
+        "cluster=multi_gpu cluster.sharding=full cluster.processes=2 cluster.micro_batch=4",
         "training.phases with at most `train: 2x2`, as in training=tweety_two_stage",
         "cluster.gpu=h200 cluster.micro_batch=4 where you have one",
     ]
     # Two GPUs share it already, with all that spares memory: more of them are left.
-    shared = ("cluster.sharding=full", "cluster.processes=2", "cluster.activation_checkpointing=true")
+    shared = (
+        "cluster=multi_gpu",
+        "cluster.sharding=full",
+        "cluster.processes=2",
+        "cluster.activation_checkpointing=true",
+    )
     longer = ("training.sequence_length=16384", "training.global_batch=64", "tokenizer.vocabulary_size=128000")
     assert refused(*shared, *longer)[0].startswith("cluster.processes=4 (")
 
@@ -68,7 +73,7 @@ def test_a_remedy_is_the_smallest_change_and_names_nothing_that_is_chosen():
 def test_what_a_remedy_names_fits():
     sizes = ("training.sequence_length=2048", "training.global_batch=64", "cluster.micro_batch=16")
     for way in refused(*sizes):
-        settings = [word for word in way.split() if word.startswith("cluster.")]
+        settings = [word for word in way.split() if word.startswith(("cluster=", "cluster."))]
         if "training.phases" not in way:
             check_trainings([adapted("cluster.gpu=h100", *sizes, *settings)])
 
@@ -107,7 +112,8 @@ def test_optimizers_and_adapters_are_planned_as_what_they_hold():
 
 
 def test_what_cannot_be_shared_is_told_before_anything_runs():
-    steps = [adapted("optimizer=muon", "cluster.sharding=full", "cluster.processes=2", "cluster.gpu=null")]
+    both = ("cluster=multi_gpu", "cluster.sharding=full", "cluster.processes=2")
+    steps = [adapted("optimizer=muon", *both, "cluster.gpu=null")]
     with pytest.raises(
         UserError, match=r"adapted_model: cluster\.sharding=full does not go with training\.optimizer=muon"
     ):
@@ -116,6 +122,15 @@ def test_what_cannot_be_shared_is_told_before_anything_runs():
     with pytest.raises(UserError, match="adapted_model needs about") as raised:
         check_trainings([adapted("optimizer=muon")])
     assert "sharding" not in str(raised.value)
+
+
+@pytest.mark.parametrize("recipe", ["tweety_dutch", "tweety_italian", "mistral_ft_dutch", "tweety_dutch_instruct"])
+def test_one_gpu_takes_no_recipe_for_eight(recipe):
+    chosen = ["language=dutch", f"experiment={recipe}"]
+    with pytest.raises(UserError, match=r"cluster=one_gpu is one GPU, but cluster\.processes=8 .*cluster=multi_gpu"):
+        load_config([*chosen, "cluster=one_gpu"])
+    for remedy in (["cluster=one_gpu", "cluster.processes=1"], ["cluster=multi_gpu"], ["cluster=slurm"]):
+        load_config([*chosen, *remedy])
 
 
 def test_a_kept_tokenizer_is_planned_with_its_own_rows():
