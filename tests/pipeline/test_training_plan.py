@@ -8,6 +8,7 @@ from pipeline import commands, graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
 from pipeline.gpu_memory import check_trainings
+from pipeline.plan_table import time_words
 from pipeline.sources import current_lock
 from pipeline.training_plan import plan_training, planned_rate
 
@@ -150,6 +151,11 @@ def test_the_plan_shows_what_trainings_cost(tmp_path, capsys):
     assert "h200 hours" in shown
     for name in ("adapted_model", "instruct_model", "hydra_parft_model"):
         assert f"{name}, GB on one GPU: weights 0.0" in shown
+
+
+def test_a_long_time_is_told_in_days():
+    words = [time_words(seconds) for seconds in (42, 7_200, 2 * 86_400, 45 * 86_400)]
+    assert words == ["42 s", "120 min", "2880 min", "45.0 days"]
 
 
 def test_batches_that_the_processes_cannot_share_are_told_before_anything_runs():
