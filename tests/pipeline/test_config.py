@@ -23,6 +23,14 @@ from stages.fetch_base_model.settings import FolderModelSource
         (["language=dutch", "training.tokens=many"], "training.tokens='many': input should be a valid integer"),
         (["language=dutch", "training.seed=1,2"], "put -m before it"),
         (["language=dutch", "training.seed"], "cannot read the overrides"),
+        (
+            ["language=dutch", "training.phases=[{name:", "all,", "share:", "1.0,", "train:", "all}]"],
+            """a value with spaces goes in quotes of its own: ARGS="'training.phases=[...]'\"""",
+        ),
+        (
+            ["language=dutch", "+question_answering.sets.own={kind:", "jsonl,", "file:", "{path:", "a.jsonl}}"],
+            """a value with spaces goes in quotes of its own: ARGS="'+question_answering.sets.own={...}'\"""",
+        ),
         (["language=dutch", "training=null"], "unknown training 'null'. Available: chocollama, default"),
         (["language=dutch", "experiment=null"], "unknown experiment 'null'. Available: chocollama3_dutch,"),
         (["language=dutch", "mapping="], "unknown mapping ''"),
