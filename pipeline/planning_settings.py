@@ -46,5 +46,7 @@ class PlanningSettings(Section):
     """Float32 logits held at a time."""
     reserved_gb: NonNegativeFloat
     """Of a GPU's memory: CUDA's own, and gaps between tensors."""
+    process_gb: NonNegativeFloat
+    """Main memory of a training process beside the model and its checkpoints."""
     gpus: dict[str, GpuFacts]
     """By the names that cluster.gpu may have."""

@@ -1,6 +1,7 @@
 """Whether trainings fit, told before anything runs."""
 
 from functools import cache
+from math import ceil
 
 import pytest
 
@@ -132,6 +133,37 @@ def test_one_gpu_takes_no_recipe_for_eight(recipe):
         load_config([*chosen, "cluster=one_gpu"])
     for remedy in (["cluster=one_gpu", "cluster.processes=1"], ["cluster=multi_gpu"], ["cluster=slurm"]):
         load_config([*chosen, *remedy])
+
+
+def test_a_job_with_too_little_main_memory_for_checkpoints_is_refused():
+    # Of all weights 4 bytes, and 8 of moments: gathered together where they are shared, else one file at a time.
+    every = "{name: all, share: 1, train: all, learning_rate: 0.0001, embedding_learning_rate: 0.0001}"
+    whole = (
+        "cluster=slurm",
+        "cluster.gpu=null",
+        f"training.phases=[{every}]",
+        "mapping=keep",
+        "training.global_batch=8",
+    )
+    weights, own = 6.738_415_616, 3
+    cases = (
+        (("cluster.sharding=full", "cluster.processes=2"), 12 * weights + 2 * own, 2),
+        (("cluster.processes=2",), 8 * weights + 2 * own, 2),  # as much as two processes that read the model
+        (("cluster.processes=1",), 8 * weights + own, 1),
+        (("cluster.sharding=full", "cluster.processes=8", "cluster.slurm.nodes=4"), 12 * weights + 2 * own, 2),
+    )
+    for chosen, needed, here in cases:
+        enough = ceil(needed * 1e9 / here / 2**30)
+        check_trainings(planned(*whole, *chosen, f"cluster.slurm.gpu.memory_gb={enough}"))
+        with pytest.raises(UserError) as raised:
+            check_trainings(planned(*whole, *chosen, f"cluster.slurm.gpu.memory_gb={enough - 1}"))
+        assert f"adapted_model needs about {needed:.1f} GB of a node's main memory when it writes" in str(raised.value)
+        assert f"give cluster.slurm.gpu.memory_gb={enough}, for each GPU" in str(raised.value)
+    check_trainings(planned(*whole, "cluster.processes=1", "cluster.slurm.gpu.memory_gb=null"))
+    with pytest.raises(UserError, match=r"when it reads the model.* give cluster\.slurm\.gpu\.memory_gb=28"):
+        check_trainings(
+            planned("cluster=slurm", "training=tweety_two_stage", "mapping=keep", "cluster.slurm.gpu.memory_gb=20")
+        )
 
 
 def test_a_kept_tokenizer_is_planned_with_its_own_rows():
