@@ -93,7 +93,7 @@ class TrainingPlan:
     def settings(self) -> tuple[str, ...]:
         """Return what decides its memory and may be chosen otherwise, as settings to give."""
         return (
-            *([f"cluster={'multi_gpu' if self.batches.processes > 1 else 'one_gpu'}"] if self.one_gpu else []),
+            *cluster_choice(self.one_gpu, self.batches.processes),
             f"cluster.sharding={'full' if self.sharding else 'none'}",
             f"cluster.processes={self.batches.processes}",
             f"cluster.micro_batch={self.batches.micro_batch}",
@@ -127,6 +127,11 @@ class TrainingPlan:
 
     def _memory(self, train: str) -> Memory:
         return roofline.memory(self.shape, train, self.batches, self.facts, Saving(self.sharded, self.checkpointing))
+
+
+def cluster_choice(one_gpu: bool, processes: int) -> tuple[str, ...]:
+    """Return, as a setting, which cluster so many processes want where the chosen one is one GPU; else nothing."""
+    return (f"cluster={'multi_gpu' if processes > 1 else ONE_GPU}",) if one_gpu else ()
 
 
 def plan_training(step: Step, config: Config) -> TrainingPlan:

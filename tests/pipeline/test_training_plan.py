@@ -68,7 +68,12 @@ def test_a_remedy_is_the_smallest_change_and_names_nothing_that_is_chosen():
         "cluster.processes=2",
         "cluster.activation_checkpointing=true",
     )
-    longer = ("training.sequence_length=16384", "training.global_batch=64", "tokenizer.vocabulary_size=128000")
+    longer = (
+        "training.sequence_length=16384",
+        "base_model.max_positions=null",
+        "training.global_batch=64",
+        "tokenizer.vocabulary_size=128000",
+    )
     assert refused(*shared, *longer)[0].startswith("cluster.processes=4 (")
 
 
