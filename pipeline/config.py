@@ -117,7 +117,18 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise UserError(f"cannot read the overrides {list(overrides)}: {_first_line(error)}") from None
+        remedy = _quoting_remedy(overrides)
+        raise UserError(f"cannot read the overrides {list(overrides)}: {_first_line(error)}{remedy}") from None
+
+
+def _quoting_remedy(overrides: Sequence[str]) -> str:
+    """Return how to write the first override that ends within a bracket, cut off there by a space; else nothing."""
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if sum(map(value.count, "[{")) > sum(map(value.count, "]}")):
+            closed = "[...]" if value.startswith("[") else "{...}"
+            return f"; a value with spaces goes in quotes of its own: ARGS=\"'{key}={closed}'\""
+    return ""
 
 
 def _compose(overrides: Sequence[str], local: Mapping[str, str]) -> Any:

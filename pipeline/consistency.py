@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipeline.machine_settings import ONE_GPU
 from pipeline.plan import SHARED
 from pipeline.registry import unknown
 from stages.answer_questions.settings import NoQuestionAnswering
@@ -12,13 +13,14 @@ from stages.fetch_base_model.settings import FolderModelSource
 from stages.ingest_dictionary.settings import CardDictionary
 from stages.map_embeddings.methods import NEEDS
 from stages.merge_models.settings import LateMerging
+from stages.shared.training.devices import EIGHT_BIT_ON_CPU, against_flash_attention, without_flash_attention
 from stages.shared.training.plain_head import rescaled_logits
+from stages.shared.training.settings import AdamW8bit
 from stages.shared.translation.settings import FuzzyRepair
 
 if TYPE_CHECKING:
     from pipeline.settings import Config
 
-DECODERS = ("pypi", "random", "random_mistral")  # base_model.source.kind; of the others the model's own config tells
 RESERVED = (SHARED, "downloads")  # folders that stand where the languages' do
 
 
@@ -27,6 +29,7 @@ def contradictions(config: "Config") -> Iterator[str]:
     yield from _language_problems(config)
     yield from _card_problems(config)
     yield from _cluster_problems(config)
+    yield from _training_problems(config)
     yield from _encoder_problems(config)
     yield from _head_problems(config)
     yield from _merging_problems(config)
@@ -61,6 +64,11 @@ def _language_problems(config: "Config") -> Iterator[str]:
 
 
 def _cluster_problems(config: "Config") -> Iterator[str]:
+    if config.cluster.name == ONE_GPU and config.cluster.processes > 1:
+        yield (
+            f"cluster=one_gpu is one GPU, but cluster.processes={config.cluster.processes} (from the experiment, where "
+            "you gave none); give cluster.processes=1 as well, or cluster=multi_gpu"
+        )
     if config.cluster.gpu is not None and config.cluster.gpu not in config.planning.gpus:
         yield unknown("GPU (cluster.gpu)", config.cluster.gpu, list(config.planning.gpus))
 
@@ -101,16 +109,36 @@ def _card_problems(config: "Config") -> Iterator[str]:
         yield f"init method '{config.mapping.method}' needs {need.what}: {need.remedy}"
 
 
+def _training_problems(config: "Config") -> Iterator[str]:
+    training, model, cluster = config.training, config.base_model, config.cluster
+    if model.max_positions is not None and training.sequence_length > model.max_positions:
+        yield (
+            f"training.sequence_length={training.sequence_length} is more than the {model.max_positions} positions of "
+            f"{model.name}; give at most {model.max_positions}"
+        )
+    for phase in training.phases:
+        if phase.outer_layers > model.layers:
+            yield (
+                f"training.phases: phase '{phase.name}' trains {phase.train} layers, and {model.name} has "
+                f"{model.layers}; give at most so many in all, or `train: all`"
+            )
+    if isinstance(training.optimizer, AdamW8bit) and cluster.device == "cpu":
+        yield EIGHT_BIT_ON_CPU
+    against = against_flash_attention(cluster.device, training.precision)
+    if cluster.attention_kernel == "flash_attention_2" and against:
+        yield without_flash_attention(against)
+
+
 def _encoder_problems(config: "Config") -> Iterator[str]:
     masked, model = config.training.objective == "masked", config.base_model
-    if masked and model.source.kind in DECODERS:
+    if masked and not model.encoder:
         yield (
             f"training.objective=masked: {model.name} is a decoder; give training.objective=causal, or an encoder, for "
             "example base_model=robbert_v2"
         )
-    if not masked and model.source.kind == "random_encoder":
+    if not masked and model.encoder:
         yield f"base_model: {model.name} is an encoder; give training.objective=masked too, or a decoder"
-    if config.training.objective == "masked" and config.translates:
+    if masked and config.translates:
         yield (
             "heads=hydra: a model trained with training.objective=masked writes no text; give "
             "heads=none, or a decoder and training.objective=causal"

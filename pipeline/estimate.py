@@ -8,11 +8,20 @@ from pathlib import Path
 from pipeline import store
 from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
-from pipeline.ingest_disk import fetched_bytes, ingested_bytes
+from pipeline.ingest_disk import TEXT_DISK, fetched_bytes, ingested_bytes
 from pipeline.plan import Step
 from pipeline.roofline import checkpoint_bytes
 from pipeline.settings import Config
-from pipeline.training_plan import TrainingPlan, plan_training, planned_rate, training_tokens
+from pipeline.text_cost import (
+    BYTES_PER_TOKEN,
+    PACKING,
+    corpus_seconds,
+    corpus_text,
+    packed_bytes,
+    packed_tokens,
+    packing_seconds,
+)
+from pipeline.training_plan import TrainingPlan, plan_training, planned_rate
 from pipeline.translation_cost import back_translation_tokens, prompted_line, translator_parameters
 from pipeline.tuning_plan import TUNING_CHECKPOINTS, TuningPlan, has_reference, tuning_tokens
 
@@ -56,11 +65,11 @@ MODEL_FOLDERS = {
     "merge_models": 1,
 }
 TRAININGS = ("continue_pretraining", "tune_instructions")
+TEXTS = ("ingest_corpus", *PACKING)
 TUNING_CHECKPOINT_BYTES = 12  # of a weight in it, with two AdamW moments, all in float32
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 FLOAT32_BYTES = 4  # of a weight as translation models are published
 FETCHED_BYTES_PER_SECOND = 6_000_000  # a Marian model, 300 MB, in about a minute
-BYTES_PER_TOKEN = {"source": 2.5, "target": 4.5}  # UTF-8 bytes; source: a language its tokenizer does not know
 
 
 @dataclass(frozen=True)
@@ -70,21 +79,20 @@ class Estimate:
     seconds: float
     disk_bytes: int
     tokens: int
+    passing_bytes: int = 0
+    """Of the disk: what goes when the step ends."""
 
 
 def estimate(step: Step, config: Config) -> Estimate:
     """Return what one unfinished step will cost, from the machine's own earlier runs where there are some."""
     seconds, megabytes = USUAL[step.stage.name]
     speed = _speed(step, config)
-    model_bytes = config.base_model.disk_bytes
-    disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * model_bytes
+    disk = megabytes * 1_000_000 + MODEL_FOLDERS.get(step.stage.name, 0) * config.base_model.disk_bytes
+    if step.stage.name in TEXTS:
+        return _text_cost(step, config, seconds, disk)
     disk += sum(ingested_bytes(card) for card in _cards(step))
-    if step.stage.name == "continue_pretraining":
-        tokens = training_tokens(step, config)
-        return Estimate(seconds + tokens / _rate(step, config), disk + _checkpoint_bytes(step, config), tokens)
-    if step.stage.name == "tune_instructions":
-        tokens, cost = tuning_cost(step, config)
-        return Estimate(seconds + tokens * cost / speed, disk + _checkpoint_bytes(step, config), tokens)
+    if step.stage.name in TRAININGS:
+        return _training_cost(step, config, seconds, disk)
     if step.stage.name == "probe_initialization":
         tokens = probe_tokens(step, config)
         return Estimate(seconds + tokens * TRAINING_EMBEDDINGS / speed, disk, tokens)
@@ -110,6 +118,29 @@ def estimate(step: Step, config: Config) -> Estimate:
     if step.stage.name in ("fetch_translator", "back_translate"):
         return _back_translation_cost(step, config, seconds, disk)
     return Estimate(_seconds_before(step) or seconds, disk, 0)
+
+
+def _text_cost(step: Step, config: Config, seconds: float, disk: int) -> Estimate:
+    """Return what it costs to ingest a training's text, or to pack it."""
+    if step.stage.name in PACKING:
+        packed = packed_bytes(step, config)
+        scratch = packed if step.stage.name == "pack_tokens" else 0  # a second copy, in the order of the corpus
+        return Estimate(seconds + packing_seconds(step, config), disk + packed + scratch, 0, scratch)
+    text = corpus_text(step, _cards(step), config)
+    seconds = seconds + corpus_seconds(text, config) if text else _seconds_before(step) or seconds
+    return Estimate(seconds, disk + round(TEXT_DISK * text), 0)
+
+
+def _training_cost(step: Step, config: Config, seconds: float, disk: int) -> Estimate:
+    """Return what a training or an instruction tuning costs, with its checkpoints."""
+    checkpoints = _checkpoint_bytes(step, config)
+    if step.stage.name == "tune_instructions":
+        tokens, cost = tuning_cost(step, config)
+        seconds += tokens * cost / _speed(step, config)
+    else:
+        tokens = packed_tokens(step.inputs["tokens"], config)
+        seconds += tokens / _rate(step, config)
+    return Estimate(seconds, disk + checkpoints, tokens, checkpoints)
 
 
 def _back_translation_cost(step: Step, config: Config, seconds: float, disk: int) -> Estimate:
@@ -176,14 +207,10 @@ def check_disk(steps: Sequence[tuple[Step, Config]]) -> tuple[int, int]:
     Downloads count where they are on the same disk, and else are held against their own. Each step comes with a config
     that it is planned for.
     """
-    needed, checkpoints = 0, []
-    for step, config in steps:
-        if not step.finished:
-            needed += estimate(step, config).disk_bytes
-            if step.stage.name in TRAININGS:
-                checkpoints.append(_checkpoint_bytes(step, config))
-    # Checkpoints go when their training ends, so only one training's are on the disk at a time.
-    needed -= sum(checkpoints) - max(checkpoints, default=0)
+    costs = [estimate(step, config) for step, config in steps if not step.finished]
+    passing = [cost.passing_bytes for cost in costs]
+    # What goes when its step ends, such as a training's checkpoints, is on the disk with that of no other step.
+    needed = sum(cost.disk_bytes for cost in costs) - sum(passing) + max(passing, default=0)
     artifacts, downloads = steps[0][1].artifacts, steps[0][1].execution().downloads
     cards = {(card.name, card.languages): card for step, _ in steps if not step.finished for card in _cards(step)}
     fetched = sum(fetched_bytes(card, downloads) for card in cards.values())

@@ -1,9 +1,10 @@
-"""Whether the trainings and tunings of a plan can be shared by the processes and fit the GPUs; if not, what would."""
+"""Whether the trainings and tunings of a plan can be shared by the processes and fit the memory; if not, what would."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from pipeline.errors import UserError
+from pipeline.host_memory import host_problem
 from pipeline.plan import Step
 from pipeline.roofline import Memory
 from pipeline.settings import Config
@@ -28,11 +29,16 @@ def trainings(steps: Sequence[tuple[Step, Config]]) -> Iterator[tuple[AnyPlan, C
 
 
 def check_trainings(steps: Sequence[tuple[Step, Config]]) -> None:
-    """Raise UserError with a line for each training that its processes cannot share or that the GPUs cannot hold.
+    """Raise UserError with a line for each training that its processes cannot share or the memory cannot hold.
 
-    A line says what would do.
+    That is the GPUs' and, of a Slurm job, the main memory. A line says what would do.
     """
-    problems = [problem for plan, config in trainings(steps) if (problem := _problem(plan, config))]
+    problems = [
+        problem
+        for plan, config in trainings(steps)
+        for problem in (_problem(plan, config), host_problem(plan, config) if isinstance(plan, TrainingPlan) else None)
+        if problem
+    ]
     if problems:
         raise UserError("\n".join(problems))
 

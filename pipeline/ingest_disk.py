@@ -16,15 +16,23 @@ UNPACKED = 4
 ARCHIVES = (".deb", ".whl", ".zip", ".xpi", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst")
 """Of which the unpacked content is kept beside them."""
 PACKED = (*ARCHIVES, ".gz", ".bz2", ".xz", ".zst", ".parquet")
+PACKAGES = (DebianSource, PypiSource, NpmSource)
+"""Of which text is a small part."""
 
 
 def ingested_bytes(card: ResolvedCard) -> int:
-    """Return what an ingest takes for a card; 0 for packages, of which text is a small part, and what no lock knows."""
-    if isinstance(card.source, (DebianSource, PypiSource, NpmSource)):
+    """Return what an ingest takes for a card; 0 for packages and what no lock knows."""
+    if isinstance(card.source, PACKAGES):
         return 0
     if isinstance(card.source, HubSource):
         return round(TEXT_DISK * _hub_text(card.source, card.files))
     return round(TEXT_DISK * sum(file.size * _growth(file.name) for file in card.files))
+
+
+def is_unsized(card: ResolvedCard) -> bool:
+    """Tell whether nothing is known of how much text a card has: it is no package, and no lock knows its files."""
+    beginning = isinstance(card.source, HubSource) and card.source.first_bytes is not None
+    return not (card.files or beginning or isinstance(card.source, PACKAGES))
 
 
 def fetched_bytes(card: ResolvedCard, downloads: Path) -> int:

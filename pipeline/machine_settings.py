@@ -9,6 +9,9 @@ from pipeline.section import Section
 from pipeline.slurm_settings import SlurmSettings
 from pipeline.stage import ArraySettings, AttentionKernel, Sharding
 
+ONE_GPU = "one_gpu"
+"""Name of the cluster that is this machine's one GPU."""
+
 
 class ClusterSettings(Section):
     """How a stage is started and how fast; changes no result, but for what `Execution` names."""

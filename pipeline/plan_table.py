@@ -13,6 +13,9 @@ from pipeline.settings import Config
 from pipeline.sources import overlay_notes
 from pipeline.training_table import memory_lines, training_table
 
+DAY = 86_400
+"""Seconds."""
+
 
 def show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
     """Print each step with why it would run and what it would cost; raise UserError where it cannot fit."""
@@ -25,7 +28,7 @@ def show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
         if not step.finished:
             cost = estimate(step, config)
             seconds += cost.seconds
-            row += [f"{cost.tokens:,}" if cost.tokens else "", size_words(cost.disk_bytes), _time(cost.seconds)]
+            row += [f"{cost.tokens:,}" if cost.tokens else "", size_words(cost.disk_bytes), time_words(cost.seconds)]
         table.add_row(*row)
     console.print(table)
     config = steps[0][1]
@@ -38,7 +41,7 @@ def show_plan(steps: Sequence[tuple[Step, Config]]) -> None:
     check_trainings(steps)
     needed, free = check_disk(steps)
     waiting = sum(not step.finished for step, _ in steps)
-    console.print(f"{waiting} of {len(steps)} steps to run, about {_time(seconds)} in all.")
+    console.print(f"{waiting} of {len(steps)} steps to run, about {time_words(seconds)} in all.")
     console.print(f"Disk: about {size_words(needed)} needed, {size_words(free)} free under {config.artifacts}.")
 
 
@@ -51,5 +54,8 @@ def size_words(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def _time(seconds: float) -> str:
+def time_words(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds > 2 * DAY:
+        return f"{seconds / DAY:.1f} days"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -24,6 +24,10 @@ class PlanningSettings(Section):
 
     source_token_ratio: PositiveFloat
     """Tokens that the source tokenizer needs for one token of the new one, roughly."""
+    packed_tokens_per_s: PositiveFloat
+    """Tokens that a machine packs in a second."""
+    ingested_bytes_per_s: PositiveFloat
+    """Of text, by one process or job."""
     conversations: PositiveInt
     """Of instruction tuning, as long as they are not ingested."""
     preferences: PositiveInt
@@ -42,5 +46,7 @@ class PlanningSettings(Section):
     """Float32 logits held at a time."""
     reserved_gb: NonNegativeFloat
     """Of a GPU's memory: CUDA's own, and gaps between tensors."""
+    process_gb: NonNegativeFloat
+    """Main memory of a training process beside the model and its checkpoints."""
     gpus: dict[str, GpuFacts]
     """By the names that cluster.gpu may have."""

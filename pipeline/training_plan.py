@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pipeline import roofline
+from pipeline.machine_settings import ONE_GPU
 from pipeline.plan import Step
 from pipeline.planning_settings import GpuFacts, PlanningSettings, Precision
 from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Moments, Saving, Shape
 from pipeline.settings import Config
+from pipeline.text_cost import packed_tokens
 
 GB = 1e9
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -47,6 +49,8 @@ class TrainingPlan:
     """Why its model cannot be shared by processes; None where it can."""
     checkpoints: int
     """On the disk at a time, with the one that is being written."""
+    one_gpu: bool
+    """Is a cluster chosen that is one GPU, so that more processes want another?"""
 
     @property
     def sharded(self) -> bool:
@@ -89,6 +93,7 @@ class TrainingPlan:
     def settings(self) -> tuple[str, ...]:
         """Return what decides its memory and may be chosen otherwise, as settings to give."""
         return (
+            *cluster_choice(self.one_gpu, self.batches.processes),
             f"cluster.sharding={'full' if self.sharding else 'none'}",
             f"cluster.processes={self.batches.processes}",
             f"cluster.micro_batch={self.batches.micro_batch}",
@@ -130,11 +135,16 @@ class TrainingPlan:
         return roofline.memory(self.shape, train, self.batches, self.facts, self._saving)
 
 
+def cluster_choice(one_gpu: bool, processes: int) -> tuple[str, ...]:
+    """Return, as a setting, which cluster so many processes want where the chosen one is one GPU; else nothing."""
+    return (f"cluster={'multi_gpu' if processes > 1 else ONE_GPU}",) if one_gpu else ()
+
+
 def plan_training(step: Step, config: Config) -> TrainingPlan:
     """Return what a step of `continue_pretraining` is planned as."""
     training, planning, cluster = config.training, config.planning, config.cluster
     source = "match" in step.inputs["tokens"].inputs
-    tokens = training_tokens(step, config)
+    tokens = packed_tokens(step.inputs["tokens"], config)
     return TrainingPlan(
         name=step.name,
         shape=source_shape(config) if source else adapted_shape(config),
@@ -148,6 +158,7 @@ def plan_training(step: Step, config: Config) -> TrainingPlan:
         checkpointing=cluster.activation_checkpointing,
         unshardable=training.unshardable,
         checkpoints=cluster.kept_checkpoints + 1,
+        one_gpu=cluster.name == ONE_GPU,
     )
 
 
@@ -184,15 +195,6 @@ def _trained(train: str, config: Config) -> str:
     if adapter.method == "none" or train == "embeddings":
         return train
     return roofline.LORA if adapter.embeddings else roofline.ADAPTERS
-
-
-def training_tokens(step: Step, config: Config) -> int:
-    """Return the tokens of a training step: the packed ones once they are made, else the budget."""
-    packed = step.inputs["tokens"]
-    if packed.finished:
-        return packed.metrics()["tokens"]
-    ratio = config.planning.source_token_ratio if "match" in packed.inputs else 1.0
-    return round(config.training.tokens * ratio)
 
 
 def make_gpu(facts: GpuFacts, precision: Precision) -> Gpu:

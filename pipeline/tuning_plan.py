@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pipeline import roofline
+from pipeline.machine_settings import ONE_GPU
 from pipeline.plan import Step
 from pipeline.planning_settings import Precision
 from pipeline.roofline import Batches, Gpu, Memory, MemoryFacts, Saving, Shape
 from pipeline.settings import Config
-from pipeline.training_plan import MOMENTS, adapted_shape, memory_facts, more_shared, source_shape
+from pipeline.training_plan import MOMENTS, adapted_shape, cluster_choice, memory_facts, more_shared, source_shape
 from stages.tune_instructions.settings import ON_GPUS_ONLY, DpoSettings, SftSettings, TuneInstructionsSettings
 from stages.tune_translation.settings import TuneTranslationSettings
 
@@ -44,6 +45,8 @@ class TuningPlan:
     """Of the configuration, where checkpointing and adapters may be chosen; None where they may not."""
     checkpoints: int
     """On the disk at a time, with the one that is being written."""
+    one_gpu: bool
+    """As of a training."""
 
     @property
     def sharded(self) -> bool:
@@ -82,6 +85,7 @@ class TuningPlan:
             return (micro_batch,)
         return (
             f"{self.section}.lora=null" if self.most == ALL else f"{self.section}.lora ({LORA_PRESET})",
+            *cluster_choice(self.one_gpu, self.batches.processes),
             f"cluster.sharding={'full' if self.sharding else 'none'}",
             f"cluster.processes={self.batches.processes}",
             micro_batch,
@@ -134,6 +138,7 @@ def plan_instructions(step: Step, config: Config) -> TuningPlan:
         compared=compared,
         section=f"tuning.{tuning.method}",
         checkpoints=TUNING_CHECKPOINTS,
+        one_gpu=config.cluster.name == ONE_GPU,
     )
 
 
@@ -160,6 +165,7 @@ def plan_translation_tuning(step: Step, config: Config) -> TuningPlan:
         compared=False,
         section=None,
         checkpoints=0,
+        one_gpu=config.cluster.name == ONE_GPU,
     )
 
 

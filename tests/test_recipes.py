@@ -11,6 +11,7 @@ from pipeline.config import CONF, load_config
 from pipeline.curves import pair
 from pipeline.curves_graph import curves
 from pipeline.errors import UserError
+from pipeline.estimate import estimate
 from pipeline.gpu_memory import check_trainings
 from pipeline.plan import step_file, unique
 from pipeline.provenance import ROOT
@@ -65,6 +66,11 @@ NEW_TOKENIZER = {
 }
 LORA = ("chocollama_dutch", "chocollama3_dutch", "tokentrans_dutch")
 ADAPTERS = {*LORA, *(f"{recipe}_instruct" for recipe in LORA)}
+ONE_PROCESS = {
+    *("tweety_tatar", "tweety_armenian", "tweety_tatar_instruct", "tweety_armenian_instruct"),
+    "hydra_tower_tatar",
+}
+"""The others are for eight GPUs."""
 LARGER_GPU = {"hydra_tower_tatar"}
 TUNED = ("instruct_model", "preferred_model")
 IN_EVERY_RUN = ("chocollama_dutch",)
@@ -144,6 +150,7 @@ def test_a_recipe_that_translates_with_a_large_model_computes_and_answers_in_its
 def test_a_recipe_fits_the_gpus_that_it_is_planned_for(recipe):
     steps, config = planned(recipe, "cluster=slurm")
     assert config.cluster.gpu == ("h200" if recipe in LARGER_GPU else "h100")
+    assert config.cluster.processes == (1 if recipe in ONE_PROCESS else 8)
     check_trainings([(step, config) for step in steps])
 
 
@@ -158,10 +165,18 @@ def test_the_baseline_of_own_tokens_has_the_usual_cosine_after_its_warm_up():
         assert schedule.factor(step, since=0) == pytest.approx(usual(step), abs=2 / rise)
 
 
+def test_a_baseline_is_planned_with_as_many_tokens_as_the_paper_counted():
+    steps, config = planned("tokentrans_dutch")
+    tokens = {step.name: estimate(step, config).tokens for step in steps if step.stage.name == "continue_pretraining"}
+    assert tokens == {"adapted_model": 22.6e9, "source_finetuned_model": pytest.approx(32e9, rel=0.001)}
+
+
 def test_what_the_user_says_of_the_cluster_counts_more_than_the_recipe():
     steps, config = planned("tweety_dutch", "cluster=one_gpu", "cluster.processes=1")
     assert (config.cluster.processes, config.cluster.micro_batch) == (1, 2)
-    with pytest.raises(UserError, match=r"adapted_model needs about .*would fit: cluster\.processes=2"):
+    with pytest.raises(
+        UserError, match=r"adapted_model needs about .*would fit: cluster=multi_gpu cluster\.processes=2"
+    ):
         check_trainings([(step, config) for step in steps])
 
 

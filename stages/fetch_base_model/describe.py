@@ -25,6 +25,9 @@ def check_config(model: BaseModelSettings, folder: Path) -> None:
         for ours, theirs in FACTS.items()
         if getattr(model, ours) != config.get(theirs)
     ]
+    positions = config.get("max_position_embeddings")
+    if positions and model.max_positions and model.max_positions > positions:  # an encoder may use fewer
+        wrong.append(f"base_model.max_positions={model.max_positions}, but max_position_embeddings is {positions}")
     if wrong:
         raise UserError(
             f"the facts of base model '{model.name}' do not fit its config.json: {'; '.join(wrong)}. "

@@ -125,12 +125,24 @@ class BaseModelSettings(Section):
     """Rows of the input table."""
     hidden_size: PositiveInt
     layers: PositiveInt
+    max_positions: PositiveInt | None
+    """Longest sequence in tokens; null where that is not known."""
+    encoder: bool
+    """Predicts hidden tokens rather than the next one."""
     disk_bytes: Annotated[PositiveInt, Estimated]
     """Size of the folder, roughly."""
     source: ModelSource
+
+
+FORETOLD = ("max_positions", "encoder")
 
 
 class FetchBaseModelSettings(Section):
     """The base_model section alone."""
 
     base_model: BaseModelSettings
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is hashed: not what only tells in advance what the model itself would refuse."""
+        model = super().identity()["base_model"]
+        return {"base_model": {name: value for name, value in model.items() if name not in FORETOLD}}

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from stages.shared.loading import load_tokenizer
+from stages.shared.token_shard import token_dtype
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class DocumentEncoder:
     @property
     def dtype(self) -> np.dtype:
         """The smallest type that holds every id, little endian."""
-        return np.dtype("<u2" if self.vocabulary_size < 2**16 else "<u4")
+        return token_dtype(self.vocabulary_size)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Return for each text its start token and token ids.

@@ -29,6 +29,15 @@ class TokenShard:
         return self.tokens[self.starts[index] : end]
 
 
+def token_dtype(vocabulary_size: int) -> np.dtype:
+    """Return the smallest type that holds every id of a vocabulary, little endian.
+
+    >>> token_dtype(32_000).itemsize, token_dtype(65_536).itemsize
+    (2, 4)
+    """
+    return np.dtype("<u2" if vocabulary_size < 2**16 else "<u4")
+
+
 def read_tokens(folder: Path, split: str) -> TokenShard:
     """Open the split `train` or `validation` of a packed_tokens artifact."""
     meta = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))

@@ -26,7 +26,8 @@ def test_every_choice_composes_and_plans(choice, tmp_path):
         "back_translation/file": [
             f"back_translation.{end}.path={tmp_path / 'table.tsv'}" for end in ("source", "target")
         ],
-        "base_model/tiny_random_encoder": ["training.objective=masked"],
+        **{f"base_model/{encoder}": ["training.objective=masked"] for encoder in ("robbert_v2", "tiny_random_encoder")},
+        "optimizer/adamw_8bit": ["cluster=one_gpu"],
         "question_answering/files": [
             "heads=hydra",
             f"+question_answering.sets.own={{kind: jsonl, file: {{path: {tmp_path / 'table.tsv'}}}}}",

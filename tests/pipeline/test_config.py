@@ -23,6 +23,14 @@ from stages.fetch_base_model.settings import FolderModelSource
         (["language=dutch", "training.tokens=many"], "training.tokens='many': input should be a valid integer"),
         (["language=dutch", "training.seed=1,2"], "put -m before it"),
         (["language=dutch", "training.seed"], "cannot read the overrides"),
+        (
+            ["language=dutch", "training.phases=[{name:", "all,", "share:", "1.0,", "train:", "all}]"],
+            """a value with spaces goes in quotes of its own: ARGS="'training.phases=[...]'\"""",
+        ),
+        (
+            ["language=dutch", "+question_answering.sets.own={kind:", "jsonl,", "file:", "{path:", "a.jsonl}}"],
+            """a value with spaces goes in quotes of its own: ARGS="'+question_answering.sets.own={...}'\"""",
+        ),
         (["language=dutch", "training=null"], "unknown training 'null'. Available: chocollama, default"),
         (["language=dutch", "experiment=null"], "unknown experiment 'null'. Available: chocollama3_dutch,"),
         (["language=dutch", "mapping="], "unknown mapping ''"),
@@ -84,6 +92,31 @@ from stages.fetch_base_model.settings import FolderModelSource
             "SmolLM2-135M-Instruct is a decoder; give training.",
         ),
         (["language=dutch", "base_model=tiny_random_encoder"], "tiny-random-encoder is an encoder; give training"),
+        (["language=dutch", "base_model=robbert_v2"], "robbert-v2-dutch-base is an encoder; give training.objective"),
+        (
+            ["language=dutch", "base_model=llama2_7b", "training.objective=masked"],
+            "Llama-2-7b is a decoder; give train",
+        ),
+        (
+            ["language=dutch", "base_model=llama2_7b", "training.sequence_length=4097"],
+            "training.sequence_length=4097 is more than the 4096 positions of Llama-2-7b; give at most 4096",
+        ),
+        (
+            ["language=dutch", "training=tweety_two_stage", "training.phases.1.train=16x15"],
+            "phase 'outer_layers' trains 16x15 layers, and SmolLM2-135M-Instruct has 30; give at most",
+        ),
+        (
+            ["language=dutch", "optimizer=adamw_8bit"],
+            "optimizer=adamw_8bit runs on an Nvidia GPU alone: choose cluster=",
+        ),
+        (
+            ["language=dutch", "cluster.attention_kernel=flash_attention_2"],
+            "flash_attention_2: it needs cluster.device=cuda; it needs training.precision=bfloat16. Choose",
+        ),
+        (
+            ["language=dutch", "cluster=one_gpu", "cluster.attention_kernel=flash_attention_2"],
+            "attention_kernel=flash_attention_2: it needs training.precision=bfloat16. Choose",
+        ),
         (["language=dutch", "heads=hydra", "question_answering=files"], "sets: names no questions; name a file: '+"),
         (["language=dutch", "repair=nfr", "repair.match=x"], "must have {match_source} and {match_target}, once each"),
         (["language=dutch", "repair=nfr", "repair.similarity=1"], "repair.similarity=1: input should be less than 1"),
@@ -116,6 +149,14 @@ def test_a_mistake_is_one_clear_line(overrides, said):
         load_config(overrides)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_machine_and_the_model_have_is_not_refused():
+    gpu = ("language=dutch", "cluster=one_gpu", "training.precision=bfloat16")
+    load_config([*gpu, "cluster.attention_kernel=flash_attention_2", "optimizer=adamw_8bit"])
+    load_config([*gpu, "training=tweety_two_stage", "training.phases.1.train=15x15"])
+    load_config([*gpu, "base_model=llama2_7b", "training.sequence_length=4096"])
+    load_config([*gpu, "base_model.max_positions=null", "training.sequence_length=9999999"])
 
 
 def test_a_folder_of_a_model_that_cannot_be_trained_is_refused_before_anything_runs(tmp_path):

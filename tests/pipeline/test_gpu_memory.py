@@ -49,13 +49,13 @@ def test_tuning_all_weights_by_hand():
 
 
 def test_processes_that_share_the_model_have_its_parts_but_measure_it_whole():
-    four = ("cluster.processes=4", "cluster.sharding=full")
+    four = ("cluster=multi_gpu", "cluster.processes=4", "cluster.sharding=full")
     dpo = plans("tuning=chocollama", *TUNED, *four)["preferred_model"]
     needed = dpo.memory()
     assert needed.weights + needed.gradients + needed.optimizer == 16 * WEIGHTS / 4
     assert needed.reference == 4 * WEIGHTS / 4
     assert needed.total < 60e9  # on the four GPUs of 80 GB that its authors had
-    many = plans("tuning=chocollama", *TUNED, "cluster.processes=64", "cluster.sharding=full")["preferred_model"]
+    many = plans("tuning=chocollama", *TUNED, *four, "cluster.processes=64")["preferred_model"]
     assert many.memory().total == pytest.approx((4 + 4 / 64) * WEIGHTS + many.facts.reserved_bytes)
     adapters = plans("tuning=chocollama_lora", *TUNED, *four)["preferred_model"]
     assert not adapters.sharded
@@ -94,7 +94,7 @@ def test_what_cannot_be_tuned_is_refused_with_what_would_fit():
         check_trainings(steps("tuning=chocollama", *TUNED))
     sft, dpo = str(raised.value).splitlines()
     assert sft.startswith("instruct_model needs about ")
-    assert "would fit: cluster.sharding=full cluster.processes=2 (" in sft
+    assert "would fit: cluster=multi_gpu cluster.sharding=full cluster.processes=2 (" in sft
     assert "or tuning.sft.lora (as in tuning=chocollama_lora) (" in sft
     assert sft.endswith("or cluster.gpu=h200 where you have one")
     assert dpo.startswith("preferred_model needs about ")

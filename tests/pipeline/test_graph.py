@@ -147,6 +147,8 @@ def test_an_estimate_is_no_part_of_the_recipe():
     base = planned(load_config(["language=dutch"]))
     other = planned(load_config(["language=dutch", "base_model.disk_bytes=1"]))
     assert [step.fingerprint for step in base] == [step.fingerprint for step in other]
+    foretold = planned(load_config(["language=dutch", "base_model.max_positions=1024"]))
+    assert [step.fingerprint for step in base] == [step.fingerprint for step in foretold]
     assert other[0].settings.model_dump(mode="json")["base_model"]["disk_bytes"] == 1
 
 

@@ -1,6 +1,7 @@
 """Whether trainings fit, told before anything runs."""
 
 from functools import cache
+from math import ceil
 
 import pytest
 
@@ -8,6 +9,7 @@ from pipeline import commands, graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
 from pipeline.gpu_memory import check_trainings
+from pipeline.plan_table import time_words
 from pipeline.sources import current_lock
 from pipeline.training_plan import plan_training, planned_rate
 
@@ -34,7 +36,7 @@ def test_all_of_7b_on_one_gpu_of_80_gb_is_refused_with_what_would_fit():
     (line,) = str(raised.value).splitlines()
     assert "adapted_model needs about " in line
     assert "cluster.gpu=h100 has 80.0 GB" in line
-    assert "cluster.sharding=full cluster.processes=2" in line
+    assert "cluster=multi_gpu cluster.sharding=full cluster.processes=2" in line
     assert "train: 2x2" in line
     check_trainings(with_gpu(steps, None))
 
@@ -49,26 +51,36 @@ def test_a_remedy_is_the_smallest_change_and_names_nothing_that_is_chosen():
     staged = refused("training=tweety_two_stage", "cluster.micro_batch=32")
     assert [way.partition(" (")[0] for way in staged] == [
         "cluster.micro_batch=16",
-        "cluster.sharding=full cluster.processes=2",
+        "cluster=multi_gpu cluster.sharding=full cluster.processes=2",
         "cluster.gpu=h200 where you have one",
     ]
     long = ("training.sequence_length=4096", "training.global_batch=64", "cluster.micro_batch=8")
     checkpointed = refused(*long, "cluster.activation_checkpointing=true")
     assert [way.partition(" (")[0] for way in checkpointed] == [
-        "cluster.sharding=full cluster.processes=2 cluster.micro_batch=4",
+        "cluster=multi_gpu cluster.sharding=full cluster.processes=2 cluster.micro_batch=4",
         "training.phases with at most `train: 2x2`, as in training=tweety_two_stage",
         "cluster.gpu=h200 cluster.micro_batch=4 where you have one",
     ]
     # Two GPUs share it already, with all that spares memory: more of them are left.
-    shared = ("cluster.sharding=full", "cluster.processes=2", "cluster.activation_checkpointing=true")
-    longer = ("training.sequence_length=16384", "training.global_batch=64", "tokenizer.vocabulary_size=128000")
+    shared = (
+        "cluster=multi_gpu",
+        "cluster.sharding=full",
+        "cluster.processes=2",
+        "cluster.activation_checkpointing=true",
+    )
+    longer = (
+        "training.sequence_length=16384",
+        "base_model.max_positions=null",
+        "training.global_batch=64",
+        "tokenizer.vocabulary_size=128000",
+    )
     assert refused(*shared, *longer)[0].startswith("cluster.processes=4 (")
 
 
 def test_what_a_remedy_names_fits():
     sizes = ("training.sequence_length=2048", "training.global_batch=64", "cluster.micro_batch=16")
     for way in refused(*sizes):
-        settings = [word for word in way.split() if word.startswith("cluster.")]
+        settings = [word for word in way.split() if word.startswith(("cluster=", "cluster."))]
         if "training.phases" not in way:
             check_trainings([adapted("cluster.gpu=h100", *sizes, *settings)])
 
@@ -107,7 +119,8 @@ def test_optimizers_and_adapters_are_planned_as_what_they_hold():
 
 
 def test_what_cannot_be_shared_is_told_before_anything_runs():
-    steps = [adapted("optimizer=muon", "cluster.sharding=full", "cluster.processes=2", "cluster.gpu=null")]
+    both = ("cluster=multi_gpu", "cluster.sharding=full", "cluster.processes=2")
+    steps = [adapted("optimizer=muon", *both, "cluster.gpu=null")]
     with pytest.raises(
         UserError, match=r"adapted_model: cluster\.sharding=full does not go with training\.optimizer=muon"
     ):
@@ -116,6 +129,46 @@ def test_what_cannot_be_shared_is_told_before_anything_runs():
     with pytest.raises(UserError, match="adapted_model needs about") as raised:
         check_trainings([adapted("optimizer=muon")])
     assert "sharding" not in str(raised.value)
+
+
+@pytest.mark.parametrize("recipe", ["tweety_dutch", "tweety_italian", "mistral_ft_dutch", "tweety_dutch_instruct"])
+def test_one_gpu_takes_no_recipe_for_eight(recipe):
+    chosen = ["language=dutch", f"experiment={recipe}"]
+    with pytest.raises(UserError, match=r"cluster=one_gpu is one GPU, but cluster\.processes=8 .*cluster=multi_gpu"):
+        load_config([*chosen, "cluster=one_gpu"])
+    for remedy in (["cluster=one_gpu", "cluster.processes=1"], ["cluster=multi_gpu"], ["cluster=slurm"]):
+        load_config([*chosen, *remedy])
+
+
+def test_a_job_with_too_little_main_memory_for_checkpoints_is_refused():
+    # Of all weights 4 bytes, and 8 of moments: gathered together where they are shared, else one file at a time.
+    every = "{name: all, share: 1, train: all, learning_rate: 0.0001, embedding_learning_rate: 0.0001}"
+    whole = (
+        "cluster=slurm",
+        "cluster.gpu=null",
+        f"training.phases=[{every}]",
+        "mapping=keep",
+        "training.global_batch=8",
+    )
+    weights, own = 6.738_415_616, 3
+    cases = (
+        (("cluster.sharding=full", "cluster.processes=2"), 12 * weights + 2 * own, 2),
+        (("cluster.processes=2",), 8 * weights + 2 * own, 2),  # as much as two processes that read the model
+        (("cluster.processes=1",), 8 * weights + own, 1),
+        (("cluster.sharding=full", "cluster.processes=8", "cluster.slurm.nodes=4"), 12 * weights + 2 * own, 2),
+    )
+    for chosen, needed, here in cases:
+        enough = ceil(needed * 1e9 / here / 2**30)
+        check_trainings(planned(*whole, *chosen, f"cluster.slurm.gpu.memory_gb={enough}"))
+        with pytest.raises(UserError) as raised:
+            check_trainings(planned(*whole, *chosen, f"cluster.slurm.gpu.memory_gb={enough - 1}"))
+        assert f"adapted_model needs about {needed:.1f} GB of a node's main memory when it writes" in str(raised.value)
+        assert f"give cluster.slurm.gpu.memory_gb={enough}, for each GPU" in str(raised.value)
+    check_trainings(planned(*whole, "cluster.processes=1", "cluster.slurm.gpu.memory_gb=null"))
+    with pytest.raises(UserError, match=r"when it reads the model.* give cluster\.slurm\.gpu\.memory_gb=28"):
+        check_trainings(
+            planned("cluster=slurm", "training=tweety_two_stage", "mapping=keep", "cluster.slurm.gpu.memory_gb=20")
+        )
 
 
 def test_a_kept_tokenizer_is_planned_with_its_own_rows():
@@ -135,6 +188,11 @@ def test_the_plan_shows_what_trainings_cost(tmp_path, capsys):
     assert "h200 hours" in shown
     for name in ("adapted_model", "instruct_model", "hydra_parft_model"):
         assert f"{name}, GB on one GPU: weights 0.0" in shown
+
+
+def test_a_long_time_is_told_in_days():
+    words = [time_words(seconds) for seconds in (42, 7_200, 2 * 86_400, 45 * 86_400)]
+    assert words == ["42 s", "120 min", "2880 min", "45.0 days"]
 
 
 def test_batches_that_the_processes_cannot_share_are_told_before_anything_runs():

@@ -11,6 +11,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 
 from pipeline.errors import UserError
 from pipeline.stage import Execution
+from stages.shared.training.devices import against_flash_attention, without_flash_attention
 from stages.shared.training.loss import LossModel
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.sharding import layers, shard
@@ -75,18 +76,13 @@ def attention_kernel(settings: TrainingSettings, execution: Execution, window: i
     """
     if execution.attention_kernel == "sdpa":
         return "sdpa"
-    reasons = {
-        "it needs cluster.device=cuda": execution.device != "cuda",
-        "it needs training.precision=bfloat16": settings.precision != "bfloat16",
-        "the package flash-attn is not installed": not is_flash_attn_2_available(),
-    }
-    problems = [reason for reason, holds in reasons.items() if holds]
+    problems = against_flash_attention(execution.device, settings.precision)
+    if not is_flash_attn_2_available():
+        problems.append("the package flash-attn is not installed")
     if execution.attention_kernel == "auto":
         return "flash_attention_2" if needs_mask(settings, window) and not problems else "sdpa"
     if problems:
-        raise UserError(
-            f"cluster.attention_kernel=flash_attention_2: {'; '.join(problems)}. Choose cluster.attention_kernel=sdpa"
-        )
+        raise UserError(without_flash_attention(problems))
     return "flash_attention_2"
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import UserError
+from stages.shared.training.devices import EIGHT_BIT_ON_CPU
 from stages.shared.training.parameters import Group
 from stages.shared.training.settings import AdamW8bit, Muon, TrainingSettings
 
@@ -39,7 +40,7 @@ def adamw_8bit(device: torch.device) -> Callable[..., torch.optim.Optimizer]:
     Raises UserError where the device is no GPU or the library is missing.
     """
     if device.type != "cuda":
-        raise UserError("optimizer=adamw_8bit runs on an Nvidia GPU alone: choose cluster=one_gpu, or optimizer=adamw")
+        raise UserError(EIGHT_BIT_ON_CPU)
     try:
         import bitsandbytes
     except ImportError:

@@ -39,6 +39,11 @@ class PhaseSettings(Section):
     schedule: Course | None = None
     """Of this phase, over its own steps; null, as it is where nothing is said: it shares that of the whole training."""
 
+    @property
+    def outer_layers(self) -> int:
+        """How many layers `2x2` asks for; 0 for `embeddings` and `all`, which ask for no number of them."""
+        return sum(int(number) for number in self.train.split("x")) if "x" in self.train else 0
+
     def identity(self) -> dict[str, Any]:
         """Return what is hashed; a phase without a schedule of its own is hashed as before there were any."""
         return {name: value for name, value in super().identity().items() if name != "schedule" or value}

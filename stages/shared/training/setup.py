@@ -38,10 +38,12 @@ def make_accelerator(
 
     `plugin`: for a trainer that shares the model by Accelerate; there must be several processes then.
 
-    Raises UserError where the device is missing, or where fewer processes joined than were started.
+    Raises UserError where the device is missing, where there are fewer GPUs than processes here, or where fewer
+    processes joined than were started.
     """
-    if execution.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("cluster.device=cuda, but torch sees no GPU; choose cluster=local, or set up the GPU's driver")
+    if execution.device == "cuda":
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        check_gpus(get_int_from_env(["LOCAL_WORLD_SIZE"], 1), gpus)
     accelerator = Accelerator(
         cpu=execution.device == "cpu",
         mixed_precision=MIXED[precision],
@@ -61,6 +63,17 @@ def make_accelerator(
         )
     torch.set_num_threads(threads)  # after Accelerate, which sets them too
     return accelerator
+
+
+def check_gpus(processes: int, gpus: int) -> None:
+    """Raise UserError where each of the processes on this machine cannot have a GPU of its own."""
+    if not gpus:
+        raise UserError("cluster.device=cuda, but torch sees no GPU; choose cluster=local, or set up the GPU's driver")
+    if processes > gpus:
+        raise UserError(
+            f"{processes} processes were started here, a GPU each, but torch sees {gpus}; give "
+            f"cluster.processes={gpus} (times the nodes), or look whether CUDA_VISIBLE_DEVICES hides some"
+        )
 
 
 def load_model(folder: Path, settings: TrainingSettings, device: torch.device, hollow: bool = False) -> Any:

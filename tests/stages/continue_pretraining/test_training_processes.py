@@ -13,7 +13,7 @@ from training_case import __file__ as script
 from training_case import hashes, losses, run_case
 
 from pipeline.errors import UserError
-from stages.shared.training.setup import make_accelerator
+from stages.shared.training.setup import check_gpus, make_accelerator
 
 
 def launch(out: Path, case: dict, *launcher: str) -> subprocess.CompletedProcess:
@@ -48,6 +48,14 @@ def test_processes_that_did_not_join_are_noticed(tiny_model, tiny_tokens, tmp_pa
 def test_processes_wait_while_the_first_one_writes_a_large_checkpoint():
     joining = make_accelerator("float32", 1, here()).init_handler
     assert joining.timeout >= timedelta(hours=1)
+
+
+def test_more_processes_than_gpus_are_refused_before_they_join():
+    with pytest.raises(UserError, match=r"8 processes were started here.* torch sees 1; give cluster\.processes=1 "):
+        check_gpus(8, 1)
+    with pytest.raises(UserError, match="torch sees no GPU"):
+        check_gpus(1, 0)
+    check_gpus(4, 8)
 
 
 def test_a_batch_that_two_processes_cannot_share_is_refused():

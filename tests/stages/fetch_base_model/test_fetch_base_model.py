@@ -122,6 +122,8 @@ def folder_source(path: Path) -> dict:
 def test_wrong_facts_are_named_with_what_the_model_says(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"base_model.layers=7, but num_hidden_layers is 2"):
         fetch(settings_of("tiny_random", source=folder_source(tiny), layers=7), tmp_path / "layers")
+    with pytest.raises(UserError, match=r"base_model.max_positions=513, but max_position_embeddings is 512"):
+        fetch(settings_of("tiny_random", source=folder_source(tiny), max_positions=513), tmp_path / "positions")
     with pytest.raises(UserError, match=r"base_model.parameters=1000000, but .* 133440"):
         fetch(settings_of("tiny_random", source=folder_source(tiny), parameters=10**6), tmp_path / "parameters")
 
