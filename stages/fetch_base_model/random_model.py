@@ -67,12 +67,8 @@ def draw_model(source: AnyRandomSource, sizes: Mapping[str, Any]) -> PreTrainedM
         positions = source.context + sizes["pad_token_id"] + 1
         return RobertaForMaskedLM(RobertaConfig(**sizes, max_position_embeddings=positions, type_vocab_size=1))
     if isinstance(source, RandomMistralSource):
-        heads = source.heads // SHARING_HEADS
-        return MistralForCausalLM(
-            MistralConfig(
-                **sizes, num_key_value_heads=heads, max_position_embeddings=source.context, sliding_window=None
-            )
-        )
+        shape = {"num_key_value_heads": source.heads // SHARING_HEADS, "max_position_embeddings": source.context}
+        return MistralForCausalLM(MistralConfig(**sizes, **shape, sliding_window=source.sliding_window))
     return LlamaForCausalLM(
         LlamaConfig(**sizes, num_key_value_heads=source.heads, max_position_embeddings=source.context)
     )

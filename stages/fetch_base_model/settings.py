@@ -97,6 +97,8 @@ class RandomMistralSource(RandomSource):
     """A randomly initialised Mistral, four heads of which share their keys and values."""
 
     kind: Literal["random_mistral"]
+    sliding_window: PositiveInt | None
+    """How many tokens a token sees, itself among them; null for all before it."""
 
 
 class RandomEncoderSource(RandomSource):

@@ -72,12 +72,13 @@ def test_untied_random_model_has_a_head_of_its_own(tmp_path: Path) -> None:
     assert not torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
 
 
-def test_random_mistral_shares_keys_and_values_among_heads(tmp_path: Path) -> None:
+def test_random_mistral_shares_keys_and_values_among_heads_and_has_a_window(tmp_path: Path) -> None:
     metrics = fetch(settings_of("tiny_random_mistral"), tmp_path / "model")
     assert (metrics["tied"], metrics["parameters"]) == (False, settings_of("tiny_random_mistral").base_model.parameters)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     assert type(model).__name__ == "MistralForCausalLM"
     assert model.model.layers[0].self_attn.k_proj.weight.shape == (16, 64)
+    assert model.config.sliding_window == 32
 
 
 def test_random_encoder_fills_in_what_is_masked(tmp_path: Path) -> None:
