@@ -10,7 +10,7 @@ from pipeline.cards import ResolvedCard
 from pipeline.errors import UserError
 from pipeline.ingest_disk import TEXT_DISK, fetched_bytes, ingested_bytes
 from pipeline.plan import Step
-from pipeline.roofline import checkpoint_bytes
+from pipeline.roofline import WEIGHT_BYTES, checkpoint_bytes
 from pipeline.settings import Config
 from pipeline.text_cost import (
     BYTES_PER_TOKEN,
@@ -23,7 +23,7 @@ from pipeline.text_cost import (
 )
 from pipeline.training_plan import TrainingPlan, plan_training, planned_rate
 from pipeline.translation_cost import back_translation_tokens, prompted_line, translator_parameters
-from pipeline.tuning_plan import TUNING_CHECKPOINTS, TuningPlan, has_reference, tuning_tokens
+from pipeline.tuning_plan import TuningPlan, has_reference, plan_instructions, tuning_tokens
 
 # Seconds and megabytes seen for the default Dutch run on two cores, for steps that a machine has not made yet.
 USUAL = {
@@ -66,7 +66,6 @@ MODEL_FOLDERS = {
 }
 TRAININGS = ("continue_pretraining", "tune_instructions")
 TEXTS = ("ingest_corpus", *PACKING)
-TUNING_CHECKPOINT_BYTES = 12  # of a weight in it, with two AdamW moments, all in float32
 TRAINING, TRAINING_EMBEDDINGS, FORWARD = 6, 4, 2  # floating-point operations a parameter and token (Kaplan et al. 2020)
 FLOAT32_BYTES = 4  # of a weight as translation models are published
 FETCHED_BYTES_PER_SECOND = 6_000_000  # a Marian model, 300 MB, in about a minute
@@ -238,9 +237,7 @@ def _cards(step: Step) -> tuple[ResolvedCard, ...]:
 
 def _checkpoint_bytes(step: Step, config: Config) -> int:
     if step.stage.name == "tune_instructions":
-        if step.recipe["settings"]["tuning"]["lora"] is not None:  # adapters alone: under a hundredth of the model
-            return 0
-        return TUNING_CHECKPOINTS * TUNING_CHECKPOINT_BYTES * config.base_model.parameters
+        return checkpoints_bytes(plan_instructions(step, config))
     return checkpoints_bytes(plan_training(step, config))
 
 
@@ -249,7 +246,10 @@ def checkpoints_bytes(plan: TrainingPlan | TuningPlan) -> int:
 
     There is one more while it is written, before the oldest goes.
     """
-    return plan.checkpoints * round(checkpoint_bytes(plan.shape, plan.most, plan.facts.moments))
+    each = checkpoint_bytes(plan.shape, plan.most, plan.facts.moments)
+    if isinstance(plan, TuningPlan) and plan.sharded:  # transformers writes the weights twice
+        each += WEIGHT_BYTES * plan.shape.parameters
+    return plan.checkpoints * round(each)
 
 
 def existing(path: Path) -> Path:

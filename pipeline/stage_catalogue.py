@@ -119,7 +119,7 @@ PROBE_INITIALIZATION = Stage(
     "probe_initialization",
     "probe",
     ProbeInitializationSettings,
-    version=4,
+    version=5,
     libraries=(*TORCH, "tokenizers"),
     uses_gpus=True,
 )

@@ -118,6 +118,7 @@ def train(training: SavedTraining, progress: Progress, journal: Journal, interru
                 return
             number = training.schedule.phase(progress.step)
             if phase is None or phase.number != number:
+                phase = None  # it holds gradients, for which there may be no room beside the new ones
                 phase = _begin_phase(training, number)
             line = _step(training, progress, journal, phase)
             bar.set_postfix(loss=line["loss"], lr=f"{line['embedding_learning_rate']:.1e}", refresh=False)

@@ -67,8 +67,13 @@ def draw_model(source: AnyRandomSource, sizes: Mapping[str, Any]) -> PreTrainedM
         positions = source.context + sizes["pad_token_id"] + 1
         return RobertaForMaskedLM(RobertaConfig(**sizes, max_position_embeddings=positions, type_vocab_size=1))
     if isinstance(source, RandomMistralSource):
-        shape = {"num_key_value_heads": source.heads // SHARING_HEADS, "max_position_embeddings": source.context}
-        return MistralForCausalLM(MistralConfig(**sizes, **shape, sliding_window=source.sliding_window))
+        config = MistralConfig(
+            **sizes,
+            num_key_value_heads=source.heads // SHARING_HEADS,
+            max_position_embeddings=source.context,
+            sliding_window=source.sliding_window,
+        )
+        return MistralForCausalLM(config)
     return LlamaForCausalLM(
         LlamaConfig(**sizes, num_key_value_heads=source.heads, max_position_embeddings=source.context)
     )

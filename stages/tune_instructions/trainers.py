@@ -22,6 +22,7 @@ from stages.shared.training.one_gpu import on_one_gpu
 from stages.shared.training.share import make_share
 from stages.tune_instructions.chat import Chat
 from stages.tune_instructions.encoding import Encoded, Pair
+from stages.tune_instructions.processes import is_sharded
 from stages.tune_instructions.settings import DpoSettings, LoraSettings, SftSettings, TrainerSettings
 
 
@@ -103,6 +104,10 @@ def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
         f"tuning.{settings.method}",
         "rows",
     )
+    accumulating = {}
+    if is_sharded(processes):
+        # Exchanged each time, as in continued pretraining: else each process holds all gradients until the last.
+        accumulating = {"gradient_accumulation_kwargs": {"sync_each_batch": True}}
     return {
         "output_dir": str(place.checkpoints),
         "per_device_train_batch_size": share.micro_batch,
@@ -118,7 +123,7 @@ def arguments(settings: TrainerSettings, place: Place) -> dict[str, Any]:
         "seed": settings.seed,
         "data_seed": settings.seed,
         "use_cpu": execution.device == "cpu",
-        "accelerator_config": {"use_configured_state": True},  # the processes have joined already
+        "accelerator_config": {"use_configured_state": True} | accumulating,  # the processes have joined already
         "ddp_find_unused_parameters": False,
         "bf16": settings.precision == "bfloat16",
         "activation_checkpointing": settings.gradient_checkpointing,
@@ -145,7 +150,7 @@ def row_order(rows: int, epochs: float, global_batch: int, seed: int) -> np.ndar
     with rows that depend on the number of processes.
 
     >>> row_order(3, epochs=1, global_batch=2, seed=0).tolist()
-    [2, 0, 1, 0]
+    [2, 0, 1, 2]
     """
     steps = math.ceil(round(rows * epochs, 6) / global_batch)
     generator = np.random.default_rng(seed)

@@ -7,8 +7,9 @@ import pytest
 from pipeline import graph
 from pipeline.config import load_config
 from pipeline.errors import UserError
-from pipeline.estimate import estimate
+from pipeline.estimate import checkpoints_bytes, estimate
 from pipeline.sources import current_lock
+from pipeline.tuning_plan import plan_instructions
 from stages.write_report.page import TEMPLATES, page_environment
 from stages.write_report.table import number
 from stages.write_report.tuning import read_tuning, tuning_figures
@@ -21,6 +22,11 @@ RECIPES += ["tweety_tatar", "tweety_armenian", "tweety_italian"]
 def planned(*overrides):
     config = load_config([*DUTCH, *overrides])
     return {step.name: step for step in graph.adapt(config, current_lock(config))}, config
+
+
+def planned_one(*overrides):
+    steps, config = planned("tuning=sft", "instructions=packaged", *overrides)
+    return steps["instruct_model"], config
 
 
 def test_sft_then_dpo_and_nothing_else_is_another():
@@ -38,8 +44,11 @@ def test_sft_then_dpo_and_nothing_else_is_another():
     assert costs["instruct_model"].tokens == 110 * 300 * 2  # conversations, their tokens, epochs
     assert costs["preferred_model"].tokens == 110 * 300 * 2  # two answers, one epoch
     assert costs["preferred_model"].seconds > costs["instruct_model"].seconds  # the reference reads them too
-    weights = config.base_model.parameters
+    weights = plan_instructions(tuned["instruct_model"], config).shape.parameters
+    assert weights < config.base_model.parameters  # with a smaller vocabulary
     assert costs["instruct_model"].disk_bytes > 3 * 12 * weights  # checkpoints are float32, whatever the model is
+    shared = plan_instructions(*planned_one("cluster=multi_gpu", "cluster.processes=2", "cluster.sharding=full"))
+    assert checkpoints_bytes(shared) == 3 * 16 * weights
     lora = "{r: 8, alpha: 16, dropout: 0.0, target_modules: [q_proj]}"
     small, config = planned("tuning=sft", "instructions=packaged", f"tuning.sft.lora={lora}")
     assert estimate(small["instruct_model"], config).disk_bytes < 12 * weights

@@ -21,6 +21,7 @@ ADAPTED = DPO | {"epochs": 1, "lora": LORA}
 ROUNDED = SFT | {"epochs": 1, "precision": "bfloat16", "gradient_checkpointing": True}
 MARKED = SFT | {"epochs": 1, "chat_template": "chatml", "lora": LORA}
 SHARDED = {"execution": {"sharding": "full"}}
+ACCUMULATED = {"execution": {"sharding": "full", "micro_batch": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def two(case, sft_inputs, instruct, tmp_path_factory):
         {"inputs": preferences, "out": top / "adapted", "tuning": ADAPTED},
         {"inputs": bare, "out": top / "marked", "tuning": MARKED},
         stopped | {"stop": 3},
-        {"inputs": sft_inputs, "out": top / "sharded_sft", "tuning": SFT} | SHARDED,
+        {"inputs": sft_inputs, "out": top / "sharded_sft", "tuning": SFT} | ACCUMULATED,
         {"inputs": preferences, "out": top / "sharded_dpo", "tuning": PREFERRED} | SHARDED,
         {"inputs": sft_inputs, "out": top / "sharded_rounded", "tuning": ROUNDED} | SHARDED,
         {"inputs": sft_inputs, "out": top / "sharded_stopped", "tuning": SFT, "stop": 3} | SHARDED,

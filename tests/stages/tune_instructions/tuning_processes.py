@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -17,6 +18,7 @@ if __name__ == "__main__":
 from accelerate import Accelerator, PartialState  # noqa: E402
 from accelerate.state import AcceleratorState  # noqa: E402
 from accelerate.utils import DistributedType  # noqa: E402
+from torch.distributed.fsdp import FSDPModule  # noqa: E402
 from torch.distributed.tensor import DTensor  # noqa: E402
 from tuning_case import run_case  # noqa: E402
 
@@ -39,6 +41,10 @@ def join_anew(as_gpus: bool) -> None:
     PartialState.__init__ = join
 
 
+def fsdp_modules(model):
+    return [module for module in model.modules() if isinstance(module, FSDPModule)]
+
+
 def run_until(case: dict) -> None:
     """Run a tuning; with a `stop`, the last process alone is sent a scheduler's signal after that step."""
     sharded = case.get("execution", {}).get("sharding") == "full"
@@ -52,7 +58,14 @@ def run_until(case: dict) -> None:
         if state.global_step == case.get("stop") and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGUSR1)
 
-    Progress.on_log = signalled
+    def accumulating(self, args, state, control, **more):
+        """Check that between the micro-batches of a step no process holds gradients of another's part."""
+        groups = [module._get_fsdp_state()._fsdp_param_groups for module in fsdp_modules(more["model"])]
+        held = [weight.unsharded_accumulated_grad for group in chain(*groups) for weight in group.fsdp_params]
+        assert bool(held) == sharded
+        assert all(gradient is None for gradient in held)
+
+    Progress.on_log, Progress.on_substep_end = signalled, accumulating
     inputs = {name: Path(folder) for name, folder in case["inputs"].items()}
     try:
         metrics = run_case(inputs, Path(case["out"]), case["tuning"], case.get("execution"))
