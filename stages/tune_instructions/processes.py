@@ -21,11 +21,12 @@ def join(tuning: TrainerSettings, execution: Execution) -> Accelerator:
     Adapters need no sharding: all else is frozen, and each process has the whole of it.
     """
     shared = execution.sharding == "full" and tuning.lora is None and get_int_from_env(["WORLD_SIZE"], 1) > 1
-    # The modules are ours to choose (`shard`); Accelerate and transformers only have to know that they are sharded.
-    plugin = FullyShardedDataParallelPlugin(
-        fsdp_version=2, auto_wrap_policy="no_wrap", state_dict_type="FULL_STATE_DICT"
-    )
-    accelerator = make_accelerator(tuning.precision, tuning.threads, execution, plugin if shared else None)
+    plugin = None
+    if shared:  # the modules are ours to choose (`shard`); Accelerate and transformers only have to know of it
+        plugin = FullyShardedDataParallelPlugin(
+            fsdp_version=2, auto_wrap_policy="no_wrap", state_dict_type="FULL_STATE_DICT"
+        )
+    accelerator = make_accelerator(tuning.precision, tuning.threads, execution, plugin)
     if shared and not is_sharded(accelerator):
         raise UserError(ON_GPUS_ONLY)
     return accelerator
