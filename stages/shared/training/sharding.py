@@ -101,9 +101,11 @@ def whole(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
     """
     gathered = {}
     for name, tensor in tensors.items():
-        full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        if isinstance(tensor, DTensor):
+            tensor = tensor.full_tensor()
+            tensor = tensor.cpu() if keep else tensor
         if keep:
-            gathered[name] = full.cpu() if isinstance(tensor, DTensor) else full
+            gathered[name] = tensor
     return gathered
 
 
