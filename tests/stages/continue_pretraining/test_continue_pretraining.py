@@ -1,6 +1,8 @@
 """The stage as a whole on a tiny model: what it learns, what it writes, what it refuses."""
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from training_case import PHASES, TRAINING, VOCABULARY, hashes, losses, make_mod
 from transformers import AutoModelForCausalLM, MixtralConfig, MixtralForCausalLM
 
 from pipeline.errors import UserError
+from stages.continue_pretraining import loop
 from stages.continue_pretraining.stage import validation_figures
 from stages.shared.training.settings import TrainingSettings
 from stages.shared.training.setup import load_data
@@ -62,6 +65,22 @@ def test_a_phase_trains_what_it_says(tiny_tokens, tmp_path, train, expected):
     assert {"lm_head.weight", "model.embed_tokens.weight"} <= changed
     assert {name.split(".")[2] for name in changed if ".layers." in name} == expected
     assert ("model.norm.weight" in changed) == (train == "all")
+
+
+def test_a_phase_is_let_go_of_before_the_next_one_has_gradients(tiny_model, tiny_tokens, tmp_path, monkeypatch):
+    modules, start_phase = [], loop.start_phase
+
+    def started(training, phase):
+        training.accelerator.free_memory()  # as start_phase itself does first
+        gc.collect()
+        assert all(module() is None for module in modules)
+        module, weights = start_phase(training, phase)
+        modules.append(weakref.ref(module))
+        return module, weights
+
+    monkeypatch.setattr(loop, "start_phase", started)
+    run_case(tiny_model, tiny_tokens, tmp_path / "out")
+    assert len(modules) == len(PHASES)
 
 
 def test_equal_bytes_whatever_the_folder_and_the_interval_of_checkpoints(tiny_model, tiny_tokens, tmp_path):

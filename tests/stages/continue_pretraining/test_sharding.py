@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from sharding_case import __file__ as script
 from sharding_case import run_until
+from tiny_models import save_tiny_model
 from training_case import PHASES, losses, make_model
 from transformers import AutoModelForCausalLM
 
@@ -29,6 +30,12 @@ TRAINING = {
 SHARDED = {"sharding": "full"}
 EVERY_STEP = {"checkpoint_seconds": 0.0}
 STOP = 4
+WATCH = {
+    "every_steps": 100,
+    "text": {"bytes": 1, "document_bytes": 1, "seed": 1},
+    "prompts": ["een huis"],
+    "max_new_tokens": 4,
+}
 
 pytestmark = pytest.mark.timeout(900)  # two processes that wait for each other crawl on a busy machine
 
@@ -46,7 +53,8 @@ def trained(tmp_path_factory, tiny_tokens):
         paths = {"model": str(models[kind]), "tokens": str(tiny_tokens), "out": str(top / out)}
         return paths | {"execution": execution, "training": training} | options
 
-    for kind in models:
+    models["words"] = save_tiny_model(top / "model_words")
+    for kind in ("tied", "untied"):
         run_until(case(f"{kind}_one", kind, {}))
     run_until(case("rounded_one", "tied", {}, training={"precision": "bfloat16"}))
     run_until(case("from_one", "untied", EVERY_STEP, stop=STOP))
@@ -56,11 +64,13 @@ def trained(tmp_path_factory, tiny_tokens):
         case("rounded_two", "tied", SHARDED, training={"precision": "bfloat16"}),
         case("from_two", "untied", SHARDED | EVERY_STEP, stop=STOP),
         case("from_one", "untied", SHARDED),
+        case("watched_two", "words", SHARDED, training={"watch": WATCH, "phases": [PHASES[1] | {"share": 1.0}]}),
     ]
     (top / "cases.json").write_text(json.dumps(cases))
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run([sys.executable, *launcher, script, str(top / "cases.json")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+    (top / "said.txt").write_text(done.stderr)
     shutil.copytree(top / "from_two", top / "checkpoint_of_two")
     run_until(case("from_two", "untied", {}))
     return top
@@ -110,6 +120,11 @@ def test_a_checkpoint_holds_whole_tensors(trained):
     }
     for name, weight in weights.items():
         assert moments[f"{name}/exp_avg"].shape == weight.shape
+
+
+def test_that_no_samples_are_written_is_said_once(trained):
+    assert not (trained / "watched_two" / "samples.jsonl").exists()
+    assert (trained / "said.txt").read_text().count("no samples of text") == 1
 
 
 def largest_difference(one, two):

@@ -1,10 +1,12 @@
 """Which checkpoint a tuning goes on from: the newest whose files are as they were written."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
 from accelerate import Accelerator
 
+from pipeline.errors import UserError
 from pipeline.tracking import NoTracker
 from stages.shared.interruption import Interruption
 from stages.shared.saving_clock import SavingClock
@@ -54,6 +56,15 @@ def test_torn_ones_are_named_and_the_sound_one_before_them_is_taken(saved, harm,
     (saved / "checkpoint-3" / SUMS).unlink()
     assert newest_checkpoint(saved) is None
     assert capsys.readouterr().err.endswith("there is none before it to go on from\n")
+
+
+def test_a_loss_that_is_not_finite_ends_it_and_the_last_good_checkpoint_is_named(saved):
+    progress = Progress(None, NoTracker(), (Accelerator(cpu=True), Interruption()), SavingClock(60, 20))
+    arguments, state = SimpleNamespace(output_dir=str(saved)), SimpleNamespace(global_step=15, log_history=[{}])
+    with pytest.raises(
+        UserError, match=r"the loss of step 15 is not finite; .*checkpoint-12\. Lower the learning_rate"
+    ):
+        progress.on_log(arguments, state, None, {"loss": math.nan, "num_tokens": 5})
 
 
 def test_saving_seals_and_keeps_the_two_newest(saved):
