@@ -61,9 +61,10 @@ def run_until(case: dict) -> None:
     def accumulating(self, args, state, control, **more):
         """Check that between the micro-batches of a step no process holds gradients of another's part."""
         groups = [module._get_fsdp_state()._fsdp_param_groups for module in fsdp_modules(more["model"])]
-        held = [weight.unsharded_accumulated_grad for group in chain(*groups) for weight in group.fsdp_params]
-        assert bool(held) == sharded
-        assert all(gradient is None for gradient in held)
+        weights = [weight for group in chain(*groups) for weight in group.fsdp_params]
+        assert bool(weights) == sharded
+        assert all(weight.unsharded_accumulated_grad is None for weight in weights)
+        assert all(weight._unsharded_param.grad is None for weight in weights)  # in the precision of the exchange
 
     Progress.on_log, Progress.on_substep_end = signalled, accumulating
     inputs = {name: Path(folder) for name, folder in case["inputs"].items()}
